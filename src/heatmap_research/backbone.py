@@ -1,0 +1,95 @@
+"""Any timm model as a feature pyramid."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from jaxtyping import Float, UInt8
+from timm.data import resolve_model_data_config
+from torch import Tensor, nn
+
+from heatmap_research.types import IncompatibleError, Level
+
+
+class TimmBackbone(nn.Module):
+    """Takes uint8 images; each model's own normalisation happens here, not in the data."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: bool,
+        checkpoint: str | None,  # file with the model's own weights, instead of the hub's
+        frozen: bool,
+        in_chans: int,
+        options: Mapping[str, Any],  # this architecture's own, for timm.create_model
+    ) -> None:
+        super().__init__()
+        self.frozen = frozen
+        self.net = _create(name, pretrained, checkpoint, in_chans, options)
+        info = self.net.feature_info
+        self.levels = tuple(map(Level, info.channels(), info.reduction()))
+        self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
+        data = resolve_model_data_config(self.net)
+        self.register_buffer("mean", _per_channel(data["mean"], in_chans))
+        self.register_buffer("std", _per_channel(data["std"], in_chans))
+        self.net.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> "TimmBackbone":
+        super().train(mode)
+        if self.frozen:
+            self.net.eval()  # or batch norm would go on learning
+        return self
+
+    def forward(
+        self,
+        image: UInt8[Tensor, "batch channel height width"]
+        | Float[Tensor, "batch channel height width"],  # the same values, 0 to 255
+    ) -> list[Tensor]:
+        features = self.net((image / 255 - self.mean) / self.std)
+        return [f.permute(0, 3, 1, 2) for f in features] if self.channels_last else features
+
+
+def _create(
+    name: str, pretrained: bool, checkpoint: str | None, in_chans: int, options: Mapping[str, Any]
+) -> nn.Module:
+    if checkpoint and not Path(checkpoint).is_file():
+        raise IncompatibleError(f"backbone.checkpoint={checkpoint}: there is no such file.")
+    overlay = {"file": checkpoint} if checkpoint else None
+    try:
+        return timm.create_model(
+            name,
+            pretrained=pretrained or checkpoint is not None,
+            pretrained_cfg_overlay=overlay,
+            features_only=True,
+            in_chans=in_chans,
+            **options,
+        )
+    except (OSError, RuntimeError) as error:
+        if "Unknown model" in str(error):
+            raise IncompatibleError(
+                f"backbone.name={name} is not a timm model: see timm.list_models()."
+            ) from error
+        raise IncompatibleError(_why_no_weights(name, checkpoint, error)) from error
+
+
+def _why_no_weights(name: str, checkpoint: str | None, error: Exception) -> str:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    if checkpoint:
+        return f"backbone.checkpoint={checkpoint} does not hold the weights of {name}: {reason}"
+    return (
+        f"backbone.pretrained=true: the weights of {name} could not be had from their hub "
+        f"({reason}): choose backbone.checkpoint=FILE or backbone.pretrained=false."
+    )
+
+
+def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:
+    """A model's constants for RGB; their mean for any other number of channels."""
+    constants = torch.tensor(values)
+    if channels != len(values):
+        constants = constants.mean().expand(channels).clone()
+    return constants[:, None, None]

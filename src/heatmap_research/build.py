@@ -1,0 +1,132 @@
+"""Config to objects: the only place where things are wired."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ThroughputMonitor
+from torch.utils.flop_counter import FlopCounterMode
+
+from heatmap_research.callbacks.finite import Finite
+from heatmap_research.callbacks.interruption import Interruption
+from heatmap_research.callbacks.neck_gradient import NeckGradient
+from heatmap_research.callbacks.recorder import Recorder
+from heatmap_research.check import check_values, codec_of, instantiate, refuse_strays
+from heatmap_research.datamodule import DataModule
+from heatmap_research.net import KeypointNet
+from heatmap_research.run_store import RunStore
+from heatmap_research.task import KeypointTask
+from heatmap_research.types import IncompatibleError
+
+WIRED = ("data", "backbone", "neck", "head", "optimizer", "schedule", "metric")
+AROUND = ("trainer", "callback", "logger")
+
+
+def build(cfg: DictConfig) -> KeypointTask:
+    schema = instantiate(cfg.data.schema, "data.schema")
+    make_head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
+    codec = codec_of(cfg, make_head.func.ndim)
+    backbone = instantiate(cfg.backbone, "backbone")
+    try:
+        neck = instantiate(cfg.neck, "neck")(levels=backbone.levels)
+        head = make_head(levels=neck.levels, grid=codec.grid, joints=schema.joints)
+    except IncompatibleError:
+        raise
+    except ValueError as error:
+        raise IncompatibleError(str(error)) from error
+    net = KeypointNet(backbone, neck, head)
+    if cfg.channels_last:
+        net = net.to(memory_format=torch.channels_last)
+    return KeypointTask(
+        net,
+        codec,
+        schema,
+        metrics=instantiate(cfg.metric, "metric"),
+        optimizer=instantiate(cfg.optimizer, "optimizer"),
+        schedule=instantiate(cfg.schedule, "schedule"),
+        flip_test=cfg.flip_test,
+        seed=cfg.seed,
+    )
+
+
+def check(cfg: DictConfig) -> KeypointTask:
+    """Builds and runs the net on the meta device: no memory, no weights, no data."""
+    check_values(cfg)
+    for part in WIRED + AROUND:
+        refuse_strays(cfg[part], part)
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.backbone.update(pretrained=False, checkpoint=None)
+    with torch.device("meta"):
+        task = build(cfg)
+        found = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
+    wanted = task.codec.grid.shapes
+    if found != wanted:
+        size = ",".join(map(str, cfg.image_size))
+        raise IncompatibleError(
+            f"this head predicts maps of {_sizes(found)}, but image_size=[{size}] at "
+            f"stride={cfg.stride} needs {_sizes(wanted)}: choose an image_size that is a multiple "
+            "of the backbone's stride."
+        )
+    return task
+
+
+def cost(cfg: DictConfig) -> dict[str, int]:
+    """Parameters, and multiply-accumulates of one image."""
+    with FlopCounterMode(display=False) as counter:
+        task = check(cfg)
+    parameters = sum(parameter.numel() for parameter in task.net.parameters())
+    return {"parameters": parameters, "macs": counter.get_total_flops() // 2}
+
+
+def build_data(cfg: DictConfig) -> DataModule:
+    stages = ("train", "val", "test")
+    make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in stages}
+    data = cfg.data
+    return DataModule(make, data.batch_size, data.workers, cfg.seed, overfit=cfg.overfit)
+
+
+def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Trainer:
+    callbacks = [progress, Recorder(store, cfg.flip_test), NeckGradient(), Finite()]
+    if cfg.ema:
+        callbacks.append(EMAWeightAveraging(decay=cfg.ema))
+    callbacks += instantiate(cfg.callback, "callback").values()
+    callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
+    loggers = list(instantiate(cfg.logger, "logger").values())
+    if loggers:
+        callbacks.append(ThroughputMonitor(batch_size_fn=lambda batch: len(batch.image)))
+    with open_dict(cfg):
+        trainer = OmegaConf.merge(cfg.trainer, {"_partial_": True})
+    return instantiate(trainer, "trainer")(
+        callbacks=callbacks,
+        logger=loggers,
+        default_root_dir=store.folder,
+        use_distributed_sampler=False,  # it pads; ours counts each instance once
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def load_weights(task: KeypointTask, checkpoint: Path) -> None:
+    stored = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    task.load_state_dict(stored["state_dict"])
+
+
+def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
+    image = torch.empty(1, cfg.backbone.in_chans, *cfg.image_size, dtype=torch.uint8)
+    try:
+        return task.net.eval()(image)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        size = ",".join(map(str, cfg.image_size))
+        reason = next(iter(str(error).splitlines()), "it gives no reason")
+        raise IncompatibleError(
+            f"backbone={cfg.backbone.name} with this neck and head cannot take image_size=[{size}]"
+            f" ({reason}): choose another image_size or backbone."
+        ) from error
+
+
+def _sizes(shapes: tuple[tuple[int, ...], ...]) -> str:
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)

@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM end a training after its step, with a checkpoint that loses nothing."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+
+class InterruptedRunError(Exception):
+    """Training was asked to stop and has been saved."""
+
+
+class Interruption(Callback):
+    def __init__(self, checkpoint: Path) -> None:
+        self.checkpoint = checkpoint
+        self.asked = False
+        self.before: dict[int, Callable[..., Any] | int | None] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.before[number] = signal.signal(number, self._ask)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.fit_loop._should_accumulate():  # half a gradient cannot be saved
+            return
+        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
+            trainer.save_checkpoint(self.checkpoint)
+            raise InterruptedRunError(f"stopped after step {trainer.global_step}")
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        """The second time, at once."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True

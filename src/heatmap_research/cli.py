@@ -1,0 +1,127 @@
+"""Runs a command through Hydra: where conf/ lies, and what went wrong in one line."""
+
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from heatmap_research.check import did_you_mean, readable_decoders
+from heatmap_research.types import IncompatibleError
+
+
+def conf_folder() -> Path:
+    """In a wheel the package brings its copy; a checkout has it at the top."""
+    package = Path(__file__).parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parents[1] / "conf"
+
+
+def run(name: str, job: Callable[[DictConfig], Any]) -> None:
+    """`heatmap-<name>`: composes conf/<name>.yaml with the command line and hands it to a job."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
+
+    @contextmanager
+    def refusals() -> Iterator[None]:
+        try:
+            yield
+        except (HydraException, OmegaConfBaseException, IncompatibleError) as error:
+            if wants_traceback:
+                raise
+            sys.exit(f"heatmap-{name}: {in_a_line(error)}")
+
+    @functools.wraps(job)
+    def guarded(cfg: DictConfig) -> Any:
+        with refusals():  # inside the job, where Hydra would add lines of its own
+            return job(cfg)
+
+    main = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)
+    with refusals():
+        main(guarded)()
+
+
+def in_a_line(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _no_such_option(error)
+    if match := re.search(r"Could not override '([^']+)'", text):
+        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
+    if match := re.search(r"Key '([^']+)' is not in struct", text):
+        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def complete(cfg: DictConfig) -> list[str]:
+    """Refuses keys nobody reads, and puts the decoders that `decoder=all` stands for in its place.
+
+    Returns those it leaves out, because they cannot read this codec's maps.
+    """
+    _refuse_additions(cfg)
+    if "all" not in cfg.decoder:
+        return []
+    names = [n for n in GlobalHydra.instance().config_loader().get_group_options("decoder")]
+    options = hydra.compose(overrides=[f"+decoder=[{','.join(n for n in names if n != 'all')}]"])
+    able = readable_decoders(cfg, options.decoder)
+    with open_dict(cfg):
+        cfg.decoder = {name: options.decoder[name] for name, reads in able.items() if reads}
+    return [name for name, reads in able.items() if not reads]
+
+
+def in_sweep() -> bool:
+    return HydraConfig.get().mode == hydra.types.RunMode.MULTIRUN
+
+
+def _no_such_option(error: MissingConfigException) -> str:
+    path = str(error.missing_cfg_file)
+    group, _, option = path.rpartition("/")
+    known = list(error.options or [])
+    return (
+        f"{group}={option}: there is no such {group}; choose {', '.join(known)}."
+        f"{did_you_mean(option, known)}"
+    )
+
+
+def _known_keys() -> list[str]:
+    """Every key and group that conf/ names."""
+    files = list(conf_folder().rglob("*.yaml"))
+    keys = {key for file in files for key in re.findall(r"(?m)^\s*(\w+):", file.read_text())}
+    return sorted(keys | {file.parent.name for file in files})
+
+
+def _refuse_additions(cfg: DictConfig) -> None:
+    """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
+    for text in HydraConfig.get().overrides.task:
+        if not text.startswith("+"):
+            continue
+        path = text.lstrip("+").partition("=")[0].partition("@")[0]
+        parents = path.split(".")[:-1]
+        nodes = [OmegaConf.select(cfg, ".".join(parents[: i + 1])) for i in range(len(parents))]
+        if any(isinstance(node, DictConfig) and "_target_" in node for node in nodes):
+            continue
+        if path in ("experiment",) or (len(parents) == 0 and _is_group(path)):
+            continue
+        raise IncompatibleError(
+            f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys())}"
+        )
+
+
+def _is_group(name: str) -> bool:
+    return name in GlobalHydra.instance().config_loader().list_groups("")
+
+
+def choices(cfg: DictConfig) -> dict[str, Any]:
+    """Which option of each group this config was made of."""
+    chosen = OmegaConf.to_container(HydraConfig.get().runtime.choices)
+    return {k: v for k, v in chosen.items() if not str(k).startswith("hydra/")}

@@ -1,0 +1,74 @@
+"""heatmap-evaluate run=DIR: a trained run again, with other decoders, data or a flip test."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from heatmap_research import cli
+from heatmap_research.check import check_values
+from heatmap_research.types import IncompatibleError
+
+OWN = ("run", "name", "checkpoint", "decoder", "metric", "data", "trainer")
+
+
+def main() -> None:
+    sys.argv[1:] = [_for_the_run(argument) for argument in sys.argv[1:]]
+    cli.run("evaluate", evaluate)
+
+
+def evaluate(cfg: DictConfig) -> None:
+    folder = Path(cfg.run)
+    merged = _merged(cfg, folder)
+    unread = cli.complete(merged)
+    check_values(merged)
+    checkpoint = _checkpoint(folder, cfg.checkpoint)
+    from heatmap_research import run
+    from heatmap_research.run_store import RunStore
+
+    trained, store = RunStore(folder), RunStore(folder / "evaluate" / cfg.name)
+    try:
+        (store.folder / ".hydra").mkdir(parents=True)
+    except FileExistsError as error:
+        raise IncompatibleError(
+            f"name={cfg.name}: {store.folder} is there already; choose another name."
+        ) from error
+    OmegaConf.save(merged, store.folder / ".hydra" / "config.yaml")
+    run.evaluate(merged, trained, store, checkpoint, trained.read()["choices"], unread)
+
+
+def _merged(cfg: DictConfig, folder: Path) -> DictConfig:
+    """The run's own config with what was asked for in its place."""
+    stored = folder / ".hydra" / "config.yaml"
+    if not stored.is_file():
+        raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
+    merged = OmegaConf.load(stored)
+    groups: dict[str, Any] = {g: cfg[g] for g in ("decoder", "metric", "data", "trainer") if cfg[g]}
+    for group, node in groups.items():
+        merged[group] = node
+    OmegaConf.set_struct(merged, True)
+    merged = OmegaConf.merge(merged, cfg.change)
+    with open_dict(merged):
+        merged.update(output_dir=str(folder / "evaluate" / cfg.name), resume=None, logger={})
+        merged.callback = {}
+    return merged
+
+
+def _checkpoint(folder: Path, checkpoint: str) -> Path:
+    file = folder / "checkpoints" / f"{checkpoint}.ckpt"
+    if not file.is_file():
+        found = sorted(f.stem for f in file.parent.glob("*.ckpt"))
+        raise IncompatibleError(
+            f"checkpoint={checkpoint}: this run has {', '.join(found) or 'no checkpoint yet'}."
+        )
+    return file
+
+
+def _for_the_run(argument: str) -> str:
+    """Any other key=value changes the run's own config."""
+    key = re.match(r"[\w.]+(?==)", argument)
+    if key is None or key[0] in OWN or key[0].startswith("hydra"):
+        return argument
+    return f"+change.{argument}"

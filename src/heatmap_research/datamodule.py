@@ -1,0 +1,132 @@
+"""Loaders of one data config. The order of training is a function of (seed, position) alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
+
+from heatmap_research.types import Sample
+
+
+class ShuffledBatches(Sampler[list[int]]):
+    """An endless stream of batches, cut into epochs; it goes on from where training stands.
+
+    Every rank draws the same order and takes its own part of each batch.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        position: Callable[[], int],  # batches trained on so far
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.position, self.rank, self.ranks = position, rank, ranks
+
+    def __len__(self) -> int:
+        return self.size // (self.batch_size * self.ranks)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        start = self.position()
+        for position in range(start, start + len(self)):
+            epoch, batch = divmod(position, len(self))
+            if batch == 0 or position == start:
+                order = self._order(epoch)
+            first = (batch * self.ranks + self.rank) * self.batch_size
+            yield order[first : first + self.batch_size]
+
+    def _order(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        return torch.randperm(self.size, generator=generator).tolist()
+
+
+class EachOnce(Sampler[int]):
+    """This rank's share of a data set, without the padding that would count some twice."""
+
+    def __init__(self, size: int, rank: int, ranks: int) -> None:
+        self.indices = range(rank, size, ranks)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+
+def collate(samples: Sample | list[Sample]) -> Sample:
+    """A data set that answers a whole batch at once has collated it already."""
+    return samples if isinstance(samples, Sample) else default_collate(samples)
+
+
+class DataModule(LightningDataModule):
+    def __init__(
+        self,
+        make: Mapping[str, Callable[[], Dataset[Sample]]],  # train, val, test: made when needed
+        batch_size: int,
+        workers: int,
+        seed: int,
+        overfit: int,  # batches to train and validate on, over and over; 0 uses all data
+    ) -> None:
+        super().__init__()
+        self.make, self.made = make, dict[str, Dataset[Sample]]()
+        self.batch_size, self.workers = batch_size, workers
+        self.seed, self.overfit = seed, overfit
+
+    def dataset(self, stage: str) -> Dataset[Sample]:
+        if self.overfit and stage == "val":
+            stage = "train"
+        if stage not in self.made:
+            whole = self.make[stage]()
+            few = range(self.overfit * self.batch_size)
+            self.made[stage] = Subset(whole, few) if self.overfit and stage == "train" else whole
+        return self.made[stage]
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        data = self.dataset("train")
+        size = len(data)  # type: ignore[arg-type]
+        if size < self.batch_size * self._ranks:
+            raise ValueError(
+                f"data.batch_size={self.batch_size} on {self._ranks} device(s) is more than the "
+                f"{size} training samples: choose a smaller one."
+            )
+        batches = ShuffledBatches(
+            size, self.batch_size, self.seed, self._position, self._rank, self._ranks
+        )
+        return self._loader(data, batch_sampler=batches)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        return self._evaluation("test")
+
+    def _evaluation(self, stage: str) -> DataLoader[Sample]:
+        data = self.dataset(stage)
+        each = EachOnce(len(data), self._rank, self._ranks)  # type: ignore[arg-type]
+        return self._loader(data, batch_size=self.batch_size, sampler=each)
+
+    def _loader(self, data: Dataset[Sample], **order: Any) -> DataLoader[Sample]:
+        return DataLoader(
+            data,
+            collate_fn=collate,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available() and getattr(data, "on_cpu", True),
+            **order,
+        )
+
+    def _position(self) -> int:
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def _ranks(self) -> int:
+        return self.trainer.world_size if self.trainer else 1

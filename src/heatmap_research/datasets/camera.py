@@ -1,0 +1,41 @@
+"""From a painted scene to what a camera makes of it. Arithmetic as in `canvas`, for its reason."""
+
+import math
+from functools import reduce
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+def blur(
+    image: Float[Tensor, "batch channel height width"], sigma: float
+) -> Float[Tensor, "batch channel height width"]:
+    """Gaussian to at least three sigma, the border repeated outwards."""
+    reach = math.ceil(3 * sigma)
+    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
+    total = 2 * sum(taps) - taps[0]
+    padded = functional.pad(image, (reach,) * 4, mode="replicate")
+    for dim in (2, 3):
+        padded = _convolve(padded, [tap / total for tap in taps], dim)
+    return padded
+
+
+def _convolve(image: Tensor, taps: list[float], dim: int) -> Tensor:
+    reach = len(taps) - 1
+    size = image.shape[dim] - 2 * reach
+    total = image.narrow(dim, reach, size) * taps[0]
+    pair = torch.empty_like(total)
+    for offset, tap in enumerate(taps[1:], start=1):
+        before, after = (image.narrow(dim, reach + step, size) for step in (-offset, offset))
+        total.add_(torch.add(before, after, out=pair).mul_(tap))
+    return total
+
+
+def area_average(
+    image: Float[Tensor, "batch channel height width"], factor: int
+) -> Float[Tensor, "batch channel small_height small_width"]:
+    rows = reduce(torch.add, (image[:, :, offset::factor] for offset in range(factor)))
+    cells = reduce(torch.add, (rows[..., offset::factor] for offset in range(factor)))
+    return cells / factor**2

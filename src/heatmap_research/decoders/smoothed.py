@@ -1,0 +1,26 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from heatmap_research import heatmaps
+from heatmap_research.types import Activation, Heatmap, Position
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """Any decoder, after a Gaussian blur that takes noise out of the map but widens its peak."""
+
+    decoder: Callable[[Heatmap, float], Position]
+    sigma: float  # input pixels
+    least: float  # bins: the blur is never narrower, or it would do nothing
+
+    def __post_init__(self) -> None:
+        if self.sigma <= 0:
+            raise ValueError(f"sigma={self.sigma:g}: a blur's width in input pixels is above 0.")
+
+    @property
+    def needs(self) -> Activation | None:
+        return self.decoder.needs
+
+    def __call__(self, heatmap: Heatmap, stride: float) -> Position:
+        width = max(self.sigma / stride, self.least)
+        return self.decoder(heatmaps.blur(heatmap, width), stride)

@@ -1,0 +1,31 @@
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from heatmap_research.grid import Grid
+from heatmap_research.types import Heatmaps, Level
+
+
+class Marginal(nn.Module):
+    """A map per joint and axis, its other axis summed out in the log domain, stretched to the bins.
+
+    As local and as small as a 2-D head; its native resolution stays the features'.
+    """
+
+    ndim: ClassVar[Literal[1, 2]] = 1
+
+    def __init__(self, levels: Sequence[Level], grid: Grid, joints: int, init_std: float) -> None:
+        super().__init__()
+        self.shapes = grid.shapes
+        self.joint = nn.Conv2d(levels[-1].channels, 2 * joints, kernel_size=1)
+        nn.init.normal_(self.joint.weight, std=init_std)
+        nn.init.zeros_(self.joint.bias)
+
+    def forward(self, features: list[Tensor]) -> Heatmaps:
+        pair = self.joint(features[-1]).chunk(2, dim=1)  # two of (B, K, H, W)
+        return tuple(
+            interpolate(scores.logsumexp(other), shape, mode="linear")
+            for scores, other, shape in zip(pair, (3, 2), self.shapes, strict=True)
+        )

@@ -1,0 +1,196 @@
+"""One run from config to record: fit, evaluate with the last weights, write the folder."""
+
+import logging
+import platform
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Callback, RichProgressBar
+
+from heatmap_research import run_store
+from heatmap_research.build import build, build_data, build_trainer, cost, load_weights
+from heatmap_research.callbacks.interruption import InterruptedRunError
+from heatmap_research.callbacks.plain_progress import PlainProgress
+from heatmap_research.run_store import RunStore
+from heatmap_research.types import IncompatibleError
+
+log = logging.getLogger(__name__)
+
+Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
+
+
+def train(
+    cfg: DictConfig, store: RunStore, choices: dict[str, Any], unread: list[str], sweep: bool
+) -> Metrics:
+    quiet_libraries()
+    checkpoint = _checkpoint(store) if cfg.resume else None
+    size = cost(cfg)
+    trainer = build_trainer(cfg, store, _progress(sweep))
+    with _recorded(store, trainer, _facts(cfg, choices, unread) | size):
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        task, data = build(cfg), build_data(cfg)
+        _announce(cfg, choices, size)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+        began = time.monotonic()
+        with store.continued_metrics() if checkpoint else nullcontext():
+            trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
+            seconds = time.monotonic() - began
+            trainer.save_checkpoint(store.checkpoints / "last.ckpt")
+            metrics = _evaluate(trainer, task, data, cfg.evaluate)
+        if trainer.is_global_zero:
+            store.update(metrics=metrics, seconds=seconds, steps=trainer.global_step)
+            _report(metrics, store, seconds)
+    return metrics
+
+
+def evaluate(
+    cfg: DictConfig,
+    trained: RunStore,
+    store: RunStore,
+    checkpoint: Path,
+    choices: dict[str, Any],
+    unread: list[str],
+) -> Metrics:
+    """The same evaluation as after training, with other decoders, data or flip test."""
+    quiet_libraries()
+    trainer = build_trainer(cfg, store, _progress(sweep=False))
+    of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
+    with _recorded(store, trainer, _facts(cfg, choices, unread) | of):
+        task, data = build(cfg), build_data(cfg)
+        load_weights(task, checkpoint)
+        metrics = _evaluate(trainer, task, data, cfg.evaluate)
+        if trainer.is_global_zero:
+            store.update(metrics=metrics)
+            _report(metrics, store, None)
+    return metrics
+
+
+def quiet_libraries() -> None:
+    """What Lightning says of itself is not news in a run; its warnings to developers neither."""
+    for name in ("pytorch_lightning", "lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*dataloader is not resumable.*",
+        ".*Experiment logs directory.*",
+        ".*exists and is not empty.*",
+        ".*is smaller than the logging interval.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*flops_per_batch.*",
+        ".*in eval mode at the start of training.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def _evaluate(
+    trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, stages: list[str]
+) -> Metrics:
+    metrics: Metrics = {}
+    for stage in stages:
+        read = {"val": trainer.validate, "test": trainer.test}[stage]
+        for results in read(task, data, verbose=False):
+            for key, value in results.items():
+                _, decoder, metric = key.split("/")
+                metrics.setdefault(stage, {}).setdefault(decoder, {})[metric] = value
+    return metrics
+
+
+@contextmanager
+def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> Iterator[None]:
+    """run.json says how the run ended, whatever the way."""
+
+    def record(**more: Any) -> None:
+        if trainer.is_global_zero:
+            store.update(**more)
+
+    record(status="running", **facts)
+    try:
+        yield
+    except InterruptedRunError:
+        record(status="interrupted")
+        raise
+    except BaseException as error:
+        record(status="failed", error=f"{type(error).__name__}: {error}")
+        raise
+    else:
+        record(status="finished", error=None, peak_memory=_peak_memory())
+    finally:
+        for logger in trainer.loggers:
+            logger.finalize("finished")
+        if wandb := sys.modules.get("wandb"):
+            wandb.finish()  # or the next job of a sweep would write into this one's run
+
+
+def _checkpoint(store: RunStore) -> Path:
+    checkpoint = store.checkpoints / "last.ckpt"
+    if not checkpoint.exists():
+        raise IncompatibleError(f"resume={store.folder}: there is no checkpoints/last.ckpt in it.")
+    if store.record.exists() and store.read()["status"] == "finished":
+        raise IncompatibleError(f"resume={store.folder}: this run has finished.")
+    return checkpoint
+
+
+def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[str, Any]:
+    config = OmegaConf.to_container(cfg, resolve=True)
+    return {
+        "config_hash": run_store.config_hash(config),
+        "config": config,
+        "choices": choices,
+        "seed": cfg.seed,
+        **run_store.source_version(),
+        "versions": run_store.versions(),
+        "device": _device(),
+        "boxes": cfg.data.get("boxes", "exact"),
+        "score": cfg.score,
+        "flip_test": cfg.flip_test,
+        "decoders": list(cfg.decoder),
+        "decoders_not_applicable": unread,
+    }
+
+
+def _device() -> dict[str, Any]:
+    gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name() if gpu else platform.processor() or platform.machine()
+    cuda = torch.version.cuda if gpu else None
+    return {"name": name, "cuda": cuda, "threads": torch.get_num_threads()}
+
+
+def _peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else of the process so far."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _progress(sweep: bool) -> Callback:
+    if sys.stdout.isatty() and not sweep:
+        return RichProgressBar()
+    return PlainProgress(seconds=30 if sweep else 10)
+
+
+def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) -> None:
+    log.info(
+        f"{choices.get('arm') or choices.get('head')}: {choices.get('backbone')}, "
+        f"{size['parameters']:,} parameters, {size['macs'] / 1e6:.1f} M multiply-adds an image, "
+        f"stride {cfg.stride}, sigma {cfg.sigma} px, seed {cfg.seed}"
+    )
+
+
+def _report(metrics: Metrics, store: RunStore, seconds: float | None) -> None:
+    for stage, decoders in metrics.items():
+        name = next(iter(next(iter(decoders.values()))))
+        values = "  ".join(f"{d} {found[name]:.3f}" for d, found in decoders.items())
+        log.info(f"  {stage} {name}: {values}")
+    took = f"  trained in {seconds:.0f} s," if seconds else " "
+    log.info(f"{took} recorded in {store.folder}")

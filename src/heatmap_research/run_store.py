@@ -1,0 +1,169 @@
+"""A run's folder on disk: run.json says what was run, predictions.parquet what came of it."""
+
+import csv
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+VERSION = 1
+PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-core", "numpy")
+# What may differ between two runs of the same experiment.
+INCIDENTAL = ("output_dir", "logger", "launcher", "hydra", "resume")
+INCIDENTAL_TRAINER = ("accelerator", "devices", "num_nodes", "strategy")
+
+KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
+PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
+PREDICTIONS = pa.schema(
+    [
+        ("stage", pa.dictionary(pa.int8(), pa.string())),
+        ("image", pa.int64()),
+        ("instance", pa.int64()),
+        ("joint", pa.int16()),
+        ("decoder", pa.dictionary(pa.int8(), pa.string())),
+        ("flip_test", pa.bool_()),
+        *((place, pa.float32()) for place in PLACES),  # x, y in crop pixels, then in source pixels
+        ("score", pa.float32()),
+        ("visible", pa.int8()),  # 0 not labelled, 1 covered, 2 visible
+        ("scale", pa.float32()),  # square root of the instance's area in source pixels
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RunStore:
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "run.json"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.parquet"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def read(self) -> dict[str, Any]:
+        return json.loads(self.record.read_text())
+
+    def update(self, **facts: Any) -> None:
+        """Adds facts to run.json, which is never seen half written."""
+        known = self.read() if self.record.exists() else {"version": VERSION}
+        partial = self.record.with_suffix(".partial")
+        partial.write_text(json.dumps(_plain(known | facts), indent=1, allow_nan=False) + "\n")
+        os.replace(partial, self.record)
+
+    def write_predictions(self, rows: pa.Table) -> None:
+        """Replaces what is stored of the same stages."""
+        rows = _first_of_each(rows)
+        if self.predictions.exists():
+            stored = pq.read_table(self.predictions)
+            stages = set(rows["stage"].to_pylist())
+            kept = stored.filter(pa.array(s not in stages for s in stored["stage"].to_pylist()))
+            rows = pa.concat_tables([kept, rows]).unify_dictionaries()
+        partial = self.predictions.with_suffix(".partial")
+        pq.write_table(rows, partial)
+        os.replace(partial, self.predictions)
+
+    @contextmanager
+    def continued_metrics(self) -> Iterator[None]:
+        """Keeps the rows of metrics.csv that a logger starting anew would delete."""
+        file = self.folder / "metrics.csv"
+        earlier = _csv(file)
+        try:
+            yield
+        finally:
+            rows = _csv(file)
+            first = min((int(row["step"]) for row in rows), default=sys.maxsize)
+            rows = [row for row in earlier if int(row["step"]) < first] + rows
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            with file.open("w", newline="") as stream:
+                writer = csv.DictWriter(stream, names)
+                writer.writeheader()
+                writer.writerows(rows)
+
+    def read_predictions(self) -> pa.Table:
+        return pq.read_table(self.predictions)
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Names an experiment: what was asked for, without where, how logged and on which device."""
+    kept = {key: value for key, value in config.items() if key not in INCIDENTAL}
+    trainer = kept.get("trainer", {})
+    kept["trainer"] = {k: v for k, v in trainer.items() if k not in INCIDENTAL_TRAINER}
+    data = kept.get("data", {})
+    kept["data"] = {k: v for k, v in data.items() if k not in ("cache", "root", "workers")}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def source_version() -> dict[str, str | None]:
+    """The commit of a checkout, and a hash of the source that also tells uncommitted changes."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(str(file.relative_to(package)).encode() + file.read_bytes())
+    return {"commit": _commit(package), "source_hash": digest.hexdigest()[:16]}
+
+
+def _commit(package: Path) -> str | None:
+    """Of the checkout that holds this package, not of whatever repository surrounds it."""
+    root = package.parents[1]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str | None]:
+    return {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _csv(file: Path) -> list[dict[str, str]]:
+    if not file.exists():
+        return []
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def _first_of_each(rows: pa.Table) -> pa.Table:
+    """One row per instance, joint and decoder, whatever padding or gathering repeated."""
+    seen, keep = set(), []
+    columns = [rows[key].to_pylist() for key in KEYS]
+    for key in zip(*columns, strict=True):
+        keep.append(key not in seen)
+        seen.add(key)
+    return rows if all(keep) else rows.filter(pa.array(keep))
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no nan: what there was nothing to count of is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

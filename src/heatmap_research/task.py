@@ -1,0 +1,101 @@
+"""Training and evaluation of one network under one codec."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import UInt8
+from pytorch_lightning import LightningModule
+from timm.optim import param_groups_weight_decay
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
+
+from heatmap_research.codec import Codec
+from heatmap_research.types import Heatmaps, Prediction, Sample, Schema
+
+Predictions = dict[str, Prediction]  # by decoder
+
+
+class KeypointTask(LightningModule):
+    def __init__(
+        self,
+        net: nn.Module,
+        codec: Codec,
+        schema: Schema,
+        metrics: Mapping[str, Metric],
+        optimizer: Callable[..., Optimizer],
+        schedule: Callable[[Optimizer, int], LRScheduler],
+        flip_test: bool,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.net, self.codec, self.schema = net, codec, schema
+        self.optimizer, self.schedule = optimizer, schedule
+        self.flip_test, self.seed = flip_test, seed
+        self.metrics = nn.ModuleDict(
+            {
+                decoder: nn.ModuleDict({name: metric.clone() for name, metric in metrics.items()})
+                for decoder in codec.decoders
+            }
+        )
+
+    def forward(self, image: UInt8[Tensor, "batch channel height width"]) -> Predictions:
+        heatmaps = self.codec.activate(self.net(image))
+        if self.flip_test:
+            mirrored = self.codec.activate(self.net(image.flip(-1)))
+            heatmaps = _mean(heatmaps, self.codec.mirror(mirrored, self.schema.flip))
+        return self.codec.decode(heatmaps)
+
+    def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
+        """Whatever a step draws depends on its number alone, so that resuming changes nothing."""
+        position = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        torch.manual_seed((self.seed * 1_000_003 + position) * 1_009 + self.global_rank)
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        cost = self.codec.training_loss(self.net(batch.image), batch.keypoints, batch.visible)
+        self.log("train/loss", cost.loss, prog_bar=True)
+        self.log("train/excess", cost.excess)
+        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        return cost.loss
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
+        return self._evaluate(batch)
+
+    def test_step(self, batch: Sample, batch_idx: int) -> Predictions:
+        return self._evaluate(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._report("test")
+
+    def configure_optimizers(self) -> dict[str, object]:
+        groups = param_groups_weight_decay(self.net, self._weight_decay)
+        optimizer = self.optimizer(groups)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = {"scheduler": self.schedule(optimizer, steps), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    @property
+    def _weight_decay(self) -> float:
+        """Not for norms and biases, whose size says nothing about how much a network fits."""
+        return getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
+
+    def _evaluate(self, batch: Sample) -> Predictions:
+        predictions = self(batch.image)
+        for decoder, prediction in predictions.items():
+            for metric in self.metrics[decoder].values():
+                metric.update(prediction, batch)
+        return predictions
+
+    def _report(self, stage: str) -> None:
+        for decoder, metrics in self.metrics.items():
+            for name, metric in metrics.items():
+                self.log(f"{stage}/{decoder}/{name}", metric.compute().float())
+                metric.reset()
+
+
+def _mean(first: Heatmaps, second: Heatmaps) -> Heatmaps:
+    return tuple((a + b) / 2 for a, b in zip(first, second, strict=True))

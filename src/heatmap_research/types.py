@@ -1,0 +1,77 @@
+"""Data that crosses module boundaries. Axis names: batch, joint, height, width, axis."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from jaxtyping import Float, Int, UInt8
+
+if TYPE_CHECKING:
+    from torch import Tensor
+else:
+    Tensor = Any  # keeps torch out of the import: a config is checked before torch is paid for
+
+Keypoints = Float[Tensor, "batch joint 2"]  # x, y in crop pixels
+PerJoint = Float[Tensor, "batch joint"]
+Heatmap = Float[Tensor, "batch joint ..."]  # then (height, width), (height,) or (width,)
+Heatmaps = tuple[Heatmap, ...]  # one map in 2-D; a height and a width vector in 1-D
+Position = Float[Tensor, "batch joint axis"]  # bins, in the axis order of one map
+Activation = Literal["identity", "sigmoid", "softmax"]
+
+
+class Level(NamedTuple):
+    """One feature map of a backbone or neck."""
+
+    channels: int
+    stride: int  # input pixels per cell
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a data set says of its joints; nothing else repeats it."""
+
+    names: tuple[str, ...]
+    flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
+    skeleton: tuple[tuple[int, int], ...]
+    sigmas: tuple[float, ...]  # OKS tolerances
+
+    def __post_init__(self) -> None:
+        joints = range(len(self.names))
+        if sorted(self.flip) != list(joints) or any(self.flip[self.flip[i]] != i for i in joints):
+            raise ValueError(f"schema.flip={self.flip} does not pair {len(self.names)} joints.")
+        if len(self.sigmas) != len(self.names):
+            raise ValueError(
+                f"schema.sigmas has {len(self.sigmas)} values for {len(self.names)} joints."
+            )
+
+    @property
+    def joints(self) -> int:
+        return len(self.names)
+
+
+class Sample(NamedTuple):
+    """One cropped instance; a batch of them is the same class with a batch axis."""
+
+    image: UInt8[Tensor, "*batch channel height width"]
+    keypoints: Float[Tensor, "*batch joint 2"]  # x, y in crop pixels
+    visible: Int[Tensor, "*batch joint"]  # 0 not labelled, 1 labelled but covered, 2 visible
+    to_source: Float[Tensor, "*batch 2 3"]  # affine, crop pixels to source-image pixels
+    scale: Float[Tensor, "*batch"]  # square root of the instance's area in source pixels
+    image_id: Int[Tensor, "*batch"]
+    instance_id: Int[Tensor, "*batch"]
+
+
+class Label(NamedTuple):
+    """What one map should look like, the position it was drawn from, and which joints count."""
+
+    heatmap: Heatmap
+    position: Position
+    visible: PerJoint  # 1 where the label is to be learnt, else 0
+
+
+class Prediction(NamedTuple):
+    keypoints: Keypoints
+    score: PerJoint  # in [0, 1], 1 for a map as high as an ideal label
+
+
+class IncompatibleError(ValueError):
+    """Choices that are each valid but cannot be combined."""
