@@ -326,6 +326,16 @@ def test_an_ideal_label_scores_one_whatever_its_phase(ndim, loss, rule, sigma):
     torch.testing.assert_close(score, torch.ones_like(score), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("sigma", [0.2, 0.25, 0.3, 0.5])  # bins
+@every_loss
+@both_layouts
+def test_an_ideal_label_narrower_than_a_bin_scores_one_whatever_its_phase(ndim, loss, sigma):
+    codec = codec_of(ndim, 2, Gaussian(2 * sigma), loss, image_size=(80, 96))
+    keypoints = crowd(codec, people=100, margin=10.0)
+    score = codec.decode(codec.activate(perfect(codec, keypoints)))["argmax"].score
+    torch.testing.assert_close(score, torch.ones_like(score), atol=1e-3, rtol=0)
+
+
 @every_target
 @every_loss
 def test_the_score_of_a_map_is_the_product_of_its_vectors_scores(loss, target):

@@ -24,9 +24,10 @@ class ShuffledBatches(Sampler[list[int]]):
         position: Callable[[], int],  # batches trained on so far
         rank: int = 0,
         ranks: int = 1,
+        endless: bool = False,  # an epoch's indices go on from the last one's
     ) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.position, self.rank, self.ranks = position, rank, ranks
+        self.position, self.rank, self.ranks, self.endless = position, rank, ranks, endless
 
     def __len__(self) -> int:
         return self.size // (self.batch_size * self.ranks)
@@ -42,7 +43,8 @@ class ShuffledBatches(Sampler[list[int]]):
 
     def _order(self, epoch: int) -> list[int]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        return torch.randperm(self.size, generator=generator).tolist()
+        order = torch.randperm(self.size, generator=generator)
+        return (order + epoch * self.size * self.endless).tolist()
 
 
 class EachOnce(Sampler[int]):
@@ -94,9 +96,9 @@ class DataModule(LightningDataModule):
                 f"data.batch_size={self.batch_size} on {self._ranks} device(s) is more than the "
                 f"{size} training samples: choose a smaller one."
             )
-        batches = ShuffledBatches(
-            size, self.batch_size, self.seed, self._position, self._rank, self._ranks
-        )
+        endless = getattr(data, "endless", False)
+        place = (self._position, self._rank, self._ranks)
+        batches = ShuffledBatches(size, self.batch_size, self.seed, *place, endless)
         return self._loader(data, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -116,7 +118,7 @@ class DataModule(LightningDataModule):
             collate_fn=collate,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            pin_memory=torch.cuda.is_available() and getattr(data, "on_cpu", True),
+            pin_memory=torch.cuda.is_available() and getattr(data, "device", None) is None,
             **order,
         )
 

@@ -42,3 +42,7 @@ def _check(cfg: DictConfig) -> None:
     from heatmap_research.build import check
 
     check(cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -72,3 +72,7 @@ def _for_the_run(argument: str) -> str:
     if key is None or key[0] in OWN or key[0].startswith("hydra"):
         return argument
     return f"+change.{argument}"
+
+
+if __name__ == "__main__":
+    main()

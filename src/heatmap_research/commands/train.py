@@ -43,4 +43,9 @@ def _resumed(arguments: list[str]) -> list[str]:
         sys.exit(f"heatmap-train: resume={folder}: this is not the folder of a run.")
     rest = [a for a in arguments if not a.startswith("resume=")]
     place = [f"hydra.run.dir={kept.parent}", "hydra.output_subdir=null", f"resume={kept.parent}"]
-    return ["--config-path", str(kept), "--config-name", "config", *rest, *place]
+    plain = ["hydra.job_logging.formatters.simple.format='%(message)s'"]
+    return ["--config-path", str(kept), "--config-name", "config", *rest, *place, *plain]
+
+
+if __name__ == "__main__":
+    main()

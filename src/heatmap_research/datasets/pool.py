@@ -7,7 +7,9 @@ import logging
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from rich.progress import track
 from heatmap_research.datasets.figures import Figures
 
 VERSION = 1  # to be raised when the same knobs draw other images
-AT_ONCE = 256  # images per step of the progress bar
+AT_ONCE = 64  # images per step of the progress bar
 
 Images = UInt8[np.ndarray, "image channel height width"]
 
@@ -52,21 +54,33 @@ def file_name(figures: Figures, first: int, count: int) -> str:
 
 
 def render(figures: Figures, first: int, count: int) -> Images:
+    """Threads draw whole batches each: sharing one operation, they would wait for each other."""
     images = np.empty((count, figures.channels, *figures.image_size), np.uint8)
-    for rows in _announced(torch.arange(count).split(AT_ONCE), f"rendering {count} images"):
+    batches = torch.arange(count).split(AT_ONCE)
+
+    def draw(rows: torch.Tensor) -> None:
         images[rows.numpy()] = figures(first + rows).numpy()
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as workers:
+            drawn = workers.map(draw, batches)
+            deque(_announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
+    finally:
+        torch.set_num_threads(threads)
     return images
 
 
-def _announced(batches: tuple[torch.Tensor, ...], task: str) -> Iterator[torch.Tensor]:
+def _announced(steps: Iterator[None], count: int, task: str) -> Iterator[None]:
     """With a bar on a terminal, else with two lines in the log."""
     console = Console(stderr=True)
     if console.is_terminal:
-        yield from track(batches, task, console=console)
+        yield from track(steps, task, total=count, console=console)
         return
     start = time.perf_counter()
     log.info("%s ...", task)
-    yield from batches
+    yield from steps
     log.info("%s ... done in %.1f s", task, time.perf_counter() - start)
 
 

@@ -44,6 +44,10 @@ class Synthetic(Dataset[Sample]):
             self.images = pools.load(self.figures, self.first, self.pool, self.cache)
             self.labels = self._labels(self.first + torch.arange(self.pool))
 
+    @property
+    def endless(self) -> bool:
+        return self.pool is None
+
     def __len__(self) -> int:
         return self.length or self.pool or 0
 
