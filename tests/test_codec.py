@@ -287,6 +287,28 @@ def test_half_precision_scores_cost_what_the_same_numbers_cost_in_single(ndim, l
         assert torch.equal(rough, fine.bfloat16())
 
 
+class Overlap:
+    """A loss that autocast would round."""
+
+    activation = "identity"
+
+    def __call__(self, scores, label):
+        return (scores.flatten(2)[:, :, None] @ label.heatmap.flatten(2)[..., None])[..., 0, 0]
+
+    def least(self, label):
+        return torch.zeros_like(label.visible)
+
+
+@both_layouts
+def test_the_products_of_a_loss_are_not_rounded_under_autocast(ndim):
+    codec = codec_of(ndim, loss=Overlap())
+    keypoints, scores = crowd(codec), random_scores(codec)
+    expected = codec.training_loss(scores, keypoints, seen(keypoints))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cost = codec.training_loss(scores, keypoints, seen(keypoints))
+    assert torch.equal(cost.loss, expected.loss)
+
+
 @every_loss
 @both_layouts
 def test_decoding_under_autocast_keeps_every_digit(ndim, loss):

@@ -31,7 +31,7 @@ class TimmBackbone(nn.Module):
         super().__init__()
         self.frozen = frozen
         self.net = _create(name, pretrained, checkpoint, in_chans, options)
-        info = self.net.feature_info
+        info: Any = self.net.feature_info
         self.levels = tuple(map(Level, info.channels(), info.reduction()))
         self.channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
         data = resolve_model_data_config(self.net)

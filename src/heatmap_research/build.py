@@ -90,7 +90,9 @@ def build_data(cfg: DictConfig) -> DataModule:
 
 
 def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Trainer:
-    callbacks = [progress, Recorder(store, cfg.flip_test), NeckGradient(), Finite()]
+    every = cfg.trainer.log_every_n_steps
+    watching = [NeckGradient(every), Finite(every)]
+    callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
     if cfg.ema:
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks += instantiate(cfg.callback, "callback").values()

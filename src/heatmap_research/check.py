@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import hydra.utils
 from hydra.errors import InstantiationException
@@ -34,7 +34,7 @@ def refuse_strays(node: Any, path: str) -> None:
     if "_target_" in node:
         _compare(node, path)
     for key, value in node.items():
-        refuse_strays(value, f"{path}.{key}")
+        refuse_strays(value, f"{path}.{key!s}")
 
 
 def check_values(cfg: DictConfig) -> None:
@@ -42,7 +42,7 @@ def check_values(cfg: DictConfig) -> None:
     codec_of(cfg, ndim=2)  # both layouts refuse the same
 
 
-def codec_of(cfg: DictConfig, ndim: int) -> Codec:
+def codec_of(cfg: DictConfig, ndim: Literal[1, 2]) -> Codec:
     parts = {part: instantiate(cfg[part], part) for part in ("target", "loss", "labels")}
     decoders = instantiate(cfg.decoder, "decoder")
     try:

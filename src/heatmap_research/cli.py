@@ -123,5 +123,5 @@ def _is_group(name: str) -> bool:
 
 def choices(cfg: DictConfig) -> dict[str, Any]:
     """Which option of each group this config was made of."""
-    chosen = OmegaConf.to_container(HydraConfig.get().runtime.choices)
-    return {k: v for k, v in chosen.items() if not str(k).startswith("hydra/")}
+    chosen = HydraConfig.get().runtime.choices
+    return {str(k): v for k, v in chosen.items() if not str(k).startswith("hydra/")}

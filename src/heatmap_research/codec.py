@@ -156,5 +156,4 @@ def _mean(losses: list[PerJoint], labels: list[Label]) -> Float[Tensor, ""]:
 
 def _height(heatmap: Heatmap) -> PerJoint:
     peak = heatmap.flatten(2).amax(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
-    relative = heatmap / peak[(..., *[None] * (heatmap.ndim - 2))]
-    return peak * heatmaps.parabola(relative, floor=1e-4)[1]
+    return peak * heatmaps.parabola(heatmap / heatmaps.over(heatmap, peak), floor=1e-4)[1]

@@ -1,7 +1,5 @@
 """Pure functions on one map, of any number of spatial axes: (batch, joint, *shape)."""
 
-import itertools
-
 import torch
 
 from heatmap_research.types import Activation, Heatmap, PerJoint, Position, Tensor
@@ -20,7 +18,12 @@ def normalise(heatmap: Heatmap) -> Heatmap:
     """Negative values cut off, the rest scaled to sum to one."""
     positive = heatmap.clamp(min=0)
     total = positive.flatten(2).sum(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
-    return positive / total[(..., *[None] * (heatmap.ndim - 2))]
+    return positive / over(heatmap, total)
+
+
+def over(heatmap: Heatmap, value: PerJoint) -> Tensor:
+    """A value per joint, shaped so that it applies to every bin of that joint's map."""
+    return value.view(*value.shape, *[1] * (heatmap.ndim - 2))
 
 
 def gaussian(position: Position, sigma: float, shape: tuple[int, ...]) -> Heatmap:
@@ -32,7 +35,7 @@ def gaussian(position: Position, sigma: float, shape: tuple[int, ...]) -> Heatma
     for axis, size in enumerate(shape):
         distance = (_bins(size, position) - position[..., axis, None]) / sigma
         profile = (-0.5 * distance.square()).clamp(min=-40).exp()  # (B, K, size)
-        result = result[..., None] * profile[(..., *[None] * axis, slice(None))]
+        result = result[..., None] * profile.view(*profile.shape[:2], *[1] * axis, size)
     return result
 
 
@@ -49,8 +52,8 @@ def expectation(probability: Heatmap) -> Position:
     for axis in axes:
         others = [other for other in axes if other != axis]
         marginal = probability.sum(others) if others else probability  # (B, K, size)
-        middle = (marginal.shape[-1] - 1) / 2  # bins about zero keep float32's digits
-        means.append(marginal @ (_bins(marginal.shape[-1], marginal) - middle) + middle)
+        half = (marginal.shape[-1] - 1) / 2  # bins about zero keep float32's digits
+        means.append(marginal @ (_bins(marginal.shape[-1], marginal) - half) + half)
     return torch.stack(means, dim=-1)
 
 
@@ -58,7 +61,8 @@ def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[
     """The bins about a centre bin along every axis, zero beyond the map; and which lie in it."""
     shape = heatmap.shape[2:]
     offsets = torch.arange(-radius, radius + 1, device=heatmap.device)
-    flat, inside = 0, True
+    flat = torch.zeros((), dtype=torch.long, device=heatmap.device)
+    inside = torch.ones((), dtype=torch.bool, device=heatmap.device)
     for axis, size in enumerate(shape):
         spread = [1] * axis + [-1] + [1] * (len(shape) - axis - 1)
         index = (centre[..., axis].long()[..., None] + offsets).view(*centre.shape[:2], *spread)
@@ -115,7 +119,13 @@ def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
     second = hessian(log) * pairs - torch.diag_embed(1 - free)
     step = uphill(first, second).clamp(-0.5, 0.5)
     rise = (step * first).sum(-1) / 2
-    return centre + step, (log[(..., *[1] * (near.ndim - 2))] + rise).exp()
+    return centre + step, (middle(log) + rise).exp()
+
+
+def middle(near: Heatmap) -> PerJoint:
+    """The centre of a neighbourhood."""
+    bins = near.flatten(2)
+    return bins[..., bins.shape[-1] // 2]
 
 
 def interior(centre: Position, shape: tuple[int, ...]) -> Position:
@@ -155,5 +165,4 @@ def _second(near: Heatmap, first: int, second: int) -> PerJoint:
         line = _middle(near, first)
         return line[..., 2] - 2 * line[..., 1] + line[..., 0]
     plane = _middle(near, first, second)
-    signs = itertools.product((0, 2), repeat=2)
-    return sum((1 if a == b else -1) * plane[..., a, b] for a, b in signs) / 4
+    return (plane[..., 2, 2] - plane[..., 2, 0] - plane[..., 0, 2] + plane[..., 0, 0]) / 4

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -42,7 +42,7 @@ def train(
         task, data = build(cfg), build_data(cfg)
         _announce(cfg, choices, size)
         for logger in trainer.loggers:
-            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+            logger.log_hyperparams(_resolved(cfg))
         began = time.monotonic()
         with store.continued_metrics() if checkpoint else nullcontext():
             trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
@@ -157,7 +157,7 @@ def _checkpoint(store: RunStore) -> Path:
 
 
 def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[str, Any]:
-    config = OmegaConf.to_container(cfg, resolve=True)
+    config = _resolved(cfg)
     return {
         "config_hash": run_store.config_hash(config),
         "config": config,
@@ -172,6 +172,10 @@ def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[
         "decoders": list(cfg.decoder),
         "decoders_not_applicable": unread,
     }
+
+
+def _resolved(cfg: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
 def _device() -> dict[str, Any]:

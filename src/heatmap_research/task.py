@@ -1,6 +1,7 @@
 """Training and evaluation of one network under one codec."""
 
 from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import torch
 from jaxtyping import UInt8
@@ -71,7 +72,7 @@ class KeypointTask(LightningModule):
     def on_test_epoch_end(self) -> None:
         self._report("test")
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> Any:
         groups = param_groups_weight_decay(self.net, self._weight_decay)
         optimizer = self.optimizer(groups)
         steps = int(self.trainer.estimated_stepping_batches)
@@ -86,15 +87,18 @@ class KeypointTask(LightningModule):
     def _evaluate(self, batch: Sample) -> Predictions:
         predictions = self(batch.image)
         for decoder, prediction in predictions.items():
-            for metric in self.metrics[decoder].values():
+            for metric in self._metrics_of(decoder).values():
                 metric.update(prediction, batch)
         return predictions
 
     def _report(self, stage: str) -> None:
-        for decoder, metrics in self.metrics.items():
-            for name, metric in metrics.items():
+        for decoder in self.codec.decoders:
+            for name, metric in self._metrics_of(decoder).items():
                 self.log(f"{stage}/{decoder}/{name}", metric.compute().float())
                 metric.reset()
+
+    def _metrics_of(self, decoder: str) -> dict[str, Metric]:
+        return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
 
 
 def _mean(first: Heatmaps, second: Heatmaps) -> Heatmaps:

@@ -9,10 +9,13 @@ from heatmap_research.types import IncompatibleError
 class Finite(Callback):
     """Ends a run whose loss is lost, at the steps that are logged: elsewhere a look would wait."""
 
+    def __init__(self, every: int) -> None:
+        self.every = every  # steps
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step % trainer.log_every_n_steps:
+        if trainer.global_step % self.every:
             return
         if not math.isfinite(loss := float(outputs["loss"])):
             raise IncompatibleError(

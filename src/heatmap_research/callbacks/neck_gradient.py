@@ -5,7 +5,8 @@ from torch import Tensor, nn
 class NeckGradient(Callback):
     """Logs how hard a loss pulls at the features all heads share: arms differ in it silently."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: int) -> None:
+        self.every = every  # steps
         self.squares: list[Tensor] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -15,7 +16,8 @@ class NeckGradient(Callback):
                     if feature.requires_grad:
                         feature.register_hook(self._keep)
 
-        self.hook = pl_module.net.neck.register_forward_hook(watch)
+        neck = pl_module.get_submodule("net.neck")
+        self.hook = neck.register_forward_hook(watch)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.hook.remove()
@@ -30,6 +32,5 @@ class NeckGradient(Callback):
     def _keep(self, gradient: Tensor) -> None:
         self.squares.append(gradient.detach().float().square().sum())
 
-    @staticmethod
-    def _due(trainer: Trainer) -> bool:
-        return (trainer.global_step + 1) % trainer.log_every_n_steps == 0
+    def _due(self, trainer: Trainer) -> bool:
+        return (trainer.global_step + 1) % self.every == 0

@@ -1,5 +1,7 @@
 """What an evaluation predicted, as rows of the run store."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -22,7 +24,7 @@ class Recorder(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: dict[str, Prediction],
+        outputs: Any,
         batch: Sample,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -34,7 +36,7 @@ class Recorder(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: dict[str, Prediction],
+        outputs: Any,
         batch: Sample,
         batch_idx: int,
         dataloader_idx: int = 0,

@@ -3,7 +3,7 @@
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -44,12 +44,12 @@ def _merged(cfg: DictConfig, folder: Path) -> DictConfig:
     stored = folder / ".hydra" / "config.yaml"
     if not stored.is_file():
         raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
-    merged = OmegaConf.load(stored)
+    merged = cast(DictConfig, OmegaConf.load(stored))
     groups: dict[str, Any] = {g: cfg[g] for g in ("decoder", "metric", "data", "trainer") if cfg[g]}
     for group, node in groups.items():
         merged[group] = node
     OmegaConf.set_struct(merged, True)
-    merged = OmegaConf.merge(merged, cfg.change)
+    merged = cast(DictConfig, OmegaConf.merge(merged, cfg.change))
     with open_dict(merged):
         merged.update(output_dir=str(folder / "evaluate" / cfg.name), resume=None, logger={})
         merged.callback = {}

@@ -22,7 +22,6 @@ class QuarterOffset:
         centre = heatmaps.argmax(heatmap)
         near, _ = heatmaps.neighbourhood(heatmap, centre)
         slope = heatmaps.gradient(near)
-        peak = near[(..., *[1] * (near.ndim - 2))].abs()
-        sure = slope.abs() > self.dead_zone * peak[..., None]
+        sure = slope.abs() > self.dead_zone * heatmaps.middle(near).abs()[..., None]
         free = heatmaps.interior(centre, heatmap.shape[2:])
         return centre + self.step * torch.where(sure, slope.sign(), 0) * free

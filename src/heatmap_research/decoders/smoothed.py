@@ -1,15 +1,21 @@
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from heatmap_research import heatmaps
 from heatmap_research.types import Activation, Heatmap, Position
+
+
+class Wrapped(Protocol):
+    @property
+    def needs(self) -> Activation | None: ...
+    def __call__(self, heatmap: Heatmap, stride: float) -> Position: ...
 
 
 @dataclass(frozen=True)
 class Smoothed:
     """Any decoder, after a Gaussian blur that takes noise out of the map but widens its peak."""
 
-    decoder: Callable[[Heatmap, float], Position]
+    decoder: Wrapped
     sigma: float  # input pixels
     least: float  # bins: the blur is never narrower, or it would do nothing
 

@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from heatmap_research.grid import Grid
+from heatmap_research.start import start_near_zero
 from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
@@ -23,8 +24,7 @@ class Conv1x1(nn.Module):
             )
         self.level = strides.index(int(grid.stride))
         self.joint = nn.Conv2d(levels[self.level].channels, joints, kernel_size=1)
-        nn.init.normal_(self.joint.weight, std=init_std)
-        nn.init.zeros_(self.joint.bias)
+        start_near_zero(self.joint, init_std)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
         return (self.joint(features[self.level]),)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from heatmap_research.grid import Grid
+from heatmap_research.start import start_near_zero
 from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
@@ -23,8 +24,7 @@ class Deconv(nn.Module):
         self.out = nn.Conv2d(widths[-1], joints, kernel_size=1)
         for module in self.modules():
             if isinstance(module, (nn.ConvTranspose2d, nn.Conv2d)):
-                nn.init.normal_(module.weight, std=init_std)
-        nn.init.zeros_(self.out.bias)
+                start_near_zero(module, init_std)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
         return (self.out(self.up(features[-1])),)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from heatmap_research.grid import Grid
+from heatmap_research.start import start_near_zero
 from heatmap_research.types import Heatmaps, Level
 
 
@@ -20,8 +21,7 @@ class Marginal(nn.Module):
         super().__init__()
         self.shapes = grid.shapes
         self.joint = nn.Conv2d(levels[-1].channels, 2 * joints, kernel_size=1)
-        nn.init.normal_(self.joint.weight, std=init_std)
-        nn.init.zeros_(self.joint.bias)
+        start_near_zero(self.joint, init_std)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
         pair = self.joint(features[-1]).chunk(2, dim=1)  # two of (B, K, H, W)

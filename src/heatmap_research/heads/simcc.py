@@ -23,7 +23,7 @@ class Simcc(nn.Module):
                 "apart: choose neck=top_down, a larger image_size or a lower head.least_cells."
             )
         self.joint = nn.Conv2d(last.channels, joints, kernel_size=1)
-        self.axes = nn.ModuleList(nn.Linear(cells, *shape) for shape in grid.shapes)
+        self.axes = nn.ModuleList(nn.Linear(cells, math.prod(shape)) for shape in grid.shapes)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
         cells = self.joint(features[-1]).flatten(2)  # (B, K, cells)

@@ -15,5 +15,5 @@ class OneHot:
             nearest = position[..., axis, None].round().clamp(0, size - 1)
             bins = torch.arange(size, dtype=position.dtype, device=position.device)
             hit = (bins == nearest).to(position.dtype)  # (B, K, size)
-            label = label[..., None] * hit[(..., *[None] * axis, slice(None))]
+            label = label[..., None] * hit.view(*hit.shape[:2], *[1] * axis, size)
         return label
