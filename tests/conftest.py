@@ -2,17 +2,19 @@ import os
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores
+os.environ["WANDB_MODE"] = "offline"
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # nobody listens: no test downloads weights
 
 import pytest
+import runs
 import torch
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What every run of this session inherits, in this process and in those it starts."""
-    os.environ["WANDB_MODE"] = "offline"
+def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """For this process and those it starts."""
     os.environ["HEATMAP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
@@ -20,3 +22,21 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds the runs that several tests read."""
     return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def smoke(folder: Path) -> Path:
+    """A run of a few steps with every decoder that reads its maps."""
+    return runs.train(folder / "smoke", *runs.SMOKE)
+
+
+@pytest.fixture(scope="session")
+def experiments(folder: Path) -> dict[str, Path]:
+    """The sweep of each experiment, with one seed and a few steps a job."""
+    return {name: _experiment(name, folder / name) for name in runs.options("experiment")}
+
+
+def _experiment(name: str, sweep: Path) -> Path:
+    few = ("seed=0", "trainer=smoke", "trainer.max_steps=2", *runs.DATA)
+    runs.succeed("train", "-m", f"experiment={name}", *few, f"hydra.sweep.dir={sweep}", cwd=sweep)
+    return sweep

@@ -487,3 +487,27 @@ def test_a_flip_that_does_not_pair_joints_is_refused(ndim):
     for flip in [(1, 2, 0), (0, 1), (0, 1, 3)]:
         with pytest.raises(ValueError, match="flip"):
             Schema(("a", "b", "c"), flip, (), (0.1, 0.1, 0.1))
+
+
+@pytest.mark.parametrize("ndim", [1, 2])
+def test_a_joint_without_a_place_costs_nothing_and_spoils_nothing(ndim: int) -> None:
+    codec = Codec(
+        Grid((64, 48), 4, ndim),
+        Gaussian(sigma=8.0),
+        CrossEntropy(),
+        {"argmax": Argmax()},
+        Labels("regress"),
+        "product",
+    )
+    keypoints = torch.tensor([[[20.0, 30.0], [torch.nan, torch.nan], [-900.0, 5000.0]]])
+    scores = [torch.randn(1, 3, *shape).requires_grad_() for shape in codec.grid.shapes]
+    cost = codec.training_loss(tuple(scores), keypoints, torch.tensor([[2, 0, 2]]))
+    alone = codec.training_loss(
+        tuple(s[:, :1] for s in scores), keypoints[:, :1], torch.tensor([[2]])
+    )
+    torch.testing.assert_close(cost.loss, alone.loss)
+    cost.loss.backward()
+    for score in scores:
+        assert score.grad is not None
+        assert score.grad.isfinite().all()
+        assert not score.grad[:, 1:].any()

@@ -142,8 +142,9 @@ def test_a_parabola_finds_the_place_and_height_of_a_gaussian(axes):
     random = generator(axes)
     centre = torch.rand(500, 1, axes, generator=random) * 6 + 2
     heatmap = 0.37 * heatmaps.gaussian(centre, 1.3, (11,) * axes)
-    found, height = heatmaps.parabola(heatmap, floor=1e-30)
+    found, rise = heatmaps.parabola(heatmap, floor=1e-30)
     torch.testing.assert_close(found, centre, atol=1e-5, rtol=0)
+    height = heatmap.flatten(2).amax(-1) * rise
     torch.testing.assert_close(height, torch.full_like(height, 0.37), atol=1e-5, rtol=0)
 
 

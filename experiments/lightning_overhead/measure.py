@@ -16,7 +16,7 @@ from omegaconf import DictConfig, open_dict
 from pytorch_lightning import Callback, seed_everything
 
 from heatmap_research.build import build, build_data, build_trainer
-from heatmap_research.callbacks.plain_progress import PlainProgress
+from heatmap_research.callbacks.progress import Lines
 from heatmap_research.cli import conf_folder
 from heatmap_research.run import quiet_libraries
 from heatmap_research.run_store import RunStore
@@ -60,7 +60,7 @@ def lightning(cfg: DictConfig, steps: int) -> float:
             cfg.output_dir = folder
             cfg.trainer.max_steps = steps
             cfg.trainer.limit_val_batches = 0
-        trainer = build_trainer(cfg, RunStore(Path(folder)), PlainProgress(seconds=10))
+        trainer = build_trainer(cfg, RunStore(Path(folder)), Lines(seconds=10))
         trainer.callbacks.append(clock)
         task: KeypointTask = build(cfg)
         trainer.fit(task, build_data(cfg))
@@ -85,9 +85,10 @@ def main() -> None:
         seed_everything(0, verbose=False)
         ours, bare = lightning(cfg.copy(), flags.steps), plain(cfg, flags.steps)
         ratios.append(ours / bare)
-        print(f"round {number}: Lightning {ours:.2f} ms, plain {bare:.2f} ms, ratio {ratios[-1]:.3f}")
+        print(f"round {number}: Lightning {ours:.2f} ms, plain {bare:.2f} ms: {ratios[-1]:.3f}")
     low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
-    print(f"{torch.get_num_threads()} thread(s): ratio median {middle:.3f}, {low:.3f} to {high:.3f}")
+    threads = torch.get_num_threads()
+    print(f"ratio on {threads} thread(s): median {middle:.3f}, from {low:.3f} to {high:.3f}")
 
 
 if __name__ == "__main__":

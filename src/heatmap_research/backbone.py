@@ -1,11 +1,15 @@
 """Any timm model as a feature pyramid."""
 
+import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import timm
 import torch
+from huggingface_hub import constants
 from jaxtyping import Float, UInt8
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
@@ -61,6 +65,8 @@ def _create(
         raise IncompatibleError(f"backbone.checkpoint={checkpoint}: there is no such file.")
     overlay = {"file": checkpoint} if checkpoint else None
     try:
+        if pretrained:
+            _spare_retries()
         return timm.create_model(
             name,
             pretrained=pretrained or checkpoint is not None,
@@ -75,6 +81,16 @@ def _create(
                 f"backbone.name={name} is not a timm model: see timm.list_models()."
             ) from error
         raise IncompatibleError(_why_no_weights(name, checkpoint, error)) from error
+
+
+def _spare_retries() -> None:
+    """Where the hub has no address to be called at, only its cache can help, and at once."""
+    if any(name.lower() in ("https_proxy", "all_proxy") for name in os.environ):
+        return  # the proxy knows addresses that we do not
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
+    except socket.gaierror:
+        constants.HF_HUB_OFFLINE = True
 
 
 def _why_no_weights(name: str, checkpoint: str | None, error: Exception) -> str:

@@ -95,6 +95,7 @@ class Codec:
 
     def encode(self, keypoints: Keypoints, visible: Int[Tensor, "batch joint"]) -> list[Label]:
         learnt = self.labels(visible) * self.grid.inside(keypoints)
+        keypoints = torch.where(learnt[..., None] > 0, keypoints, 0)  # or nowhere would spread
         return [
             Label(self.target(position, shape, self.grid.stride), position, learnt)
             for position, shape in zip(self.grid.split(keypoints), self.grid.shapes, strict=True)
@@ -130,19 +131,28 @@ class Codec:
         return self.grid.join([decoder(heatmap, self.grid.stride) for heatmap in activated])
 
     def _score(self, activated: Heatmaps) -> PerJoint:
-        """Height of each map relative to an ideal label's, whatever its sub-bin phase."""
-        heights = torch.stack([_height(m) / self._ideal(m) for m in activated]).clamp(0, 1)
+        heights = torch.stack([self._height(heatmap) for heatmap in activated])
         if self.score == "min":
-            return heights.amin(0)
-        return heights.prod(0) if self.score == "product" else heights.mean(0)
+            return heights.amin(0).clamp(max=1)
+        return (heights.prod(0) if self.score == "product" else heights.mean(0)).clamp(max=1)
 
-    def _ideal(self, heatmap: Heatmap) -> PerJoint:
-        shape = tuple(heatmap.shape[2:])
-        middle = heatmap.new_tensor([[[float(size // 2) for size in shape]]])
-        label = self.target(middle, shape, self.grid.stride)
+    def _height(self, heatmap: Heatmap) -> PerJoint:
+        """Relative to an ideal label's: 1 whatever its phase, between bins or on one.
+
+        What the parabola adds to the highest bin is bounded by what it adds to a label's.
+        """
+        on_a_bin, between = (self._label_peak(heatmap, phase) for phase in (0.0, 0.5))
+        top = heatmap.flatten(2).amax(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
+        _, rise = heatmaps.parabola(heatmap / heatmaps.over(heatmap, top), floor=1e-12)
+        return top / on_a_bin * rise.clamp(max=on_a_bin / between)
+
+    def _label_peak(self, like: Heatmap, phase: float) -> Float[Tensor, ""]:
+        shape = tuple(like.shape[2:])
+        position = like.new_tensor([[[size // 2 + phase for size in shape]]])
+        label = self.target(position, shape, self.grid.stride)
         if self.loss.activation == "softmax":
             label = heatmaps.normalise(label)
-        return _height(label)
+        return label.amax()
 
 
 def readable(decoder: Decoder, loss: Loss) -> bool:
@@ -152,8 +162,3 @@ def readable(decoder: Decoder, loss: Loss) -> bool:
 def _mean(losses: list[PerJoint], labels: list[Label]) -> Float[Tensor, ""]:
     learnt = labels[0].visible
     return (torch.stack(losses).sum(0) * learnt).sum() / learnt.sum().clamp(min=1)
-
-
-def _height(heatmap: Heatmap) -> PerJoint:
-    peak = heatmap.flatten(2).amax(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
-    return peak * heatmaps.parabola(heatmap / heatmaps.over(heatmap, peak), floor=1e-4)[1]

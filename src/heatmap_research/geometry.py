@@ -4,7 +4,7 @@ An affine is (2, 3): x, y of one frame to x, y of another.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ Points = Float[Tensor, "*batch points 2"]
 Box = Float[Tensor, "*batch 4"]  # x, y of the corner, width, height; source pixels
 
 
+@runtime_checkable
 class Geometry(Protocol):
     def to_bins(self, pixels: Tensor, stride: float) -> Tensor: ...
     def to_pixels(self, bins: Tensor, stride: float) -> Tensor: ...

@@ -1,5 +1,6 @@
 """Where heatmap bins lie in the input crop. The only module that knows 2-D from 1-D."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,7 +24,7 @@ class Grid:
     geometry: Geometry = CENTER
 
     def __post_init__(self) -> None:
-        if self.stride <= 0:
+        if not 0 < self.stride < math.inf:
             raise ValueError(f"stride={self.stride:g}: give the input pixels per bin, above 0.")
         for size in self.image_size:
             bins = size / self.stride
@@ -67,7 +68,7 @@ class Grid:
 
 def _words(stride: float) -> str:
     """2/3 rather than 0.6666666666666666."""
-    return str(Fraction(stride).limit_denominator(16))
+    return str(Fraction(stride).limit_denominator(1000))
 
 
 def _divisors(image_size: tuple[int, int]) -> str:

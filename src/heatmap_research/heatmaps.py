@@ -69,7 +69,7 @@ def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[
         inside = inside & (index >= 0) & (index < size)
         flat = flat * size + index.clamp(0, size - 1)
     values = heatmap.flatten(2).gather(-1, flat.flatten(2)).view(flat.shape)
-    return values * inside, inside
+    return torch.where(inside, values, 0), inside
 
 
 def gradient(near: Heatmap) -> Position:
@@ -108,7 +108,8 @@ def uphill(gradient: Position, hessian: Tensor) -> Position:
 def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
     """Top of the paraboloid through the log map about its highest bin, exact for a Gaussian.
 
-    No step along an axis whose neighbours are not all in the map, and never beyond half a bin.
+    Returns where it is and how many times higher than that bin. There is no step along an axis
+    whose neighbours are not all in the map, nor one beyond them.
     """
     centre = argmax(heatmap)
     near, _ = neighbourhood(heatmap, centre)
@@ -117,9 +118,8 @@ def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
     first = gradient(log) * free
     pairs = free[..., None] * free[..., None, :]
     second = hessian(log) * pairs - torch.diag_embed(1 - free)
-    step = uphill(first, second).clamp(-0.5, 0.5)
-    rise = (step * first).sum(-1) / 2
-    return centre + step, (middle(log) + rise).exp()
+    step = uphill(first, second).clamp(-1, 1)
+    return centre + step, ((step * first).sum(-1) / 2).exp()
 
 
 def middle(near: Heatmap) -> PerJoint:

@@ -14,13 +14,13 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.callbacks import Callback
 
 from heatmap_research import run_store
 from heatmap_research.analysis.figures import Example
 from heatmap_research.build import build, build_data, build_trainer, cost, load_weights
 from heatmap_research.callbacks.interruption import InterruptedRunError
-from heatmap_research.callbacks.plain_progress import PlainProgress
+from heatmap_research.callbacks.progress import Bar, Lines
 from heatmap_research.datamodule import collate
 from heatmap_research.run_store import RunStore
 from heatmap_research.types import IncompatibleError
@@ -195,8 +195,8 @@ def _peak_memory() -> int:
 
 def _progress(sweep: bool) -> Callback:
     if sys.stdout.isatty() and not sweep:
-        return RichProgressBar()
-    return PlainProgress(seconds=30 if sweep else 10)
+        return Bar(seconds=1)
+    return Lines(seconds=15 if sweep else 10)
 
 
 def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) -> None:

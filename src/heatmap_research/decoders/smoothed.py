@@ -1,10 +1,11 @@
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from heatmap_research import heatmaps
 from heatmap_research.types import Activation, Heatmap, Position
 
 
+@runtime_checkable
 class Wrapped(Protocol):
     @property
     def needs(self) -> Activation | None: ...

@@ -1,0 +1,155 @@
+"""Every file of conf/ is found by listing it, so a new option is tested unasked."""
+
+import re
+from pathlib import Path
+
+import pytest
+import runs
+import torch
+from omegaconf import OmegaConf
+
+from heatmap_research.build import build, build_data, build_trainer, check
+from heatmap_research.check import instantiate, readable_decoders, refuse_strays
+from heatmap_research.run_store import RunStore
+from heatmap_research.types import IncompatibleError
+
+OPTIONS = [(group, option) for group in runs.groups() for option in runs.options(group)]
+LISTS = ("decoder", "metric", "callback", "logger")
+GLOBAL = ("arm", "experiment")  # bundles of other groups' choices
+NEED_A_MACHINE = ("gpu", "ddp")
+SEARCHED = ("targets", "losses", "decoders", "heads", "necks", "metrics", "schedules")
+SOURCE = runs.ROOT / "src" / "heatmap_research"
+MODULES = [f"{part}.{file.stem}" for part in SEARCHED for file in (SOURCE / part).glob("[!_]*.py")]
+
+# Some options only make sense beside others: a decoder of distributions beside a loss of them.
+COMPANY = ([], ["loss=cross_entropy"], ["neck.stride=8"], ["neck=identity"], ["stride=8"])
+
+
+def chosen(group: str, option: str) -> str:
+    return f"{group}=[{option}]" if group in LISTS else f"{group}={option}"
+
+
+def composed(group: str, option: str, *more: str, folder: Path = Path()):
+    everything = (f"output_dir={folder}", *runs.DATA, *more)
+    return runs.compose(*everything, chosen(group, option))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda word: word)
+def test_every_option_has_no_key_that_nothing_takes(group, option, tmp_path):
+    cfg = composed(group, option, folder=tmp_path)
+    OmegaConf.to_container(cfg, resolve=True)
+    for part in cfg:
+        refuse_strays(cfg[part], str(part))
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [
+        (g, o)
+        for g, o in OPTIONS
+        if g not in ("backbone", "trainer", "callback", "logger") and (g, o) != ("decoder", "all")
+    ],
+    ids=lambda word: word,
+)
+def test_every_option_builds_a_net_in_some_company(group, option):
+    refusals = []
+    for company in COMPANY:
+        try:
+            check(composed(group, option, *company))
+        except IncompatibleError as refusal:
+            refusals.append(str(refusal))
+        else:
+            return
+    pytest.fail("\n".join(refusals))
+
+
+@pytest.mark.parametrize("backbone", runs.options("backbone"))
+@pytest.mark.parametrize("image_size", [(64, 64), (256, 192)], ids=lambda size: f"{size[0]}px")
+def test_every_backbone_gives_the_levels_it_declares(backbone, image_size):
+    height, width = image_size
+    task = check(runs.compose(f"backbone={backbone}", f"image_size=[{height},{width}]"))
+    trunk = task.net.backbone
+    found = trunk(torch.empty(2, 3, height, width, dtype=torch.uint8, device="meta"))
+    assert [tuple(feature.shape) for feature in found] == [
+        (2, channels, height // stride, width // stride) for channels, stride in trunk.levels
+    ]
+
+
+@pytest.mark.parametrize("head", runs.options("head"))
+@pytest.mark.parametrize("stride", ["1/2", "1", "2", "4", "8", "16"])
+def test_every_head_reaches_a_stride_or_says_which(head, stride):
+    """Deconv and conv1x1 depend on levels; a neck at stride 16 lets both have some."""
+    cfg = runs.compose(f"head={head}", f"stride={stride}", "neck.stride=16", "head.init_std=0.1")
+    try:
+        task = check(cfg)
+    except IncompatibleError as refusal:
+        assert re.search(r"choose .*(stride|neck|head)", str(refusal))
+    else:
+        assert task.codec.grid.stride == float(eval(stride))
+
+
+@pytest.mark.parametrize("decoder", [o for o in runs.options("decoder") if o != "all"])
+def test_every_decoder_can_read_what_some_loss_trains(decoder):
+    able = []
+    for loss in runs.options("loss"):
+        cfg = runs.compose(f"loss={loss}", f"decoder=[{decoder}]")
+        able += readable_decoders(cfg, cfg.decoder).values()
+    assert any(able)
+
+
+@pytest.mark.parametrize("trainer", [o for o in runs.options("trainer") if o not in NEED_A_MACHINE])
+@pytest.mark.parametrize("callback", runs.options("callback"))
+@pytest.mark.parametrize("logger", runs.options("logger"))
+def test_every_trainer_callback_and_logger_is_built(trainer, callback, logger, tmp_path):
+    choices = (f"trainer={trainer}", f"callback=[{callback}]", f"logger=[{logger}]")
+    cfg = runs.compose(*choices, f"output_dir={tmp_path}")
+    built = build_trainer(cfg, RunStore(tmp_path), instantiate_progress())
+    assert len(built.loggers) == 1
+    wanted = next(iter(cfg.callback.values()))._target_.rsplit(".", 1)[1]
+    assert wanted in [type(found).__name__ for found in built.callbacks]
+
+
+def instantiate_progress():
+    from heatmap_research.callbacks.plain_progress import PlainProgress
+
+    return PlainProgress(seconds=10)
+
+
+@pytest.mark.parametrize("optimizer", runs.options("optimizer"))
+@pytest.mark.parametrize("schedule", runs.options("schedule"))
+def test_every_schedule_turns_every_optimizer_down_in_the_end(optimizer, schedule):
+    cfg = runs.compose(f"optimizer={optimizer}", f"schedule={schedule}")
+    made = instantiate(cfg.optimizer, "optimizer")([torch.nn.Parameter(torch.zeros(1))])
+    rates = instantiate(cfg.schedule, "schedule")(made, 50)
+    seen = []
+    for _ in range(50):
+        seen.append(made.param_groups[0]["lr"])
+        made.step()
+        rates.step()
+    assert max(seen) == pytest.approx(cfg.optimizer.lr)
+    assert seen[-1] < 0.02 * max(seen)
+
+
+@pytest.mark.parametrize("option", runs.options("data"))
+def test_every_data_set_has_three_stages_of_samples_its_schema_describes(option):
+    cfg = runs.compose(f"data={option}", *runs.TINY)
+    task, data = build(cfg), build_data(cfg)
+    for stage in ("train", "val", "test"):
+        sample = data.dataset(stage)[0]
+        assert sample.image.shape == (3, 32, 32)
+        assert sample.keypoints.shape == (task.schema.joints, 2)
+        assert sample.visible.shape == (task.schema.joints,)
+
+
+@pytest.mark.parametrize("experiment", runs.options("experiment"))
+def test_every_experiment_runs(experiment, experiments):
+    """Every job of its sweep, with one seed and a few steps."""
+    records = [RunStore(file.parent).read() for file in experiments[experiment].glob("*/run.json")]
+    assert records
+    assert {record["status"] for record in records} == {"finished"}
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_every_module_of_a_choice_is_reached_by_a_config(module):
+    texts = [file.read_text() for file in runs.CONF.rglob("*.yaml")]
+    assert any(f"_target_: heatmap_research.{module}." in text for text in texts)
