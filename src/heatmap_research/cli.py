@@ -86,7 +86,7 @@ def in_sweep() -> bool:
 def _no_such_option(error: MissingConfigException) -> str:
     path = str(error.missing_cfg_file)
     group, _, option = path.rpartition("/")
-    known = list(error.options or [])
+    known = list(error.options or []) or sorted(f.stem for f in conf_folder().glob(f"{group}/*"))
     return (
         f"{group}={option}: there is no such {group}; choose {', '.join(known)}."
         f"{did_you_mean(option, known)}"
@@ -103,7 +103,7 @@ def _known_keys() -> list[str]:
 def _refuse_additions(cfg: DictConfig) -> None:
     """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
     for text in HydraConfig.get().overrides.task:
-        if not text.startswith("+"):
+        if not text.startswith("+") or text.startswith("+change."):
             continue
         path = text.lstrip("+").partition("=")[0].partition("@")[0]
         parents = path.split(".")[:-1]

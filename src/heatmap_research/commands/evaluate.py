@@ -68,10 +68,10 @@ def _checkpoint(folder: Path, checkpoint: str) -> Path:
 
 def _for_the_run(argument: str) -> str:
     """Any other key=value changes the run's own config."""
-    key = re.match(r"[\w.]+(?==)", argument)
-    if key is None or key[0] in OWN or key[0].startswith("hydra"):
+    key = re.match(r"\+*([\w.]+)=", argument)
+    if key is None or key[1] in OWN or key[1].startswith("hydra"):
         return argument
-    return f"+change.{argument}"
+    return f"+change.{argument.lstrip('+')}"
 
 
 if __name__ == "__main__":
