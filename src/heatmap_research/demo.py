@@ -1,14 +1,18 @@
 """What the demo's runs say: a table, a figure, and whether they lie where they should."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra import compose, initialize_config_dir
 from rich.console import Console
 from rich.table import Table
 
 from heatmap_research.analysis import figures
 from heatmap_research.analysis.comparison import Arm, Run, read_arms
+from heatmap_research.check import instantiate
+from heatmap_research.cli import conf_folder
 from heatmap_research.run import example
 
 JUDGED_STEPS = 1000
@@ -28,6 +32,15 @@ class Bound:
         return self.low <= self.value <= self.high
 
 
+def render(options: Sequence[str]) -> None:
+    """Once, before trainings side by side would each do it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        cfg = compose("train", ["experiment=demo", *options])
+    for stage in ("train", "val", "test"):
+        instantiate(cfg.data[stage], f"data.{stage}")
+
+
 def conclude(folder: Path, judge: bool) -> int:
     """The exit status: 1 where results leave their bounds."""
     arms = read_arms(folder)
@@ -37,7 +50,7 @@ def conclude(folder: Path, judge: bool) -> int:
     examples = {arm.name: example(arm.runs[0].store, arm.chosen) for arm in arms}
     figure = folder / "demo.png"
     figures.comparison(arms, examples).savefig(figure, dpi=110)
-    console.print(f"Figure: {figure}   runs: {folder}/*/run.json", highlight=False)
+    console.print(f"Figure: {figure}   runs: {folder}/*/*/run.json", highlight=False)
     broken = [bound for bound in bounds(arms) if judge and not bound.kept]
     for bound in broken:
         console.print(

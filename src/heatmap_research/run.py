@@ -37,6 +37,8 @@ def train(
     checkpoint = _checkpoint(store) if cfg.resume else None
     size = cost(cfg)
     trainer = build_trainer(cfg, store, _progress(sweep))
+    if not checkpoint and trainer.is_global_zero:
+        store.clear()
     with _recorded(store, trainer, _facts(cfg, choices, unread) | size):
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         task, data = build(cfg), build_data(cfg)

@@ -60,6 +60,11 @@ class RunStore:
     def read(self) -> dict[str, Any]:
         return json.loads(self.record.read_text())
 
+    def clear(self) -> None:
+        """Of an earlier run in the same folder."""
+        for file in (self.record, self.predictions):
+            file.unlink(missing_ok=True)
+
     def update(self, **facts: Any) -> None:
         """Adds facts to run.json, which is never seen half written."""
         known = self.read() if self.record.exists() else {"version": VERSION}

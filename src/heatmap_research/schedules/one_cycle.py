@@ -12,4 +12,6 @@ class OneCycle:
 
     def __call__(self, optimizer: Optimizer, steps: int) -> LRScheduler:
         rates = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, max_lr=rates, total_steps=steps, pct_start=self.warmup)
+        steps = max(steps, 3)
+        warmup = max(self.warmup, 1.5 / steps)  # a rise within one step is a division by zero
+        return OneCycleLR(optimizer, max_lr=rates, total_steps=steps, pct_start=warmup)
