@@ -4,8 +4,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +30,27 @@ def run(name: str, job: Callable[[DictConfig], Any]) -> None:
     """`heatmap-<name>`: composes conf/<name>.yaml with the command line and hands it to a job."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
-
-    @contextmanager
-    def refusals() -> Iterator[None]:
-        try:
-            yield
-        except (HydraException, OmegaConfBaseException, IncompatibleError) as error:
-            if wants_traceback:
-                raise
-            sys.exit(f"heatmap-{name}: {in_a_line(error)}")
+    errors = () if wants_traceback else (HydraException, OmegaConfBaseException, IncompatibleError)
+    refused = []
 
     @functools.wraps(job)
     def guarded(cfg: DictConfig) -> Any:
-        with refusals():  # inside the job, where Hydra would add lines of its own
+        try:
             return job(cfg)
+        except errors as error:
+            refused.append(line := f"heatmap-{name}: {in_a_line(error)}")
+            if in_sweep():  # the other jobs go on
+                print(f"{line}  [{' '.join(HydraConfig.get().overrides.task)}]", file=sys.stderr)
+            else:  # inside the job, where Hydra would add lines of its own
+                sys.exit(line)
 
     main = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)
-    with refusals():
+    try:
         main(guarded)()
+    except errors as error:
+        sys.exit(f"heatmap-{name}: {in_a_line(error)}")
+    if refused:
+        sys.exit(f"heatmap-{name}: {len(refused)} of the jobs refused, as said above.")
 
 
 def in_a_line(error: Exception) -> str:
@@ -110,11 +112,15 @@ def _refuse_additions(cfg: DictConfig) -> None:
         nodes = [OmegaConf.select(cfg, ".".join(parents[: i + 1])) for i in range(len(parents))]
         if any(isinstance(node, DictConfig) and "_target_" in node for node in nodes):
             continue
-        if path in ("experiment",) or (len(parents) == 0 and _is_group(path)):
+        if (not parents and _is_group(path)) or (text.startswith("++") and _is_known(path)):
             continue
         raise IncompatibleError(
             f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys())}"
         )
+
+
+def _is_known(path: str) -> bool:
+    return path.rpartition(".")[2] in _known_keys()
 
 
 def _is_group(name: str) -> bool:

@@ -53,7 +53,7 @@ def train(
             metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics, seconds=seconds, steps=trainer.global_step)
-            _report(metrics, store, seconds)
+            _report(metrics, unread, store, seconds)
     return metrics
 
 
@@ -75,7 +75,7 @@ def evaluate(
         metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics)
-            _report(metrics, store, None)
+            _report(metrics, unread, store, None)
     return metrics
 
 
@@ -209,10 +209,11 @@ def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) ->
     )
 
 
-def _report(metrics: Metrics, store: RunStore, seconds: float | None) -> None:
+def _report(metrics: Metrics, unread: list[str], store: RunStore, seconds: float | None) -> None:
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
         values = "  ".join(f"{d} {found[name]:.3f}" for d, found in decoders.items())
-        log.info(f"  {stage} {name}: {values}")
+        rest = "".join(f"  {decoder} n/a" for decoder in unread)
+        log.info(f"  {stage} {name}: {values}{rest}")
     took = f"  trained in {seconds:.0f} s," if seconds else " "
     log.info(f"{took} recorded in {store.folder}")
