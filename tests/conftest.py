@@ -3,13 +3,21 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores
 os.environ["WANDB_MODE"] = "offline"
-os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # nobody listens: no test downloads weights
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads weights
 
 import pytest
 import runs
 import torch
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes a minute or more is run where it is asked for: pytest -m slow."""
+    if not config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="asked for by -m slow"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ A process of `script` begins with nothing. One of `command` is forked from a ser
 imported torch, which saves the seconds of its import; nothing else has happened in it before.
 """
 
+import csv
 import multiprocessing
 import os
 import signal
@@ -21,13 +22,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from omegaconf import DictConfig
+from pytorch_lightning import Callback
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 SCRIPTS = Path(sys.executable).parent
 
-# The least that goes through every part; three joints of a crop's thirteen lie in each bin.
-DATA = ("data.pool=64", "data.val.pool=32", "data.test.pool=32", "data.cache=null")
+# The least that goes through every part, the same on every machine.
+DATA = (
+    "data.pool=64",
+    "data.val.pool=32",
+    "data.test.pool=32",
+    "data.cache=null",
+    "data.device=cpu",
+)
 TINY = ("image_size=[32,32]", *DATA)
 SMOKE = ("trainer=smoke", *TINY)
 
@@ -149,6 +157,30 @@ def assert_same_weights(first: Path, second: Path) -> None:
 def predictions(run: Path) -> list[dict]:
     table: pa.Table = pq.read_table(run / "predictions.parquet")
     return table.to_pylist()
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv, without what is counted from the start of the process."""
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    counted = ("train/time", "train/batches", "train/samples", "train/device/")
+    kept = [{n: v for n, v in row.items() if v and not n.startswith(counted)} for row in rows]
+    return [row for row in kept if row.keys() > {"epoch", "step"}]
+
+
+def logged(run: Path, name: str) -> list[float]:
+    return [float(row[name]) for row in metrics(run) if name in row]
+
+
+class SignalAt(Callback):
+    """Sends this process a signal within a training step, as a user or a scheduler might."""
+
+    def __init__(self, batch: int, number: int) -> None:
+        self.batch, self.number = batch, number
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.fit_loop.epoch_loop.batch_progress.total.ready == self.batch:
+            os.kill(os.getpid(), self.number)
 
 
 def _command(

@@ -73,7 +73,7 @@ def complete(cfg: DictConfig) -> list[str]:
     _refuse_additions(cfg)
     if "all" not in cfg.decoder:
         return []
-    names = [n for n in GlobalHydra.instance().config_loader().get_group_options("decoder")]
+    names = GlobalHydra.instance().config_loader().get_group_options("decoder")
     options = hydra.compose(overrides=[f"+decoder=[{','.join(n for n in names if n != 'all')}]"])
     able = readable_decoders(cfg, options.decoder)
     with open_dict(cfg):
@@ -127,7 +127,7 @@ def _is_group(name: str) -> bool:
     return name in GlobalHydra.instance().config_loader().list_groups("")
 
 
-def choices(cfg: DictConfig) -> dict[str, Any]:
+def choices() -> dict[str, Any]:
     """Which option of each group this config was made of."""
     chosen = HydraConfig.get().runtime.choices
     return {str(k): v for k, v in chosen.items() if not str(k).startswith("hydra/")}

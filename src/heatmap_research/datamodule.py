@@ -88,6 +88,11 @@ class DataModule(LightningDataModule):
             self.made[stage] = Subset(whole, few) if self.overfit and stage == "train" else whole
         return self.made[stage]
 
+    def make_ready(self) -> None:
+        """What takes its time once, before the clock of a training runs."""
+        for stage in ("train", "val"):
+            self.dataset(stage)
+
     def train_dataloader(self) -> DataLoader[Sample]:
         data = self.dataset("train")
         size = len(data)  # type: ignore[arg-type]

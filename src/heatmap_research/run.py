@@ -34,7 +34,10 @@ def train(
     cfg: DictConfig, store: RunStore, choices: dict[str, Any], unread: list[str], sweep: bool
 ) -> Metrics:
     quiet_libraries()
-    checkpoint = _checkpoint(store) if cfg.resume else None
+    checkpoint = None
+    if cfg.resume:
+        checkpoint, known = _checkpoint(store), store.read()
+        choices, unread = known["choices"], known["decoders_not_applicable"]
     size = cost(cfg)
     trainer = build_trainer(cfg, store, _progress(sweep))
     if not checkpoint and trainer.is_global_zero:
@@ -43,17 +46,18 @@ def train(
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         task, data = build(cfg), build_data(cfg)
         _announce(cfg, choices, size)
-        for logger in trainer.loggers:
-            logger.log_hyperparams(_resolved(cfg))
-        began = time.monotonic()
-        with store.continued_metrics() if checkpoint else nullcontext():
-            trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
-            seconds = time.monotonic() - began
+        data.make_ready()
+        continued = checkpoint is not None and trainer.is_global_zero
+        with store.continued_metrics() if continued else nullcontext():
+            for logger in trainer.loggers:
+                logger.log_hyperparams(_resolved(cfg))
+            with _timed(store, trainer):
+                trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
             metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
-            store.update(metrics=metrics, seconds=seconds, steps=trainer.global_step)
-            _report(metrics, unread, store, seconds)
+            store.update(metrics=metrics, steps=trainer.global_step)
+            _report(metrics, unread, store)
     return metrics
 
 
@@ -75,7 +79,7 @@ def evaluate(
         metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics)
-            _report(metrics, unread, store, None)
+            _report(metrics, unread, store)
     return metrics
 
 
@@ -121,6 +125,18 @@ def _evaluate(
                 _, decoder, metric = key.split("/")
                 metrics.setdefault(stage, {}).setdefault(decoder, {})[metric] = value
     return metrics
+
+
+@contextmanager
+def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
+    """Adds to what a resumed run took before."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if trainer.is_global_zero:
+            before = store.read().get("seconds", 0.0)
+            store.update(seconds=before + time.monotonic() - began)
 
 
 @contextmanager
@@ -182,9 +198,16 @@ def _resolved(cfg: DictConfig) -> dict[str, Any]:
 
 def _device() -> dict[str, Any]:
     gpu = torch.cuda.is_available()
-    name = torch.cuda.get_device_name() if gpu else platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name() if gpu else _processor()
     cuda = torch.version.cuda if gpu else None
     return {"name": name, "cuda": cuda, "threads": torch.get_num_threads()}
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _peak_memory() -> int:
@@ -209,11 +232,12 @@ def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) ->
     )
 
 
-def _report(metrics: Metrics, unread: list[str], store: RunStore, seconds: float | None) -> None:
+def _report(metrics: Metrics, unread: list[str], store: RunStore) -> None:
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
         values = "  ".join(f"{d} {found[name]:.3f}" for d, found in decoders.items())
         rest = "".join(f"  {decoder} n/a" for decoder in unread)
         log.info(f"  {stage} {name}: {values}{rest}")
-    took = f"  trained in {seconds:.0f} s," if seconds else " "
-    log.info(f"{took} recorded in {store.folder}")
+    seconds = store.read().get("seconds")
+    took = f"trained in {seconds:.0f} s, " if seconds else ""
+    log.info(f"  {took}recorded in {store.folder}")

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a training after its step, with a checkpoint that loses nothing."""
 
+import math
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,9 @@ class Interruption(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.fit_loop._should_accumulate():  # half a gradient cannot be saved
+            return
+        due = trainer.val_check_batch or math.inf
+        if (batch_idx + 1) % due == 0:  # nor a validation yet to come
             return
         if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
             trainer.save_checkpoint(self.checkpoint)

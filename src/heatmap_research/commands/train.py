@@ -25,7 +25,7 @@ def train(cfg: DictConfig) -> None:
     if not cfg.resume:
         OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
     try:
-        run.train(cfg, store, cli.choices(cfg), unread, cli.in_sweep())
+        run.train(cfg, store, cli.choices(), unread, cli.in_sweep())
     except run.InterruptedRunError as stop:
         logging.getLogger(__name__).warning(
             f"{stop}; to go on: heatmap-train resume={store.folder}"
