@@ -42,6 +42,7 @@ class TimmBackbone(nn.Module):
         self.register_buffer("mean", _per_channel(data["mean"], in_chans))
         self.register_buffer("std", _per_channel(data["std"], in_chans))
         self.net.requires_grad_(not frozen)
+        self.train()
 
     def train(self, mode: bool = True) -> "TimmBackbone":
         super().train(mode)

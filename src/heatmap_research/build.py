@@ -8,13 +8,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ThroughputMonitor
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
 
 from heatmap_research.callbacks.finite import Finite
 from heatmap_research.callbacks.interruption import Interruption
 from heatmap_research.callbacks.neck_gradient import NeckGradient
 from heatmap_research.callbacks.recorder import Recorder
-from heatmap_research.check import check_values, codec_of, instantiate, refuse_strays
+from heatmap_research.check import check_values, codec_of, instantiate, refuse_strays, refusing
 from heatmap_research.datamodule import DataModule
 from heatmap_research.net import KeypointNet
 from heatmap_research.run_store import RunStore
@@ -30,13 +31,10 @@ def build(cfg: DictConfig) -> KeypointTask:
     make_head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
     codec = codec_of(cfg, make_head.func.ndim)
     backbone = instantiate(cfg.backbone, "backbone")
-    try:
+    with refusing("neck"):
         neck = instantiate(cfg.neck, "neck")(levels=backbone.levels)
+    with refusing("head"):
         head = make_head(levels=neck.levels, grid=codec.grid, joints=schema.joints)
-    except IncompatibleError:
-        raise
-    except ValueError as error:
-        raise IncompatibleError(str(error)) from error
     net = KeypointNet(backbone, neck, head)
     if cfg.channels_last:
         net = net.to(memory_format=torch.channels_last)
@@ -63,6 +61,7 @@ def check(cfg: DictConfig) -> KeypointTask:
     with torch.device("meta"):
         task = build(cfg)
         found = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
+    _try_out(task)
     wanted = task.codec.grid.shapes
     if found != wanted:
         size = ",".join(map(str, cfg.image_size))
@@ -72,6 +71,14 @@ def check(cfg: DictConfig) -> KeypointTask:
             "of the backbone's stride."
         )
     return task
+
+
+def _try_out(task: KeypointTask) -> None:
+    """What a partial takes it says only when it is called."""
+    with refusing("optimizer"):
+        optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    with refusing("schedule"):
+        task.schedule(optimizer, 100)
 
 
 def cost(cfg: DictConfig) -> dict[str, int]:
@@ -102,14 +109,15 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
         callbacks.append(ThroughputMonitor(batch_size_fn=lambda batch: len(batch.image)))
     with open_dict(cfg):
         trainer = OmegaConf.merge(cfg.trainer, {"_partial_": True})
-    return instantiate(trainer, "trainer")(
-        callbacks=callbacks,
-        logger=loggers,
-        default_root_dir=store.folder,
-        use_distributed_sampler=False,  # it pads; ours counts each instance once
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
+    with refusing("trainer", MisconfigurationException):
+        return instantiate(trainer, "trainer")(
+            callbacks=callbacks,
+            logger=loggers,
+            default_root_dir=store.folder,
+            use_distributed_sampler=False,  # it pads; ours counts each instance once
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
 
 
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:
@@ -121,7 +129,7 @@ def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
     image = torch.empty(1, cfg.backbone.in_chans, *cfg.image_size, dtype=torch.uint8)
     try:
         return task.net.eval()(image)
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         size = ",".join(map(str, cfg.image_size))
         reason = next(iter(str(error).splitlines()), "it gives no reason")
         raise IncompatibleError(

@@ -2,17 +2,59 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from heatmap_research.codec import Codec, readable
 from heatmap_research.grid import Grid
 from heatmap_research.types import IncompatibleError
+
+
+def _wants_number(annotation: Any) -> bool:
+    union = get_origin(annotation) in (Union, UnionType)
+    kinds = get_args(annotation) if union else (annotation,)
+    return type(None) not in kinds and (int in kinds or float in kinds)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, ListConfig) and len(value) == 2 and all(_is_whole(n, 1) for n in value)
+
+
+ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "image_size": (_is_size, "the height and width in pixels, as [256,192]"),
+    "sigma": (_is_number, "input pixels"),
+    "seed": (lambda value: _is_whole(value, 0), "a whole number, at least 0"),
+    "ema": (lambda value: _is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
+    "flip_test": (lambda value: isinstance(value, bool), "true or false"),
+    "channels_last": (lambda value: isinstance(value, bool), "true or false"),
+    "overfit": (lambda value: _is_whole(value, 0), "a number of batches, 0 for all"),
+    "evaluate": (
+        lambda value: isinstance(value, ListConfig) and set(value) <= {"val", "test"},
+        "a list of val and test",
+    ),
+    "backbone.in_chans": (lambda value: _is_whole(value, 1), "a number of channels, at least 1"),
+    "data.batch_size": (lambda value: _is_whole(value, 1), "a number of images, at least 1"),
+    "data.workers": (lambda value: _is_whole(value, 0), "a number of processes, at least 0"),
+}
+NEEDED = (
+    *("data", "geometry", "backbone", "neck", "head", "target", "loss", "labels", "decoder"),
+    *("optimizer", "schedule", "trainer"),
+)
 
 
 def instantiate(node: Any, path: str) -> Any:
@@ -22,9 +64,12 @@ def instantiate(node: Any, path: str) -> Any:
         return hydra.utils.instantiate(node, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__ or error
-        if isinstance(cause, ValueError):
+        if isinstance(cause, IncompatibleError):
+            raise cause from error
+        if isinstance(cause, ValueError) and "\n" not in str(cause):
             raise IncompatibleError(str(cause)) from error
-        raise IncompatibleError(f"{path}: {cause}") from error
+        with refusing(path, Exception):
+            raise cause from error
 
 
 def refuse_strays(node: Any, path: str) -> None:
@@ -37,16 +82,36 @@ def refuse_strays(node: Any, path: str) -> None:
         refuse_strays(value, f"{path}.{key!s}")
 
 
+@contextmanager
+def refusing(path: str, *errors: type[Exception]) -> Iterator[None]:
+    """What a library says against the values under a path, in a line that names it."""
+    try:
+        yield
+    except IncompatibleError:
+        raise
+    except (ValueError, TypeError, RuntimeError, *errors) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise IncompatibleError(f"{path}: {next(iter(lines), type(error).__name__)}") from error
+
+
 def check_values(cfg: DictConfig) -> None:
     """Raises IncompatibleError for the first senseless value or pair of choices."""
+    for key, (sensible, words) in ROOT.items():
+        value = OmegaConf.select(cfg, key)
+        if not sensible(value):
+            raise IncompatibleError(f"{key}={value}: give {words}.")
+    for part in NEEDED:
+        if not cfg.get(part):
+            raise IncompatibleError(f"{part}={cfg.get(part)}: choose one.")
     codec_of(cfg, ndim=2)  # both layouts refuse the same
 
 
 def codec_of(cfg: DictConfig, ndim: Literal[1, 2]) -> Codec:
     parts = {part: instantiate(cfg[part], part) for part in ("target", "loss", "labels")}
     decoders = instantiate(cfg.decoder, "decoder")
+    geometry = instantiate(cfg.geometry, "geometry")
     try:
-        grid = Grid(_image_size(cfg), _stride(cfg), ndim, instantiate(cfg.geometry, "geometry"))
+        grid = Grid(_image_size(cfg), _stride(cfg), ndim, geometry)
         return Codec(grid=grid, decoders=decoders, score=cfg.score, **parts)
     except IncompatibleError:
         raise
@@ -86,17 +151,13 @@ def _compare(node: Any, path: str) -> None:
                 f"{path}.{key}={value}: {target.rsplit('.', 1)[-1]} takes "
                 f"{', '.join(known) or 'no values'}.{did_you_mean(str(key), known)}"
             )
-        if takes[key].annotation in (int, float) and isinstance(value, str):
+        if _wants_number(takes[key].annotation) and not _is_number(value):
             raise IncompatibleError(f"{path}.{key}={value}: give a number.")
 
 
 def _image_size(cfg: DictConfig) -> tuple[int, int]:
-    size = tuple(cfg.image_size)
-    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-        raise IncompatibleError(
-            f"image_size={cfg.image_size}: give the height and width in pixels, as [256,192]."
-        )
-    return size
+    height, width = cfg.image_size
+    return height, width
 
 
 def _stride(cfg: DictConfig) -> float:

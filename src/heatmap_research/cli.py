@@ -11,7 +11,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -49,6 +49,11 @@ def run(name: str, job: Callable[[DictConfig], Any]) -> None:
         main(guarded)()
     except errors as error:
         sys.exit(f"heatmap-{name}: {in_a_line(error)}")
+    except ValueError as error:
+        if "group override" not in str(error):
+            raise
+        nulls = [word for word in sys.argv if re.fullmatch(r"\w+=null", word)]
+        sys.exit(f"heatmap-{name}: {' '.join(nulls)}: to leave a group out, write ~GROUP.")
     if refused:
         sys.exit(f"heatmap-{name}: {len(refused)} of the jobs refused, as said above.")
 
@@ -57,6 +62,8 @@ def in_a_line(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_option(error)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: this cannot be read ({' '.join(text.split())})."
     if match := re.search(r"Could not override '([^']+)'", text):
         return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
     if match := re.search(r"Key '([^']+)' is not in struct", text):
@@ -74,11 +81,16 @@ def complete(cfg: DictConfig) -> list[str]:
     if "all" not in cfg.decoder:
         return []
     names = GlobalHydra.instance().config_loader().get_group_options("decoder")
-    options = hydra.compose(overrides=[f"+decoder=[{','.join(n for n in names if n != 'all')}]"])
+    options = _decoders(tuple(name for name in names if name != "all"))
     able = readable_decoders(cfg, options.decoder)
     with open_dict(cfg):
         cfg.decoder = {name: options.decoder[name] for name, reads in able.items() if reads}
     return [name for name, reads in able.items() if not reads]
+
+
+@functools.cache
+def _decoders(names: tuple[str, ...]) -> DictConfig:
+    return hydra.compose(overrides=[f"+decoder=[{','.join(names)}]"])
 
 
 def in_sweep() -> bool:

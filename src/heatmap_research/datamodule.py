@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
 
-from heatmap_research.types import Sample
+from heatmap_research.types import IncompatibleError, Sample
 
 
 class ShuffledBatches(Sampler[list[int]]):
@@ -85,6 +85,11 @@ class DataModule(LightningDataModule):
         if stage not in self.made:
             whole = self.make[stage]()
             few = range(self.overfit * self.batch_size)
+            if len(few) > len(whole):  # type: ignore[arg-type]
+                raise IncompatibleError(
+                    f"overfit={self.overfit} batches are {len(few)} images of the "
+                    f"{len(whole)} there are: choose a smaller number."  # type: ignore[arg-type]
+                )
             self.made[stage] = Subset(whole, few) if self.overfit and stage == "train" else whole
         return self.made[stage]
 
@@ -97,7 +102,7 @@ class DataModule(LightningDataModule):
         data = self.dataset("train")
         size = len(data)  # type: ignore[arg-type]
         if size < self.batch_size * self._ranks:
-            raise ValueError(
+            raise IncompatibleError(
                 f"data.batch_size={self.batch_size} on {self._ranks} device(s) is more than the "
                 f"{size} training samples: choose a smaller one."
             )

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research import run_store
 from heatmap_research.analysis.figures import Example
@@ -153,6 +154,9 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
     except InterruptedRunError:
         record(status="interrupted")
         raise
+    except MisconfigurationException as error:
+        record(status="failed", error=str(error))
+        raise IncompatibleError(f"trainer: {' '.join(str(error).split())}") from error
     except BaseException as error:
         record(status="failed", error=f"{type(error).__name__}: {error}")
         raise

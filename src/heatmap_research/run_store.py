@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 VERSION = 1
 PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-core", "numpy")
-# What may differ between two runs of the same experiment.
-INCIDENTAL = ("output_dir", "logger", "launcher", "hydra", "resume")
-INCIDENTAL_TRAINER = ("accelerator", "devices", "num_nodes", "strategy")
+# Keys, at any depth, in which two runs of the same experiment may differ.
+INCIDENTAL = {"output_dir", "dirpath", "save_dir", "root", "cache", "logger", "launcher", "hydra"}
+INCIDENTAL |= {"resume", "workers", "accelerator", "devices", "device", "num_nodes", "strategy"}
 
 KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
 PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
@@ -107,12 +107,14 @@ class RunStore:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """Names an experiment: what was asked for, without where, how logged and on which device."""
-    kept = {key: value for key, value in config.items() if key not in INCIDENTAL}
-    trainer = kept.get("trainer", {})
-    kept["trainer"] = {k: v for k, v in trainer.items() if k not in INCIDENTAL_TRAINER}
-    data = kept.get("data", {})
-    kept["data"] = {k: v for k, v in data.items() if k not in ("cache", "root", "workers")}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    kept = json.dumps(_essential(config), sort_keys=True)
+    return hashlib.sha256(kept.encode()).hexdigest()[:16]
+
+
+def _essential(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _essential(item) for key, item in value.items() if key not in INCIDENTAL}
+    return value
 
 
 def source_version() -> dict[str, str | None]:
