@@ -47,6 +47,7 @@ def build(cfg: DictConfig) -> KeypointTask:
         schedule=instantiate(cfg.schedule, "schedule"),
         flip_test=cfg.flip_test,
         seed=cfg.seed,
+        every=cfg.trainer.log_every_n_steps,
     )
 
 

@@ -42,7 +42,7 @@ class ShuffledBatches(Sampler[list[int]]):
             yield order[first : first + self.batch_size]
 
     def _order(self, epoch: int) -> list[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(self.size, generator=generator)
         return (order + epoch * self.size * self.endless).tolist()
 

@@ -29,11 +29,12 @@ class KeypointTask(LightningModule):
         schedule: Callable[[Optimizer, int], LRScheduler],
         flip_test: bool,
         seed: int,
+        every: int,  # steps between those that are logged
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
         self.optimizer, self.schedule = optimizer, schedule
-        self.flip_test, self.seed = flip_test, seed
+        self.flip_test, self.seed, self.every = flip_test, seed, every
         self.metrics = nn.ModuleDict(
             {
                 decoder: nn.ModuleDict({name: metric.clone() for name, metric in metrics.items()})
@@ -51,13 +52,17 @@ class KeypointTask(LightningModule):
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Whatever a step draws depends on its number alone, so that resuming changes nothing."""
         position = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
-        torch.manual_seed((self.seed * 1_000_003 + position) * 1_009 + self.global_rank)
+        seed = ((self.seed * 1_000_003 + position) * 1_009 + self.global_rank) % 2**63
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         cost = self.codec.training_loss(self.net(batch.image), batch.keypoints, batch.visible)
-        self.log("train/loss", cost.loss, prog_bar=True)
-        self.log("train/excess", cost.excess)
-        self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
+            self.log("train/loss", cost.loss)
+            self.log("train/excess", cost.excess)
+            self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         return cost.loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
