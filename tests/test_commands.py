@@ -186,7 +186,8 @@ def test_check_answers_hundreds_of_jobs_in_one_process(tmp_path):
         "decoder=[argmax],[dark],[soft_argmax],[local_soft_argmax]",
     )
     size = "image_size=[96,96]"
-    answers(runs.command("check", "-m", size, *grid, cwd=tmp_path), 2 * 2 * 4 * 4 * 2 * 4)
+    jobs = runs.start("check", "-m", size, *grid, cwd=tmp_path).wait(timeout=900)
+    answers(jobs, 2 * 2 * 4 * 4 * 2 * 4)
 
 
 def test_a_demo_of_a_few_steps_ends_in_a_table_and_a_figure(experiments, capsys):
