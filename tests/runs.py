@@ -163,7 +163,7 @@ def metrics(run: Path) -> list[dict[str, str]]:
     """The rows of metrics.csv, without what is counted from the start of the process."""
     with (run / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    counted = ("train/time", "train/batches", "train/samples", "train/device/")
+    counted = ("train/images_per_second",)
     kept = [{n: v for n, v in row.items() if v and not n.startswith(counted)} for row in rows]
     return [row for row in kept if row.keys() > {"epoch", "step"}]
 

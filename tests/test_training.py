@@ -220,7 +220,7 @@ def test_a_run_logs_what_its_arms_are_compared_by(long):
 
 def test_a_run_logs_how_many_samples_it_trains_on_a_second(long):
     with (long["plainly"] / "metrics.csv").open(newline="") as file:
-        found = [row["train/device/samples_per_sec"] for row in csv.DictReader(file)]
+        found = [row["train/images_per_second"] for row in csv.DictReader(file)]
     assert any(float(rate) > 0 for rate in found if rate)
 
 
@@ -331,6 +331,29 @@ def test_an_interrupt_from_outside_ends_a_run_in_one_line(tmp_path):
     assert done.status == 130
     assert "Traceback" not in done.out + done.err
     assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_run_whose_epochs_are_one_batch_can_be_stopped(stop, tmp_path):
+    run = tmp_path / "run"
+    done = interrupted(run, stop, signal.SIGTERM, "overfit=1", batch=3)
+    assert done.status == 130
+    assert RunStore(run).read()["status"] == "interrupted"
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_resumed_run_keeps_its_own_config(smoke, tmp_path):
+    done = runs.command("train", f"resume={smoke}", "trainer.max_steps=9", cwd=tmp_path)
+    assert done.status not in (0, None)
+    assert len(done.err.splitlines()) == 1
+    assert "trainer.max_steps=9" in done.err
+
+
+def test_weights_that_are_lost_by_the_last_step_are_no_result(tmp_path):
+    wild = ("trainer.max_steps=2", "optimizer.lr=1e30", "trainer.log_every_n_steps=50")
+    done = runs.command("train", *runs.SMOKE, *wild, f"hydra.run.dir={tmp_path}", cwd=tmp_path)
+    assert done.status not in (0, None)
+    assert "optimizer.lr" in done.err
+    assert RunStore(tmp_path).read()["status"] == "failed"
 
 
 def test_a_finished_run_is_not_resumed(smoke, tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ThroughputMonitor
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,6 +15,7 @@ from heatmap_research.callbacks.finite import Finite
 from heatmap_research.callbacks.interruption import Interruption
 from heatmap_research.callbacks.neck_gradient import NeckGradient
 from heatmap_research.callbacks.recorder import Recorder
+from heatmap_research.callbacks.throughput import Throughput
 from heatmap_research.check import check_values, codec_of, instantiate, refuse_strays, refusing
 from heatmap_research.datamodule import DataModule
 from heatmap_research.net import KeypointNet
@@ -23,6 +24,7 @@ from heatmap_research.task import KeypointTask
 from heatmap_research.types import IncompatibleError
 
 WIRED = ("data", "backbone", "neck", "head", "optimizer", "schedule", "metric")
+STAGES = ("train", "val", "test")
 AROUND = ("trainer", "callback", "logger")
 
 
@@ -56,6 +58,13 @@ def check(cfg: DictConfig) -> KeypointTask:
     check_values(cfg)
     for part in WIRED + AROUND:
         refuse_strays(cfg[part], part)
+    for name, node in cfg.data.items():
+        if name not in STAGES and isinstance(node, DictConfig):  # stages read or render
+            instantiate(node, f"data.{name}")
+    if cfg.trainer.accelerator == "cpu" and str(cfg.trainer.precision).startswith("16"):
+        raise IncompatibleError(
+            f"trainer.precision={cfg.trainer.precision} is for GPUs: choose bf16-mixed or 32-true."
+        )
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.backbone.update(pretrained=False, checkpoint=None)
@@ -91,23 +100,20 @@ def cost(cfg: DictConfig) -> dict[str, int]:
 
 
 def build_data(cfg: DictConfig) -> DataModule:
-    stages = ("train", "val", "test")
-    make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in stages}
+    make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in STAGES}
     data = cfg.data
     return DataModule(make, data.batch_size, data.workers, cfg.seed, overfit=cfg.overfit)
 
 
 def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Trainer:
     every = cfg.trainer.log_every_n_steps
-    watching = [NeckGradient(every), Finite(every)]
+    watching = [NeckGradient(every), Finite(every), Throughput(every)]
     callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
     if cfg.ema:
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks += instantiate(cfg.callback, "callback").values()
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
     loggers = list(instantiate(cfg.logger, "logger").values())
-    if loggers:
-        callbacks.append(ThroughputMonitor(batch_size_fn=lambda batch: len(batch.image)))
     with open_dict(cfg):
         trainer = OmegaConf.merge(cfg.trainer, {"_partial_": True})
     with refusing("trainer", MisconfigurationException):

@@ -37,7 +37,7 @@ def _is_size(value: Any) -> bool:
 
 ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (_is_size, "the height and width in pixels, as [256,192]"),
-    "sigma": (_is_number, "input pixels"),
+    "sigma": (_is_number, "a number of input pixels"),
     "seed": (lambda value: _is_whole(value, 0), "a whole number, at least 0"),
     "ema": (lambda value: _is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (lambda value: isinstance(value, bool), "true or false"),
@@ -48,6 +48,7 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a list of val and test",
     ),
     "backbone.in_chans": (lambda value: _is_whole(value, 1), "a number of channels, at least 1"),
+    "trainer.log_every_n_steps": (lambda value: _is_whole(value, 1), "a number of steps"),
     "data.batch_size": (lambda value: _is_whole(value, 1), "a number of images, at least 1"),
     "data.workers": (lambda value: _is_whole(value, 0), "a number of processes, at least 0"),
 }
@@ -96,14 +97,18 @@ def refusing(path: str, *errors: type[Exception]) -> Iterator[None]:
 
 def check_values(cfg: DictConfig) -> None:
     """Raises IncompatibleError for the first senseless value or pair of choices."""
+    check_root(cfg)
+    codec_of(cfg, ndim=2)  # both layouts refuse the same
+
+
+def check_root(cfg: DictConfig) -> None:
     for key, (sensible, words) in ROOT.items():
         value = OmegaConf.select(cfg, key)
         if not sensible(value):
-            raise IncompatibleError(f"{key}={value}: give {words}.")
+            raise IncompatibleError(f"{key}={'null' if value is None else value}: give {words}.")
     for part in NEEDED:
         if not cfg.get(part):
-            raise IncompatibleError(f"{part}={cfg.get(part)}: choose one.")
-    codec_of(cfg, ndim=2)  # both layouts refuse the same
+            raise IncompatibleError(f"{part}: choose at least one, such as those in conf/{part}.")
 
 
 def codec_of(cfg: DictConfig, ndim: Literal[1, 2]) -> Codec:
@@ -130,7 +135,8 @@ def readable_decoders(cfg: DictConfig, options: Mapping[str, Any]) -> dict[str, 
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
+    *parents, last = word.split(".")
+    close = difflib.get_close_matches(last, set(known) - {last, *parents}, n=1)
     return f" Did you mean {close[0]}?" if close else ""
 
 
@@ -139,7 +145,8 @@ def _compare(node: Any, path: str) -> None:
     try:
         takes = inspect.signature(hydra.utils.get_object(target)).parameters
     except (ImportError, AttributeError, ValueError) as error:
-        raise IncompatibleError(f"{path}._target_={target} cannot be had: {error}") from error
+        reason = str(error).strip().splitlines()[-1]
+        raise IncompatibleError(f"{path}._target_={target} cannot be had: {reason}") from error
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
         return
     for key, value in node.items():

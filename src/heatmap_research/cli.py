@@ -15,7 +15,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from heatmap_research.check import did_you_mean, readable_decoders
+from heatmap_research.check import check_root, did_you_mean, readable_decoders
 from heatmap_research.types import IncompatibleError
 
 
@@ -78,6 +78,7 @@ def complete(cfg: DictConfig) -> list[str]:
     Returns those it leaves out, because they cannot read this codec's maps.
     """
     _refuse_additions(cfg)
+    check_root(cfg)
     if "all" not in cfg.decoder:
         return []
     names = GlobalHydra.instance().config_loader().get_group_options("decoder")
@@ -124,15 +125,20 @@ def _refuse_additions(cfg: DictConfig) -> None:
         nodes = [OmegaConf.select(cfg, ".".join(parents[: i + 1])) for i in range(len(parents))]
         if any(isinstance(node, DictConfig) and "_target_" in node for node in nodes):
             continue
-        if (not parents and _is_group(path)) or (text.startswith("++") and _is_known(path)):
+        if (not parents and _is_group(path)) or (text.startswith("++") and _is_there(path)):
             continue
         raise IncompatibleError(
             f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys())}"
         )
 
 
-def _is_known(path: str) -> bool:
-    return path.rpartition(".")[2] in _known_keys()
+def _is_there(path: str) -> bool:
+    """Without the overrides that add it."""
+    job = HydraConfig.get()
+    rest = [text for text in job.overrides.task if not text.startswith("+")]
+    missing = object()
+    base = hydra.compose(job.job.config_name, rest)
+    return OmegaConf.select(base, path, default=missing) is not missing
 
 
 def _is_group(name: str) -> bool:
@@ -141,5 +147,9 @@ def _is_group(name: str) -> bool:
 
 def choices() -> dict[str, Any]:
     """Which option of each group this config was made of."""
-    chosen = HydraConfig.get().runtime.choices
-    return {str(k): v for k, v in chosen.items() if not str(k).startswith("hydra/")}
+    job = HydraConfig.get()
+    chosen = {str(k): v for k, v in job.runtime.choices.items()}
+    changes = [text for text in job.overrides.task if re.match("(head|loss|stride)=", text)]
+    if changes and chosen.get("arm"):
+        chosen["arm"] = " ".join([chosen["arm"], "with", *changes])
+    return {name: choice for name, choice in chosen.items() if not name.startswith("hydra/")}

@@ -95,7 +95,7 @@ def quiet_libraries() -> None:
         ".*exists and is not empty.*",
         ".*is smaller than the logging interval.*",
         ".*isinstance.treespec, LeafSpec.*",
-        ".*flops_per_batch.*",
+        ".*sync_dist=True.*",  # metrics have synchronised themselves
         ".*in eval mode at the start of training.*",
     ):
         warnings.filterwarnings("ignore", message)

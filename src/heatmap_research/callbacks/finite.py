@@ -1,6 +1,7 @@
 import math
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from heatmap_research.types import IncompatibleError
@@ -18,7 +19,15 @@ class Finite(Callback):
         if trainer.global_step % self.every:
             return
         if not math.isfinite(loss := float(outputs["loss"])):
-            raise IncompatibleError(
-                f"the loss is {loss} after step {trainer.global_step}: choose a lower optimizer.lr,"
-                " trainer.gradient_clip_val=1 or trainer.precision=32-true."
-            )
+            raise _lost(f"the loss is {loss}", trainer.global_step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not all(bool(torch.isfinite(weight).all()) for weight in pl_module.parameters()):
+            raise _lost("weights are not finite", trainer.global_step)
+
+
+def _lost(what: str, step: int) -> IncompatibleError:
+    return IncompatibleError(
+        f"{what} after step {step}: choose a lower optimizer.lr, trainer.gradient_clip_val=1 or "
+        "trainer.precision=32-true."
+    )

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a training after its step, with a checkpoint that loses nothing."""
 
+import logging
 import math
 import signal
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from types import FrameType
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+
+log = logging.getLogger(__name__)
 
 
 class InterruptedRunError(Exception):
@@ -35,7 +38,7 @@ class Interruption(Callback):
         if trainer.fit_loop._should_accumulate():  # half a gradient cannot be saved
             return
         due = trainer.val_check_batch or math.inf
-        if (batch_idx + 1) % due == 0:  # nor a validation yet to come
+        if due > 1 and (batch_idx + 1) % due == 0:  # nor a validation yet to come
             return
         if trainer.strategy.reduce_boolean_decision(self.asked, all=False):
             trainer.save_checkpoint(self.checkpoint)
@@ -46,3 +49,4 @@ class Interruption(Callback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        log.warning("stopping after this step, saved; once more to stop at once")

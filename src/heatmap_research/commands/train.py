@@ -9,6 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from heatmap_research import cli
 from heatmap_research.check import check_values
 
+MAY_CHANGE = (  # when a run is resumed
+    *("trainer.accelerator=", "trainer.devices=", "trainer.enable_", "data.workers="),
+    *("data.cache=", "data.root=", "callback.", "logger", "hydra", "-"),
+)
+
 
 def main() -> None:
     sys.argv[1:] = _resumed(sys.argv[1:])
@@ -42,6 +47,11 @@ def _resumed(arguments: list[str]) -> list[str]:
     if not (kept / "config.yaml").is_file():
         sys.exit(f"heatmap-train: resume={folder}: this is not the folder of a run.")
     rest = [a for a in arguments if not a.startswith("resume=")]
+    if others := [a for a in rest if not a.startswith(MAY_CHANGE)]:
+        sys.exit(
+            f"heatmap-train: resume={folder} goes on with its own config, which "
+            f"{' '.join(others)} would change halfway: leave it out, or start a new run."
+        )
     place = [f"hydra.run.dir={kept.parent}", "hydra.output_subdir=null", f"resume={kept.parent}"]
     plain = ["hydra.job_logging.formatters.simple.format='%(message)s'"]
     return ["--config-path", str(kept), "--config-name", "config", *rest, *place, *plain]
