@@ -11,10 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from heatmap_research.datasets import body, camera, pool
-from heatmap_research.datasets.canvas import Canvas
-from heatmap_research.datasets.figures import Figures
 from heatmap_research.datasets.synthetic import Synthetic
+from heatmap_research.rendering import body, camera, pool
+from heatmap_research.rendering.canvas import Canvas
+from heatmap_research.rendering.figures import Figures
 from heatmap_research.types import Sample
 
 CONF = Path(__file__).parents[1] / "conf/data/synthetic.yaml"

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from heatmap_research.check import instantiate
 from heatmap_research.cli import conf_folder
-from heatmap_research.datasets import pool
+from heatmap_research.rendering import pool
 
 SETTINGS = {
     "64x64": [],

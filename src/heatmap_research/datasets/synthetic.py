@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from heatmap_research.datasets import body, hashing
-from heatmap_research.datasets import pool as pools
-from heatmap_research.datasets.figures import Figures
+from heatmap_research.rendering import body, hashing
+from heatmap_research.rendering import pool as pools
+from heatmap_research.rendering.figures import Figures
 from heatmap_research.types import Sample, Schema
 
 

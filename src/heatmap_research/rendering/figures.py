@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from heatmap_research.datasets import body, camera, colours, hashing, placement, tiles
-from heatmap_research.datasets.canvas import Canvas, stretch
+from heatmap_research.rendering import body, camera, colours, hashing, placement, tiles
+from heatmap_research.rendering.canvas import Canvas, stretch
 
 PIXELS_AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 22}  # what fits the caches; what fills the device
 FAR_AWAY = -1e4  # pixels; where a figure is put that is not there

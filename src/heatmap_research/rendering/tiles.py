@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heatmap_research.datasets import hashing
+from heatmap_research.rendering import hashing
 
 PER_SIDE = 6  # tiles along the shorter side of an image
 

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heatmap_research.datasets import body, hashing
-from heatmap_research.datasets.canvas import stretch
-from heatmap_research.datasets.hashing import Purpose
+from heatmap_research.rendering import body, hashing
+from heatmap_research.rendering.canvas import stretch
+from heatmap_research.rendering.hashing import Purpose
 
 LUMINANCE = (0.299, 0.587, 0.114)
 COARSE, FINE = 5, 17  # lattice points a side, of the two octaves of a texture

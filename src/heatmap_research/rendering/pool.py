@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
 
-from heatmap_research.datasets.figures import Figures
+from heatmap_research.rendering.figures import Figures
 
 VERSION = 1  # to be raised when the same knobs draw other images
 AT_ONCE = 64  # images per step of the progress bar
