@@ -26,8 +26,8 @@ def conf_folder() -> Path:
     return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
-def run(name: str, job: Callable[[DictConfig], Any]) -> None:
-    """`heatmap-<name>`: composes conf/<name>.yaml with the command line and hands it to a job."""
+def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) -> None:
+    """`heatmap-<name>`: composes conf/<config>.yaml with the command line and hands it to a job."""
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
     errors = () if wants_traceback else (HydraException, OmegaConfBaseException, IncompatibleError)
@@ -44,7 +44,9 @@ def run(name: str, job: Callable[[DictConfig], Any]) -> None:
             else:  # inside the job, where Hydra would add lines of its own
                 sys.exit(line)
 
-    main = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)
+    main = hydra.main(
+        version_base="1.3", config_path=str(conf_folder()), config_name=config or name
+    )
     try:
         main(guarded)()
     except errors as error:

@@ -117,7 +117,7 @@ def words(arms: Sequence[Arm]) -> str:
 
 
 def bounds(arms: Sequence[Arm]) -> list[Bound]:
-    """Measured over seeds and thread counts, then widened; none of them ranks a layout."""
+    """Wide about what two seeds gave, for other machines take other paths; none ranks a layout."""
     by_name = {arm.name: arm for arm in arms}
 
     def best(arm: str) -> float:

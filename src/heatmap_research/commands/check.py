@@ -19,7 +19,7 @@ def main() -> None:
             "hydra/job_logging=disabled",
             "hydra/hydra_logging=disabled",
         ]
-        cli.run("train", check)
+        cli.run("check", check, config="train")
 
 
 def check(cfg: DictConfig) -> None:
