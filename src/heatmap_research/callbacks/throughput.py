@@ -13,6 +13,7 @@ class Throughput(Callback):
         self.every = every  # steps
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.step = trainer.global_step
         self._begin()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -27,7 +28,8 @@ class Throughput(Callback):
         batch_idx: int,
     ) -> None:
         self.images += len(batch.image)
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step % self.every == 0 and trainer.global_step > self.step:
+            self.step = trainer.global_step  # which stays while gradients accumulate
             rate = self.images / (time.monotonic() - self.began)
             pl_module.log("train/images_per_second", rate)
             self._begin()
