@@ -5,15 +5,41 @@ import torch
 from heatmap_research import heatmaps
 from heatmap_research.codec import Loss
 from heatmap_research.decoders.argmax import Argmax
+from heatmap_research.decoders.coordinates import Coordinates
 from heatmap_research.decoders.dark import Dark
+from heatmap_research.decoders.dark_published import DarkPublished
+from heatmap_research.decoders.dark_simcc import DarkSimcc
+from heatmap_research.decoders.dark_udp import DarkUdp
+from heatmap_research.decoders.debiased_soft_argmax import DebiasedSoftArgmax
+from heatmap_research.decoders.expected_oks import ExpectedOks
 from heatmap_research.decoders.local_soft_argmax import LocalSoftArgmax
 from heatmap_research.decoders.quarter_offset import QuarterOffset
 from heatmap_research.decoders.smoothed import Smoothed
 from heatmap_research.decoders.soft_argmax import SoftArgmax
+from heatmap_research.labels import Labels
+from heatmap_research.losses.adaptive_wing import AdaptiveWing
 from heatmap_research.losses.cross_entropy import CrossEntropy
+from heatmap_research.losses.dsnt import Dsnt
+from heatmap_research.losses.emd import Emd
+from heatmap_research.losses.expectation import Expectation
+from heatmap_research.losses.js import Js
+from heatmap_research.losses.kl import Kl
+from heatmap_research.losses.l1 import L1
+from heatmap_research.losses.l2 import L2
 from heatmap_research.losses.mse import Mse
+from heatmap_research.losses.ohkm import Ohkm
+from heatmap_research.losses.rle import Rle
+from heatmap_research.losses.smooth_l1 import SmoothL1
+from heatmap_research.losses.wing import Wing
+from heatmap_research.targets.blurred import Blurred
 from heatmap_research.targets.gaussian import Gaussian
+from heatmap_research.targets.gaussian_patch import GaussianPatch
+from heatmap_research.targets.laplace import Laplace
+from heatmap_research.targets.merged import Merged
+from heatmap_research.targets.normalised import Normalised
 from heatmap_research.targets.one_hot import OneHot
+from heatmap_research.targets.rounded import Rounded
+from heatmap_research.targets.softened import Softened
 from heatmap_research.types import Heatmap, Keypoints
 
 NDIMS = (1, 2)
@@ -21,23 +47,63 @@ STRIDES = (4, 2, 1, 1 / 2, 2 / 3)  # every one divides an image whose sides are 
 
 TARGETS = {
     "gaussian": Gaussian(sigma=2.0),
-    "one_hot": OneHot(),
+    "gaussian_rounded": Rounded(Gaussian(sigma=2.0), rule="nearest"),
+    "gaussian_patch": GaussianPatch(sigma=2.0, reach=3.0, rule="nearest"),
+    "patch_rounded": Rounded(GaussianPatch(2.0, reach=3.0, rule="nearest"), rule="hrnet"),
+    "gaussian_sum": Normalised(Gaussian(sigma=2.0)),
+    "blurred": Blurred(size=15, sigma=2.0, border="zero"),
+    "laplace": Laplace(sigma=2.0),
+    "one_hot": OneHot(smoothing=0.0),
+    "softened": Softened(Gaussian(sigma=2.0), beta=10.0),
+    "merged": Merged(Gaussian(sigma=2.0), rule="maximum"),
 }
+JOINED = ("softened",)  # its map is not the outer product of its vectors
+OUTER = {name: target for name, target in TARGETS.items() if name not in JOINED}
 
 LOSSES = {
     "mse": Mse(),
+    "ohkm": Ohkm(Mse(), hardest=2),
+    "adaptive_wing": AdaptiveWing(alpha=2.1, omega=14.0, epsilon=1.0, theta=0.5),
     "cross_entropy": CrossEntropy(),
+    "kl": Kl(),
+    "js": Js(),
+    "emd": Emd(),
+    "expectation": Expectation("l1", beta=1.0),
+    "dsnt": Dsnt(weight=32.0),
+}
+OF_MEANS = ("expectation", "dsnt")  # a mean has its place: no label drawn there need be best
+MATCHING = {name: loss for name, loss in LOSSES.items() if name not in OF_MEANS}
+
+COORDINATE_LOSSES = {
+    "l1": L1(),
+    "l2": L2(),
+    "smooth_l1": SmoothL1(beta=1.0),
+    "wing": Wing(width=10.0, curvature=2.0),
+    "rle": Rle("laplace", residual=True, published=False, least=0.01),
 }
 
 DECODERS = {
     "argmax": Argmax(),
-    "argmax_blur": Smoothed(Argmax(), sigma=2.0, least=0.5),
-    "quarter_offset": QuarterOffset(step=0.25, dead_zone=1e-6),
+    "argmax_blur": Smoothed(Argmax(), sigma=2.0, least=0.5, size=None),
+    "quarter_offset": QuarterOffset(step=0.25, dead_zone=1e-6, border="none"),
+    "quarter_published": QuarterOffset(step=0.25, dead_zone=0.0, border="hrnet"),
     "dark": Dark(floor=1e-30),
-    "dark_blur": Smoothed(Dark(floor=1e-30), sigma=2.0, least=0.5),
-    "soft_argmax": SoftArgmax(),
+    "dark_blur": Smoothed(Dark(floor=1e-30), sigma=2.0, least=0.5, size=None),
+    "dark_published": DarkPublished(size=11, floor=1e-10),
+    "dark_udp": DarkUdp(size=11, low=1e-3, high=50.0, epsilon=2.0**-23),
+    "dark_simcc": DarkSimcc(size=11, low=1e-3, high=50.0, epsilon=1e-9),
+    "soft_argmax": SoftArgmax(temperature=1.0),
+    "debiased_soft_argmax": DebiasedSoftArgmax(beta=10.0),
     "local_soft_argmax": LocalSoftArgmax(sigma=2.0, reach=5.0),
+    "expected_oks": ExpectedOks(tolerances=[0.05], image_size=[48, 64], area=0.32),
+    "coordinates": Coordinates(),
 }
+
+
+def labels_of(
+    covered: str = "regress", unlabelled: str = "ignore", outside: str = "ignore"
+) -> Labels:
+    return Labels(covered, unlabelled, outside, reach=3.0, sigma=2.0)
 
 
 def perfect_scores(loss: Loss, heatmap: Heatmap) -> Heatmap:

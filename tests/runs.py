@@ -131,8 +131,12 @@ def wait_for(holds: Callable[[], bool], started: Started, seconds: float = 120) 
 
 def compose(*overrides: str, config: str = "train") -> DictConfig:
     """A config as the command has it, but for one decoder that reads every map."""
+    return compose_as_is("decoder=[argmax]", *overrides, config=config)
+
+
+def compose_as_is(*overrides: str, config: str = "train") -> DictConfig:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra.compose(config, ["decoder=[argmax]", "output_dir=.", *overrides])
+        return hydra.compose(config, ["output_dir=.", *overrides])
 
 
 def options(group: str) -> list[str]:

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatmap_research import geometry
-from heatmap_research.geometry import Center
+from heatmap_research.geometry import Geometry, apply
+from heatmap_research.grid import CENTER
 
 sides = st.floats(4, 500)
 places = st.floats(-300, 300)
@@ -23,25 +24,25 @@ def test_the_corners_of_a_box_are_the_outer_edges_of_the_crops_pixels():
 
     Pixels have their number at the centre, so the box begins at 99.5 and the crop at -0.5.
     """
-    affine = Center().to_source(box_of(100, 50, 20, 10), (20, 40))
+    affine = CENTER.to_source(box_of(100, 50, 20, 10), (20, 40))
     found = geometry.apply(affine, points_of((-0.5, -0.5), (39.5, 19.5)))
     torch.testing.assert_close(found, points_of((99.5, 49.5), (119.5, 59.5)))
 
 
 def test_the_first_pixel_of_a_crop_lies_half_a_crop_pixel_within_the_box():
-    affine = Center().to_source(box_of(100, 50, 20, 10), (20, 40))
+    affine = CENTER.to_source(box_of(100, 50, 20, 10), (20, 40))
     found = geometry.apply(affine, points_of((0, 0)))
     torch.testing.assert_close(found, points_of((99.75, 49.75)))
 
 
 def test_a_box_of_the_crops_size_is_only_shifted():
-    affine = Center().to_source(box_of(7, 3, 48, 64), (64, 48))
+    affine = CENTER.to_source(box_of(7, 3, 48, 64), (64, 48))
     torch.testing.assert_close(affine[0], torch.tensor([[1.0, 0, 7], [0, 1, 3]]).double())
 
 
 def test_a_box_of_another_shape_is_widened_about_its_centre():
     """A square of 10 in a crop twice as high as wide: 20 high, 5 more above and below."""
-    affine = Center().to_source(box_of(0, 0, 10, 10), (200, 100))
+    affine = CENTER.to_source(box_of(0, 0, 10, 10), (200, 100))
     found = geometry.apply(affine, points_of((-0.5, -0.5), (99.5, 199.5)))
     torch.testing.assert_close(found, points_of((-0.5, -5.5), (9.5, 14.5)))
 
@@ -49,7 +50,7 @@ def test_a_box_of_another_shape_is_widened_about_its_centre():
 @given(x=places, y=places, width=sides, height=sides)
 @settings(max_examples=30, deadline=None)
 def test_a_crop_keeps_proportions_and_holds_its_whole_box(x, y, width, height):
-    affine = Center().to_source(box_of(x, y, width, height), (64, 48))
+    affine = CENTER.to_source(box_of(x, y, width, height), (64, 48))
     assert affine[0, 0, 0] == affine[0, 1, 1] > 0
     assert affine[0, 0, 1] == affine[0, 1, 0] == 0
     corners = geometry.apply(affine, points_of((-0.5, -0.5), (47.5, 63.5)))[0] + 0.5
@@ -65,7 +66,7 @@ def test_a_crop_keeps_proportions_and_holds_its_whole_box(x, y, width, height):
 @given(x=places, y=places, width=sides, height=sides)
 @settings(max_examples=30, deadline=None)
 def test_the_inverse_of_a_crop_brings_points_back(x, y, width, height):
-    affine = Center().to_source(box_of(x, y, width, height), (64, 48))
+    affine = CENTER.to_source(box_of(x, y, width, height), (64, 48))
     points = points_of((0, 0), (47, 63), (-5, 100))
     there = geometry.apply(affine, points)
     back = geometry.apply(geometry.inverse(affine), there)
@@ -85,16 +86,56 @@ def test_any_affine_is_undone_by_its_inverse():
 
 def test_every_crop_of_a_batch_has_its_own_affine():
     boxes = torch.cat([box_of(0, 0, 48, 64), box_of(10, 20, 96, 128)])
-    affine = Center().to_source(boxes, (64, 48))
+    affine = CENTER.to_source(boxes, (64, 48))
     points = points_of((-0.5, -0.5)).expand(2, 1, 2)
     expected = torch.tensor([[[-0.5, -0.5]], [[9.5, 19.5]]]).double()
     torch.testing.assert_close(geometry.apply(affine, points), expected)
 
 
-@pytest.mark.parametrize(("stride", "bins"), [(4, (-0.375, 0.0, 0.625)), (0.5, (0.5, 3.5, 8.5))])
-def test_bins_are_squares_of_pixels_with_their_number_at_the_centre(stride, bins):
-    """(p + 1/2) / stride - 1/2, worked out for pixels 0, 1.5 and 4."""
-    pixels = torch.tensor([0.0, 1.5, 4.0]).double()
-    found = Center().to_bins(pixels, stride)
-    assert found.tolist() == pytest.approx(bins)
-    assert Center().to_pixels(found, stride).tolist() == pytest.approx(pixels.tolist())
+GEOMETRIES = {
+    "center": CENTER,
+    "legacy": Geometry(first=0, last=0, flip_shift=None),
+    "udp": Geometry(first=0, last=-1, flip_shift=None),
+}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "size", "bins", "origin", "spacing"),
+    [
+        ("center", 64, 16, 1.5, 4),  # (stride - 1) / 2
+        ("center", 64, 128, -0.25, 0.5),
+        ("legacy", 64, 16, 0, 4),
+        ("legacy", 64, 128, 0, 0.5),
+        ("udp", 64, 16, 0, 4.2),  # 63 / 15
+        ("udp", 192, 384, 0, 191 / 383),
+    ],
+)
+def test_a_geometry_says_where_bins_lie(geometry, size, bins, origin, spacing):
+    assert GEOMETRIES[geometry].line(size, bins) == pytest.approx((origin, spacing))
+
+
+@pytest.mark.parametrize("stride", [4, 2, 1, 0.5, 1 / 3])
+def test_only_legacy_has_to_move_a_mirrored_map(stride):
+    """By 1 - 1/stride bins to the right: to the left where bins are finer than pixels."""
+    shifts = {name: g.shift(48, round(48 / stride)) for name, g in GEOMETRIES.items()}
+    assert shifts == pytest.approx({"center": 0, "legacy": 1 - 1 / stride, "udp": 0}, abs=1e-9)
+
+
+def test_a_published_shift_takes_the_place_of_the_exact_one():
+    assert Geometry(first=0, last=0, flip_shift=1).shift(48, 12) == 1
+
+
+@pytest.mark.parametrize(
+    ("geometry", "corner", "far"),
+    [  # of a 10 x 20 box in a 20 x 40 (width x height) crop, worked out by hand
+        ("center", (99.75, 49.75), (109.25, 69.25)),  # centres of the first and the last pixel
+        ("legacy", (100, 50), (109.5, 69.5)),
+        ("udp", (100, 50), (110, 70)),  # the last pixel lies on the far edge
+    ],
+)
+def test_a_geometry_says_how_a_crop_lies_on_its_box(geometry, corner, far):
+    affine = GEOMETRIES[geometry].to_source(box_of(100, 50, 10, 20), (40, 20))
+    ends = torch.tensor([[[0.0, 0.0], [19.0, 39.0]]]).double()
+    found = apply(affine, ends)[0].tolist()
+    assert found[0] == pytest.approx(corner)
+    assert found[1] == pytest.approx(far)

@@ -95,19 +95,21 @@ def test_mirroring_twice_changes_nothing(ndim):
 @pytest.mark.parametrize(
     ("keypoint", "expected"),
     [
-        ((0.0, 0.0), 1),
-        ((-0.5, -0.5), 1),
-        ((47.5, 63.5), 1),
-        ((-0.6, 10.0), 0),
-        ((10.0, -0.6), 0),
-        ((47.6, 10.0), 0),
-        ((10.0, 63.6), 0),
-        ((60.0, 10.0), 0),  # in the height's range only
+        ((0.0, 0.0), (0, 0)),
+        ((-0.5, -0.5), (0, 0)),
+        ((47.5, 63.5), (0, 0)),
+        ((-0.6, 10.0), (0, 0.1)),
+        ((10.0, -0.6), (0.1, 0)),
+        ((49.5, 10.0), (0, 2)),
+        ((10.0, 63.75), (0.25, 0)),
+        ((60.0, 10.0), (0, 12.5)),  # in the height's range only
     ],
 )
-def test_the_crop_reaches_half_a_pixel_beyond_the_outer_pixel_centres(keypoint, expected):
-    inside = Grid((64, 48), 4, 2).inside(torch.tensor([[keypoint]]))
-    assert inside.tolist() == [[expected]]
+def test_a_keypoint_misses_a_map_by_the_pixels_beyond_its_outer_bins(keypoint, expected):
+    down, across = Grid((64, 48), 4, 1).beyond(torch.tensor([[keypoint]]))
+    assert (down.item(), across.item()) == pytest.approx(expected, abs=1e-5)
+    both = Grid((64, 48), 4, 2).beyond(torch.tensor([[keypoint]]))
+    assert both[0].item() == pytest.approx(max(expected), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,11 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def gaussian(position, sigma, shape):
+    """As wide along every axis, sigma in bins."""
+    return heatmaps.gaussian(position, (sigma,) * len(shape), shape)
+
+
 def quadratic(axes, seed):
     """3 ** axes values of a quadratic about the middle bin, and its gradient and Hessian there."""
     random = np.random.default_rng(seed)
@@ -138,10 +143,44 @@ def test_uphill_decides_for_each_joint_alone():
 
 
 @pytest.mark.parametrize("axes", AXES)
+def test_newton_finds_where_a_paraboloid_is_level_whichever_way_it_bends(axes):
+    random = np.random.default_rng(axes)
+    slope = random.normal(size=(6, 50, axes))
+    curve = random.normal(size=(6, 50, axes, axes))
+    expected = -np.linalg.solve(curve, slope[..., None])[..., 0]
+    step = heatmaps.newton(torch.from_numpy(slope), torch.from_numpy(curve))
+    np.testing.assert_allclose(step.numpy(), expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("hessian", [[[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [2.0, 4.0]]])
+def test_newton_stays_where_a_paraboloid_is_nowhere_level(hessian):
+    step = heatmaps.newton(torch.ones(1, 1, 2), torch.tensor([[hessian]]))
+    assert step.tolist() == [[[0, 0]]]
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4)])
+def test_a_map_is_extended_by_its_outermost_bins(shape):
+    heatmap = torch.rand(2, 3, *shape, generator=generator())
+    wider = heatmaps.extended(heatmap, 2)
+    for batch, joint in np.ndindex(2, 3):
+        expected = np.pad(heatmap[batch, joint].numpy(), 2, mode="edge")
+        np.testing.assert_array_equal(wider[batch, joint].numpy(), expected)
+
+
+@pytest.mark.parametrize("size", [5, 9, 15])
+def test_kernels_of_several_widths_are_those_of_each(size):
+    widths = torch.tensor([[0.5], [1.0], [3.0]], dtype=torch.float64)
+    together = heatmaps.kernel(size, widths, widths)
+    for row, width in zip(together, widths[:, 0].tolist(), strict=True):
+        torch.testing.assert_close(row, heatmaps.kernel(size, width, widths))
+        assert row.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("axes", AXES)
 def test_a_parabola_finds_the_place_and_height_of_a_gaussian(axes):
     random = generator(axes)
     centre = torch.rand(500, 1, axes, generator=random) * 6 + 2
-    heatmap = 0.37 * heatmaps.gaussian(centre, 1.3, (11,) * axes)
+    heatmap = 0.37 * gaussian(centre, 1.3, (11,) * axes)
     found, rise = heatmaps.parabola(heatmap, floor=1e-30)
     torch.testing.assert_close(found, centre, atol=1e-5, rtol=0)
     height = heatmap.flatten(2).amax(-1) * rise
@@ -179,7 +218,7 @@ def test_a_parabola_locates_a_tilted_gaussian_that_is_highest_in_the_next_bin():
 
 def test_a_parabola_steps_along_the_free_axis_at_the_border():
     centre = torch.tensor([[[0.2, 4.3]]])
-    found, _ = heatmaps.parabola(heatmaps.gaussian(centre, 1.5, (9, 9)), floor=1e-30)
+    found, _ = heatmaps.parabola(gaussian(centre, 1.5, (9, 9)), floor=1e-30)
     torch.testing.assert_close(found, torch.tensor([[[0.0, 4.3]]]), atol=1e-5, rtol=0)
 
 
@@ -205,8 +244,8 @@ def test_blur_is_a_gaussian_filter_with_nothing_beyond_the_map(shape, sigma):
 @pytest.mark.parametrize(("first", "second"), [(1.0, 1.0), (2.0, 1.0), (1.5, 3.0)])
 def test_blur_adds_its_variance_to_that_of_a_gaussian(first, second):
     centre = uniform_keypoints(20, (61, 61), margin=25) + torch.tensor([0.5, 0.5])
-    smooth = heatmaps.blur(heatmaps.gaussian(centre, first, (61, 61)), second)
-    widened = heatmaps.gaussian(centre, (first**2 + second**2) ** 0.5, (61, 61))
+    smooth = heatmaps.blur(gaussian(centre, first, (61, 61)), second)
+    widened = gaussian(centre, (first**2 + second**2) ** 0.5, (61, 61))
     height = first**2 / (first**2 + second**2)
     torch.testing.assert_close(smooth, height * widened, atol=1e-3 * height, rtol=0)
 
@@ -253,7 +292,7 @@ def test_activations_read_scores_as_their_loss_trains_them():
 def test_a_gaussian_equals_its_formula_in_every_bin(shape, sigma):
     random = np.random.default_rng(0)
     position = random.uniform(-2, 10, size=(2, 3, len(shape)))
-    heatmap = heatmaps.gaussian(torch.tensor(position, dtype=torch.float32), sigma, shape)
+    heatmap = gaussian(torch.tensor(position, dtype=torch.float32), sigma, shape)
     for index in np.ndindex(2, 3, *shape):
         squared = ((np.array(index[2:]) - position[index[:2]]) ** 2).sum()
         expected = np.exp(-squared / (2 * sigma**2))

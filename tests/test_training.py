@@ -11,12 +11,12 @@ import pytest
 import pytorch_lightning as pl
 import runs
 import torch
-from options import LOSSES, NDIMS, STRIDES, perfect_scores, uniform_keypoints
+from options import LOSSES, NDIMS, STRIDES, labels_of, perfect_scores, uniform_keypoints
 from torch import nn
 
 from heatmap_research.build import build, build_data, build_trainer
 from heatmap_research.callbacks.progress import Lines
-from heatmap_research.codec import Codec, Labels
+from heatmap_research.codec import Codec
 from heatmap_research.decoders.dark import Dark
 from heatmap_research.grid import Grid
 from heatmap_research.run_store import RunStore
@@ -609,7 +609,7 @@ def test_averaging_a_perfect_net_over_the_mirror_image_moves_nothing(stride, ndi
         Gaussian(3.0),
         loss,
         {"dark": Dark(1e-30)},
-        Labels("regress"),
+        labels_of(),
         "min",
     )
     keypoints = uniform_keypoints(24, SIZE, margin=6).view(8, 3, 2)

@@ -21,7 +21,7 @@ from heatmap_research.datamodule import DataModule
 from heatmap_research.net import KeypointNet
 from heatmap_research.run_store import RunStore
 from heatmap_research.task import KeypointTask
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, Schema
 
 WIRED = ("data", "backbone", "neck", "head", "optimizer", "schedule", "metric")
 STAGES = ("train", "val", "test")
@@ -29,9 +29,9 @@ AROUND = ("trainer", "callback", "logger")
 
 
 def build(cfg: DictConfig) -> KeypointTask:
-    schema = instantiate(cfg.data.schema, "data.schema")
+    schema = schema_of(cfg)
     make_head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
-    codec = codec_of(cfg, make_head.func.ndim)
+    codec = codec_of(cfg, make_head.func.ndim, schema.sigmas)
     backbone = instantiate(cfg.backbone, "backbone")
     with refusing("neck"):
         neck = instantiate(cfg.neck, "neck")(levels=backbone.levels)
@@ -72,7 +72,14 @@ def check(cfg: DictConfig) -> KeypointTask:
         task = build(cfg)
         found = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
     _try_out(task)
-    wanted = task.codec.grid.shapes
+    wanted = task.codec.shapes
+    if found != wanted and task.codec.grid.ndim == 0:
+        spread = str(wanted[0][0] == 4).lower()
+        raise IncompatibleError(
+            f"this head answers with {found[0][0]} numbers a joint and this loss reads "
+            f"{wanted[0][0]} (two coordinates; for loss=rle two widths more): choose "
+            f"head.spread={spread}."
+        )
     if found != wanted:
         size = ",".join(map(str, cfg.image_size))
         raise IncompatibleError(
@@ -99,10 +106,18 @@ def cost(cfg: DictConfig) -> dict[str, int]:
     return {"parameters": parameters, "macs": counter.get_total_flops() // 2}
 
 
+def schema_of(cfg: DictConfig) -> Schema:
+    schema = instantiate(cfg.data.schema, "data.schema")
+    with refusing("joints"):
+        return schema if cfg.joints is None else schema.only(list(cfg.joints))
+
+
 def build_data(cfg: DictConfig) -> DataModule:
+    names = instantiate(cfg.data.schema, "data.schema").names
+    joints = None if cfg.joints is None else [names.index(n) for n in schema_of(cfg).names]
     make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in STAGES}
     data = cfg.data
-    return DataModule(make, data.batch_size, data.workers, cfg.seed, overfit=cfg.overfit)
+    return DataModule(make, data.batch_size, data.workers, cfg.seed, cfg.overfit, joints)
 
 
 def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Trainer:

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from types import UnionType
@@ -12,9 +12,10 @@ import hydra.utils
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
-from heatmap_research.codec import Codec, readable
+from heatmap_research.codec import Codec, Widths, readable
+from heatmap_research.coordinate_codec import CoordinateCodec
 from heatmap_research.grid import Grid
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import Activation, IncompatibleError
 
 
 def _wants_number(annotation: Any) -> bool:
@@ -35,9 +36,20 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, ListConfig) and len(value) == 2 and all(_is_whole(n, 1) for n in value)
 
 
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, ListConfig) and len(value) == 2 and all(_is_number(n) for n in value)
+
+
 ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (_is_size, "the height and width in pixels, as [256,192]"),
     "sigma": (_is_number, "a number of input pixels"),
+    "joints": (
+        lambda value: value is None or isinstance(value, ListConfig),
+        "names of joints, as [head,left_wrist], or null",
+    ),
+    "anisotropy": (_is_pair, "label widths along y and x in sigmas, as [1,0.9]"),
+    "widths": (lambda value: value in ("same", "oks"), "same or oks"),
+    "beta": (_is_number, "a number"),
     "seed": (lambda value: _is_whole(value, 0), "a whole number, at least 0"),
     "ema": (lambda value: _is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (lambda value: isinstance(value, bool), "true or false"),
@@ -98,7 +110,8 @@ def refusing(path: str, *errors: type[Exception]) -> Iterator[None]:
 def check_values(cfg: DictConfig) -> None:
     """Raises IncompatibleError for the first senseless value or pair of choices."""
     check_root(cfg)
-    codec_of(cfg, ndim=2)  # both layouts refuse the same
+    loss = instantiate(cfg.loss, "loss")
+    codec_of(cfg, 0 if loss.activation == "coordinates" else 1, tolerances=[1.0])
 
 
 def check_root(cfg: DictConfig) -> None:
@@ -111,27 +124,33 @@ def check_root(cfg: DictConfig) -> None:
             raise IncompatibleError(f"{part}: choose at least one, such as those in conf/{part}.")
 
 
-def codec_of(cfg: DictConfig, ndim: Literal[1, 2]) -> Codec:
-    parts = {part: instantiate(cfg[part], part) for part in ("target", "loss", "labels")}
-    decoders = instantiate(cfg.decoder, "decoder")
-    geometry = instantiate(cfg.geometry, "geometry")
-    try:
+def codec_of(
+    cfg: DictConfig, ndim: Literal[0, 1, 2], tolerances: Sequence[float]
+) -> Codec | CoordinateCodec:
+    """Of a head with so many axes a map, and joints with these OKS sigmas."""
+    cfg = _with(cfg, tolerances=list(tolerances))
+    parts = {part: instantiate(cfg[part], part) for part in ("loss", "labels")}
+    parts["decoders"] = instantiate(cfg.decoder, "decoder")
+    _refuse_mixed(ndim, cfg, parts["loss"].activation)
+    with _as_incompatible():
+        geometry = instantiate(cfg.geometry, "geometry")
         grid = Grid(_image_size(cfg), _stride(cfg), ndim, geometry)
-        return Codec(grid=grid, decoders=decoders, score=cfg.score, **parts)
-    except IncompatibleError:
-        raise
-    except ValueError as error:
-        raise IncompatibleError(str(error)) from error
+        if ndim == 0:
+            return CoordinateCodec(grid=grid, **parts)
+        high, wide = cfg.anisotropy
+        mean = sum(tolerances) / len(tolerances)
+        relative = tuple(tolerance / mean for tolerance in tolerances)
+        widths = Widths((high, wide), relative if cfg.widths == "oks" else None)
+        target = instantiate(cfg.target, "target")
+        return Codec(grid, target, **parts, score=cfg.score, widths=widths, beta=cfg.beta)
 
 
 def readable_decoders(cfg: DictConfig, options: Mapping[str, Any]) -> dict[str, bool]:
     """Which of these decoders have a meaning for the maps this config's loss trains."""
     loss = instantiate(cfg.loss, "loss")
-    cfg = cfg.copy()
-    with open_dict(cfg):
-        cfg.decoder = options
+    cfg = _with(cfg, tolerances=[1.0], decoder=options)
     made = {name: instantiate(cfg.decoder[name], f"decoder.{name}") for name in options}
-    return {name: readable(decoder, loss) for name, decoder in made.items()}
+    return {name: readable(decoder.needs, loss.activation) for name, decoder in made.items()}
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -160,6 +179,49 @@ def _compare(node: Any, path: str) -> None:
             )
         if _wants_number(takes[key].annotation) and not _is_number(value):
             raise IncompatibleError(f"{path}.{key}={value}: give a number.")
+
+
+def _with(cfg: DictConfig, **values: Any) -> DictConfig:
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.update(values)
+    return cfg
+
+
+@contextmanager
+def _as_incompatible() -> Iterator[None]:
+    try:
+        yield
+    except IncompatibleError:
+        raise
+    except ValueError as error:
+        raise IncompatibleError(str(error)) from error
+
+
+def _refuse_mixed(ndim: int, cfg: DictConfig, activation: Activation) -> None:
+    """Coordinates and maps share no loss and no target."""
+    wants_map = "_target_" in cfg.target
+    if wants_map and (activation == "coordinates" or not ndim):
+        whose = "this loss compares" if activation == "coordinates" else "this head predicts"
+        raise IncompatibleError(
+            f"{whose} coordinates, and a target of maps does not go with it: choose arm=regression "
+            "(head=regression loss=l1 target=none), or a head and a loss of maps."
+        )
+    if ndim and activation == "coordinates":
+        raise IncompatibleError(
+            "this loss compares coordinates, but this head predicts maps: choose head=regression, "
+            "or a loss of maps such as loss=cross_entropy."
+        )
+    if not ndim and activation != "coordinates":
+        raise IncompatibleError(
+            "this head predicts coordinates, but this loss compares maps: choose loss=l1, "
+            "smooth_l1, l2, wing or rle, or a head of maps."
+        )
+    if ndim and not wants_map:
+        raise IncompatibleError(
+            "target=none draws no map, and this loss compares maps: choose arm=regression "
+            "(head=regression loss=l1 target=none), or a target such as gaussian."
+        )
 
 
 def _image_size(cfg: DictConfig) -> tuple[int, int]:

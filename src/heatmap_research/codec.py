@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 
 from heatmap_research import heatmaps
 from heatmap_research.grid import Grid
+from heatmap_research.labels import Labels
 from heatmap_research.types import (
     Activation,
     Heatmap,
@@ -19,18 +20,22 @@ from heatmap_research.types import (
     PerJoint,
     Position,
     Prediction,
+    Strides,
     Tensor,
 )
+
+Visible = Int[Tensor, "batch joint"]
 
 
 @runtime_checkable
 class Target(Protocol):
-    def __call__(self, position: Position, shape: tuple[int, ...], stride: float) -> Heatmap: ...
+    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap: ...
 
 
 @runtime_checkable
 class Loss(Protocol):
-    activation: ClassVar[Activation]  # how the scores it trains are to be read
+    @property
+    def activation(self) -> Activation: ...  # how the scores it trains are to be read
 
     def __call__(self, scores: Heatmap, label: Label) -> PerJoint: ...
     def least(self, label: Label) -> PerJoint: ...  # the loss of perfect scores
@@ -52,20 +57,29 @@ class Cost(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Which joints are learnt. Unlabelled ones, and those outside the crop, never are."""
+class Widths:
+    """How wide labels are, as shares of their target's width."""
 
-    covered: Literal["regress", "ignore"]
+    anisotropy: tuple[float, float]  # along y, along x
+    by_joint: tuple[float, ...] | None  # null: all alike
 
     def __post_init__(self) -> None:
-        if self.covered not in ("regress", "ignore"):
-            raise ValueError(f"labels.covered={self.covered}: choose regress or ignore.")
+        if min(*self.anisotropy, *(self.by_joint or (1.0,))) <= 0:
+            raise ValueError(
+                f"anisotropy={list(self.anisotropy)}: label widths along y and x are above 0."
+            )
 
-    def __call__(self, visible: Int[Tensor, "batch joint"]) -> PerJoint:
-        return (visible >= (1 if self.covered == "regress" else 2)).float()
+    def __call__(self, stride: tuple[float, ...], axes: tuple[int, ...], like: Tensor) -> Strides:
+        """Pixels per bin as a target has to take them for its labels to become so wide."""
+        wide = tuple(s / self.anisotropy[axis] for s, axis in zip(stride, axes, strict=True))
+        if self.by_joint is None:
+            return wide
+        joints = heatmaps.constant(self.by_joint, like)[:, None]  # (K, 1)
+        return tuple(s / joints for s in wide)
 
 
-ScoreRule = Literal["product", "mean", "min"]
+ALIKE = Widths(anisotropy=(1.0, 1.0), by_joint=None)
+ScoreRule = Literal["product", "mass", "mean", "min"]
 
 
 @dataclass(frozen=True)
@@ -77,43 +91,45 @@ class Codec:
     loss: Loss
     decoders: Mapping[str, Decoder]
     labels: Labels
-    score: ScoreRule  # how the heights of a joint's maps make one score
+    score: ScoreRule  # how the heights, or the masses, of a joint's maps make one score
+    widths: Widths = ALIKE
+    beta: float = 1.0  # of softmax maps: scores are multiplied by it
 
     def __post_init__(self) -> None:
         if self.score not in get_args(ScoreRule):
             raise ValueError(f"score={self.score}: choose {', '.join(get_args(ScoreRule))}.")
-        if not self.decoders:
-            raise ValueError("decoder=[]: choose at least one, such as decoder=[argmax].")
-        for name, decoder in self.decoders.items():
-            if not readable(decoder, self.loss):
-                able = [n for n, d in self.decoders.items() if readable(d, self.loss)]
-                raise IncompatibleError(
-                    f"decoder={name} reads {decoder.needs} maps, but this loss trains "
-                    f"{self.loss.activation} ones: choose decoder=[{','.join(able) or 'argmax'}], "
-                    f"decoder=all for every one that can read them, or another loss."
-                )
+        self.labels.refuse_for(self.grid.ndim, self.loss.activation)
+        if self.beta <= 0 or (self.beta != 1 and self.loss.activation != "softmax"):
+            raise IncompatibleError(
+                f"beta={self.beta:g} sharpens maps that are read through a softmax: choose a "
+                "number above 0 and a loss that trains such maps, as loss=kl, or beta=1."
+            )
+        refuse_unreadable(self.decoders, self.loss.activation)
 
-    def encode(self, keypoints: Keypoints, visible: Int[Tensor, "batch joint"]) -> list[Label]:
-        learnt = self.labels(visible) * self.grid.inside(keypoints)
-        keypoints = torch.where(learnt[..., None] > 0, keypoints, 0)  # or nowhere would spread
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.grid.shapes
+
+    def encode(self, keypoints: Keypoints, visible: Visible) -> list[Label]:
+        blank = self.labels.blank(visible)
+        beyond = self.labels.per_map(self.grid.beyond(keypoints))
+        positions = self.grid.split(keypoints)
         return [
-            Label(self.target(position, shape, self.grid.stride), position, learnt)
-            for position, shape in zip(self.grid.split(keypoints), self.grid.shapes, strict=True)
+            self._label(position, blank, self.labels.drawn(visible, beyond[m]), m)
+            for m, position in enumerate(positions)
         ]
 
-    def training_loss(
-        self, scores: Heatmaps, keypoints: Keypoints, visible: Int[Tensor, "batch joint"]
-    ) -> Cost:
+    def training_loss(self, scores: Heatmaps, keypoints: Keypoints, visible: Visible) -> Cost:
         """Summed over the maps of a joint, as log-likelihoods are; the mean over learnt joints."""
         with torch.autocast(keypoints.device.type, enabled=False):
             labels = self.encode(keypoints, visible)
             pairs = zip(scores, labels, strict=True)
-            loss = _mean([self.loss(s.float(), label) for s, label in pairs], labels)
+            loss = _mean([self.loss(s.float() * self.beta, label) for s, label in pairs], labels)
             least = _mean([self.loss.least(label) for label in labels], labels)
         return Cost(loss, loss.detach() - least)
 
     def activate(self, scores: Heatmaps) -> Heatmaps:
-        return tuple(heatmaps.activate(s.float(), self.loss.activation) for s in scores)
+        return tuple(heatmaps.activate(s.float() * self.beta, self.loss.activation) for s in scores)
 
     def mirror(self, activated: Heatmaps, flip: tuple[int, ...]) -> Heatmaps:
         """The maps of the image whose mirror image these are of."""
@@ -127,38 +143,92 @@ class Codec:
                 for name, decoder in self.decoders.items()
             }
 
+    def as_read(self, label: Heatmap) -> Heatmap:
+        """What activated scores that match this label look like."""
+        return heatmaps.normalise(label) if self.loss.activation == "softmax" else label
+
+    def _label(self, position: Position, blank: PerJoint, drawn: PerJoint, m: int) -> Label:
+        shape = self.grid.shapes[m]
+        middle = heatmaps.constant([(size - 1) / 2 for size in shape], position)
+        position = torch.where(drawn[..., None] > 0, position, middle)  # or nowhere would spread
+        heatmap = self._draw(position, m)
+        if self.labels.blanks:
+            empty = 1 / heatmap[0, 0].numel() if self.labels.blanks == "uniform" else 0.0
+            heatmap = torch.where(heatmaps.over(heatmap, blank) > 0, empty, heatmap)
+        ideal = self._ideal(position, 0.0, m)
+        return Label(
+            heatmap=heatmap,
+            position=position,
+            visible=torch.maximum(drawn, blank),
+            stride=self.grid.strides[m],
+            energy=ideal.square().flatten(2).sum(-1),
+        )
+
+    def _draw(self, position: Position, m: int) -> Heatmap:
+        axes = (0, 1) if self.grid.ndim == 2 else (m,)
+        stride = self.widths(self.grid.strides[m], axes, position)
+        return self.target(position, self.grid.shapes[m], stride)
+
+    def _ideal(self, like: Tensor, phase: float, m: int) -> Heatmap:
+        """A label per joint about the middle of a map: on a bin, or this share of one beyond."""
+        middle = heatmaps.constant([size // 2 + phase for size in self.grid.shapes[m]], like)
+        return self._draw(middle.expand(1, like.shape[1], -1), m)
+
     def _locate(self, decoder: Decoder, activated: Heatmaps) -> Keypoints:
         return self.grid.join([decoder(heatmap, self.grid.stride) for heatmap in activated])
 
     def _score(self, activated: Heatmaps) -> PerJoint:
-        heights = torch.stack([self._height(heatmap) for heatmap in activated])
+        of_map = self._mass if self.score == "mass" else self._height
+        parts = torch.stack([of_map(heatmap, m) for m, heatmap in enumerate(activated)])
         if self.score == "min":
-            return heights.amin(0).clamp(max=1)
-        return (heights.prod(0) if self.score == "product" else heights.mean(0)).clamp(max=1)
+            return parts.amin(0).clamp(max=1)
+        return (parts.mean(0) if self.score == "mean" else parts.prod(0)).clamp(max=1)
 
-    def _height(self, heatmap: Heatmap) -> PerJoint:
+    def _height(self, heatmap: Heatmap, m: int) -> PerJoint:
         """Relative to an ideal label's: 1 whatever its phase, between bins or on one.
 
         What the parabola adds to the highest bin is bounded by what it adds to a label's.
         """
-        on_a_bin, between = (self._label_peak(heatmap, phase) for phase in (0.0, 0.5))
+        on_a_bin, between = (
+            self.as_read(self._ideal(heatmap, phase, m)).flatten(2).amax(-1) for phase in (0.0, 0.5)
+        )
         top = heatmap.flatten(2).amax(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
         _, rise = heatmaps.parabola(heatmap / heatmaps.over(heatmap, top), floor=1e-12)
-        return top / on_a_bin * rise.clamp(max=on_a_bin / between)
+        return top / on_a_bin * torch.minimum(rise, on_a_bin / between)
 
-    def _label_peak(self, like: Heatmap, phase: float) -> Float[Tensor, ""]:
-        shape = tuple(like.shape[2:])
-        position = like.new_tensor([[[size // 2 + phase for size in shape]]])
-        label = self.target(position, shape, self.grid.stride)
-        if self.loss.activation == "softmax":
-            label = heatmaps.normalise(label)
-        return label.amax()
+    def _mass(self, heatmap: Heatmap, m: int) -> PerJoint:
+        """Share of all that lies where a label at the highest bin has more than e^-2 of its peak,
+        relative to that label's share: two sigmas of a Gaussian."""
+        label = self._draw(heatmaps.argmax(heatmap), m)
+        peak = label.flatten(2).amax(-1)
+        window = label >= 0.1353 * heatmaps.over(label, peak)
+        found, ideal = (
+            (heatmaps.normalise(each) * window).flatten(2).sum(-1) for each in (heatmap, label)
+        )
+        return (found / ideal).clamp(max=1)
 
 
-def readable(decoder: Decoder, loss: Loss) -> bool:
-    return decoder.needs in (None, loss.activation)
+def readable(needs: Activation | None, activation: Activation) -> bool:
+    """Whether a decoder has a meaning for what a loss trains; None stands for every map."""
+    return needs == activation or (needs is None and activation != "coordinates")
+
+
+def refuse_unreadable(decoders: Mapping[str, Decoder], activation: Activation) -> None:
+    if not decoders:
+        raise ValueError("decoder=[]: choose at least one, such as decoder=[argmax].")
+    for name, decoder in decoders.items():
+        if not readable(decoder.needs, activation):
+            able = [n for n, d in decoders.items() if readable(d.needs, activation)]
+            usual = "coordinates" if activation == "coordinates" else "argmax"
+            raise IncompatibleError(
+                f"decoder={name} reads {decoder.needs or 'any'} maps, but this loss trains "
+                f"{activation} ones: choose decoder=[{','.join(able) or usual}], "
+                f"decoder=all for every one that can read them, or another loss."
+            )
 
 
 def _mean(losses: list[PerJoint], labels: list[Label]) -> Float[Tensor, ""]:
-    learnt = labels[0].visible
-    return (torch.stack(losses).sum(0) * learnt).sum() / learnt.sum().clamp(min=1)
+    """Over learnt joints, of sums over maps; a joint may be learnt along one axis only."""
+    learnt = torch.stack([label.visible for label in labels])
+    count = learnt.sum() / len(labels)
+    return (torch.stack(losses) * learnt).sum() / torch.where(count > 0, count, 1)

@@ -1,6 +1,7 @@
 """Loaders of one data config. The order of training is a function of (seed, position) alone."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,9 +61,13 @@ class EachOnce(Sampler[int]):
         return iter(self.indices)
 
 
-def collate(samples: Sample | list[Sample]) -> Sample:
+def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None) -> Sample:
     """A data set that answers a whole batch at once has collated it already."""
-    return samples if isinstance(samples, Sample) else default_collate(samples)
+    batch = samples if isinstance(samples, Sample) else default_collate(samples)
+    if joints is None:
+        return batch
+    only = list(joints)
+    return batch._replace(keypoints=batch.keypoints[:, only], visible=batch.visible[:, only])
 
 
 class DataModule(LightningDataModule):
@@ -73,8 +78,10 @@ class DataModule(LightningDataModule):
         workers: int,
         seed: int,
         overfit: int,  # batches to train and validate on, over and over; 0 uses all data
+        joints: Sequence[int] | None = None,  # those to learn, of those the data have; None: all
     ) -> None:
         super().__init__()
+        self.collate = partial(collate, joints=joints)
         self.make, self.made = make, dict[str, Dataset[Sample]]()
         self.batch_size, self.workers = batch_size, workers
         self.seed, self.overfit = seed, overfit
@@ -125,7 +132,7 @@ class DataModule(LightningDataModule):
     def _loader(self, data: Dataset[Sample], **order: Any) -> DataLoader[Sample]:
         return DataLoader(
             data,
-            collate_fn=collate,
+            collate_fn=self.collate,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available() and getattr(data, "device", None) is None,

@@ -4,7 +4,6 @@ An affine is (2, 3): x, y of one frame to x, y of another.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,36 +15,47 @@ Points = Float[Tensor, "*batch points 2"]
 Box = Float[Tensor, "*batch 4"]  # x, y of the corner, width, height; source pixels
 
 
-@runtime_checkable
-class Geometry(Protocol):
-    def to_bins(self, pixels: Tensor, stride: float) -> Tensor: ...
-    def to_pixels(self, bins: Tensor, stride: float) -> Tensor: ...
-    def to_source(self, box: Box, image_size: tuple[int, int]) -> Affine: ...
-
-
 @dataclass(frozen=True)
-class Center:
-    """Pixels and bins are squares with their number at the centre: bin 0 begins where pixel 0 does.
+class Geometry:
+    """Where an axis of pixels, or of bins, is taken to begin and to end; number n sits at n.
 
-    Decoding undoes encoding and a mirrored map needs no shift, at every stride.
+    Resizing brings beginning to beginning and end to end. From -1/2 to size - 1/2, pixels are
+    squares about their numbers, and a mirrored map needs no shift at any stride.
     """
 
-    def to_bins(self, pixels: Tensor, stride: float) -> Tensor:
-        return (pixels + 0.5) / stride - 0.5
+    first: float  # where an axis begins
+    last: float  # where it ends, beyond its size
+    flip_shift: float | None  # bins a mirrored map is moved to the right; null: as it follows
 
-    def to_pixels(self, bins: Tensor, stride: float) -> Tensor:
-        return (bins + 0.5) * stride - 0.5
+    def line(self, size: int, bins: int) -> tuple[float, float]:
+        """The pixel bin 0 sits on, and the pixels from one bin to the next."""
+        if (span := bins + self.last - self.first) <= 0:
+            raise ValueError(f"this geometry measures between bins, and there is only {bins}.")
+        spacing = (size + self.last - self.first) / span
+        return self.first * (1 - spacing), spacing
+
+    def shift(self, size: int, bins: int) -> float:
+        """Bins to the right that bring a mirrored map onto the image's: 0 if both edges agree."""
+        if self.flip_shift is not None:
+            return self.flip_shift
+        origin, spacing = self.line(size, bins)
+        return (size - 1 - 2 * origin) / spacing - (bins - 1)
 
     def to_source(self, box: Box, image_size: tuple[int, int]) -> Affine:
         """Crop pixels to source pixels; the box is widened about its centre to the crop's shape."""
         height, width = image_size
         x, y, box_width, box_height = box.unbind(-1)
         scale = torch.maximum(box_width / width, box_height / height)
-        left = x + box_width / 2 - scale * width / 2 + scale / 2 - 0.5
-        top = y + box_height / 2 - scale * height / 2 + scale / 2 - 0.5
+        across = self._line(x + box_width / 2, scale, width)
+        down = self._line(y + box_height / 2, scale, height)
         zero = torch.zeros_like(scale)
-        rows = [torch.stack(row, dim=-1) for row in ((scale, zero, left), (zero, scale, top))]
-        return torch.stack(rows, dim=-2)
+        rows = ((across[1], zero, across[0]), (zero, down[1], down[0]))
+        return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+
+    def _line(self, middle: Tensor, scale: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Source of crop pixel 0, and source pixels from one crop pixel to the next."""
+        spacing = scale * (size / (size + self.last - self.first))
+        return middle - scale * size / 2 + self.first * (1 - spacing), spacing
 
 
 def apply(affine: Affine, points: Points) -> Points:

@@ -8,19 +8,29 @@ from typing import Literal
 
 import torch
 
-from heatmap_research.geometry import Center, Geometry
-from heatmap_research.types import Heatmaps, IncompatibleError, Keypoints, PerJoint, Position
+from heatmap_research.geometry import Geometry
+from heatmap_research.types import (
+    Heatmap,
+    Heatmaps,
+    IncompatibleError,
+    Keypoints,
+    PerJoint,
+    Position,
+)
 
-CENTER = Center()
+CENTER = Geometry(first=-0.5, last=-0.5, flip_shift=None)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One (height, width) map per joint if ndim is 2; a height and a width vector if it is 1."""
+    """One (height, width) map per joint if ndim is 2; a height and a width vector if it is 1.
+
+    If it is 0, there are no maps: a head answers with coordinates.
+    """
 
     image_size: tuple[int, int]  # height, width
     stride: float  # input pixels per bin
-    ndim: Literal[1, 2]
+    ndim: Literal[0, 1, 2]
     geometry: Geometry = CENTER
 
     def __post_init__(self) -> None:
@@ -34,6 +44,12 @@ class Grid:
                     f"[{self.image_size[0]},{self.image_size[1]}] ({size} pixels make {bins:.2f} "
                     f"bins): choose {_divisors(self.image_size)}, or another image_size."
                 )
+            if self.ndim and round(bins) + self.geometry.last - self.geometry.first <= 0:
+                raise IncompatibleError(
+                    f"stride={_words(self.stride)} leaves one bin of image_size="
+                    f"[{self.image_size[0]},{self.image_size[1]}], and this geometry measures from "
+                    "the first bin to the last: choose a finer stride, or geometry=center."
+                )
 
     @property
     def bins(self) -> tuple[int, int]:
@@ -42,28 +58,65 @@ class Grid:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Spatial shape of each map a head must predict."""
+        """Shape per joint of each tensor a head must predict."""
+        if self.ndim == 0:
+            return ((2,),)
         return (self.bins,) if self.ndim == 2 else tuple((size,) for size in self.bins)
+
+    @property
+    def strides(self) -> tuple[tuple[float, ...], ...]:
+        """Pixels from one bin to the next along each axis of each map."""
+        spacings = tuple(spacing for _, spacing in self.lines)
+        return (spacings,) if self.ndim == 2 else tuple((spacing,) for spacing in spacings)
 
     def split(self, keypoints: Keypoints) -> tuple[Position, ...]:
         """Crop pixels to bins, one position per map."""
-        bins = self.geometry.to_bins(keypoints.flip(-1), self.stride)  # y, x
-        return bins.split(self.ndim, dim=-1)
+        axes = zip(keypoints.flip(-1).unbind(-1), self.lines, strict=True)  # y, x
+        bins = [(pixels - origin) / spacing for pixels, (origin, spacing) in axes]
+        return torch.stack(bins, dim=-1).split(self.ndim, dim=-1)
 
     def join(self, positions: Sequence[Position]) -> Keypoints:
         """Inverse of split."""
-        bins = torch.cat(list(positions), dim=-1)
-        return self.geometry.to_pixels(bins, self.stride).flip(-1)
+        axes = zip(torch.cat(list(positions), dim=-1).unbind(-1), self.lines, strict=True)
+        pixels = [bins * spacing + origin for bins, (origin, spacing) in axes]
+        return torch.stack(pixels, dim=-1).flip(-1)
 
-    def inside(self, keypoints: Keypoints) -> PerJoint:
-        """1 where a keypoint lies in the crop, whose first pixel begins at -0.5."""
-        height, width = self.image_size
-        x, y = (keypoints + 0.5).unbind(-1)
-        return ((x >= 0) & (x <= width) & (y >= 0) & (y <= height)).to(keypoints.dtype)
+    def beyond(self, keypoints: Keypoints) -> tuple[PerJoint, ...]:
+        """Pixels by which each map misses a keypoint, whose outer bins end half a bin beyond."""
+        return tuple(
+            torch.stack(
+                [
+                    torch.maximum(-0.5 - bins, bins - (size - 0.5)).clamp(min=0) * spacing
+                    for bins, size, spacing in zip(position.unbind(-1), shape, stride, strict=True)
+                ]
+            ).amax(0)
+            for position, shape, stride in zip(
+                self.split(keypoints), self.shapes, self.strides, strict=True
+            )
+        )
 
     def mirror(self, heatmaps: Heatmaps) -> Heatmaps:
         """Reflect left to right; width is the last axis of the last map in both layouts."""
-        return (*heatmaps[:-1], heatmaps[-1].flip(-1))
+        shift = self.geometry.shift(self.image_size[1], self.bins[1])
+        return (*heatmaps[:-1], _moved(heatmaps[-1].flip(-1), shift))
+
+    @property
+    def lines(self) -> tuple[tuple[float, float], ...]:
+        """Along y and x: the pixel bin 0 sits on, and the pixels from one bin to the next."""
+        sizes = zip(self.image_size, self.bins, strict=True)
+        return tuple(self.geometry.line(size, bins) for size, bins in sizes)
+
+
+def _moved(heatmap: Heatmap, shift: float) -> Heatmap:
+    """By so many bins along the last axis, between bins linearly; the outer bins go on."""
+    if abs(shift) < 1e-9:
+        return heatmap
+    whole, size = math.floor(shift), heatmap.shape[-1]
+    here, before = (
+        heatmap[..., (torch.arange(size, device=heatmap.device) - steps).clamp(0, size - 1)]
+        for steps in (whole, whole + 1)
+    )
+    return here if shift == whole else torch.lerp(here, before, shift - whole)
 
 
 def _words(stride: float) -> str:

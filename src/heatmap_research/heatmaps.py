@@ -1,8 +1,19 @@
 """Pure functions on one map, of any number of spatial axes: (batch, joint, *shape)."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 
-from heatmap_research.types import Activation, Heatmap, PerJoint, Position, Tensor
+from heatmap_research.types import Activation, Heatmap, PerJoint, Position, Strides, Tensor
+
+Rounding = Literal["nearest", "even", "hrnet", "truncate"]
+OPENCV = {  # its kernels of these sizes are tables, in 256ths
+    3: (64, 128, 64),
+    5: (16, 64, 96, 64, 16),
+    7: (8, 28, 56, 72, 56, 28, 8),
+    9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
+}
 
 
 def activate(scores: Heatmap, activation: Activation) -> Heatmap:
@@ -26,17 +37,36 @@ def over(heatmap: Heatmap, value: PerJoint) -> Tensor:
     return value.view(*value.shape, *[1] * (heatmap.ndim - 2))
 
 
-def gaussian(position: Position, sigma: float, shape: tuple[int, ...]) -> Heatmap:
-    """Unnormalised Gaussian with peak 1, sigma in bins: the outer product of one profile an axis.
+def gaussian(position: Position, sigma: Strides, shape: tuple[int, ...]) -> Heatmap:
+    """Unnormalised Gaussian with peak 1, a sigma in bins an axis: the outer product of profiles.
 
     Exponents stop at -40 an axis: exp is 10 to 30 times slower on a CPU where it underflows.
     """
-    result = position.new_ones(())
-    for axis, size in enumerate(shape):
-        distance = (_bins(size, position) - position[..., axis, None]) / sigma
-        profile = (-0.5 * distance.square()).clamp(min=-40).exp()  # (B, K, size)
-        result = result[..., None] * profile.view(*profile.shape[:2], *[1] * axis, size)
+    pairs = zip(distances(position, shape), sigma, strict=True)
+    return outer([(-0.5 * (d / s).square()).clamp(min=-40).exp() for d, s in pairs])
+
+
+def distances(position: Position, shape: tuple[int, ...]) -> list[Tensor]:
+    """Of every bin along each axis, to its right positive: (B, K, size) an axis."""
+    axes = zip(position.unbind(-1), shape, strict=True)
+    return [_bins(size, position) - place[..., None] for place, size in axes]
+
+
+def outer(profiles: Sequence[Tensor]) -> Heatmap:
+    """The map that is the product of one profile (B, K, size) an axis."""
+    result = profiles[0]
+    for axis, profile in enumerate(profiles[1:], start=1):
+        result = result[..., None] * profile.view(*profile.shape[:2], *[1] * axis, -1)
     return result
+
+
+def rounded(position: Position, rule: Rounding) -> Position:
+    """To whole bins: halves up, halves to even, int(x + 1/2) as HRNet does, or int(x)."""
+    if rule == "nearest":
+        return (position + 0.5).floor()
+    if rule == "even":
+        return position.round()
+    return (position + 0.5 if rule == "hrnet" else position).trunc()
 
 
 def argmax(heatmap: Heatmap) -> Position:
@@ -74,8 +104,21 @@ def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[
 
 def gradient(near: Heatmap) -> Position:
     """Central differences at the middle of a neighbourhood of radius 1."""
-    lines = (_middle(near, axis) for axis in range(near.ndim - 2))
+    lines = (through(near, axis) for axis in range(near.ndim - 2))
     return torch.stack([(line[..., 2] - line[..., 0]) / 2 for line in lines], dim=-1)
+
+
+def through(near: Heatmap, *axes: int) -> Heatmap:
+    """The line, or the plane, along these axes through the middle of a neighbourhood."""
+    for axis in reversed(range(near.ndim - 2)):
+        if axis not in axes:
+            near = near.select(axis + 2, near.shape[axis + 2] // 2)
+    return near
+
+
+def bend(line: Tensor) -> PerJoint:
+    """Second difference of three values."""
+    return line[..., 2] - 2 * line[..., 1] + line[..., 0]
 
 
 def hessian(near: Heatmap) -> Tensor:
@@ -137,32 +180,81 @@ def interior(centre: Position, shape: tuple[int, ...]) -> Position:
 
 def blur(heatmap: Heatmap, sigma: float) -> Heatmap:
     """Gaussian smoothing along every axis, sigma in bins; nothing lies beyond the map."""
-    radius = max(1, round(4 * sigma))
-    offsets = torch.arange(-radius, radius + 1, device=heatmap.device, dtype=heatmap.dtype)
-    kernel = (-0.5 * (offsets / sigma) ** 2).exp()
-    kernel = kernel / kernel.sum()
+    return convolve(heatmap, kernel(2 * max(1, round(4 * sigma)) + 1, sigma, heatmap))
+
+
+def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
+    """A Gaussian over an odd number of bins that sums to one; OpenCV's own where sigma is null."""
+    if sigma is None and size in OPENCV:
+        return constant([weight / 256 for weight in OPENCV[size]], like)
+    if sigma is None:
+        sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
+    weights = (-0.5 * ((_bins(size, like) - size // 2) / sigma) ** 2).exp()  # (size,) or (K, size)
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def convolve(heatmap: Heatmap, kernel: Tensor) -> Heatmap:
+    """With the same kernel along every axis; nothing lies beyond the map."""
     for axis in range(2, heatmap.ndim):
         lines = heatmap.movedim(axis, -1)
         rows = lines.reshape(-1, 1, lines.shape[-1])
-        smooth = torch.nn.functional.conv1d(rows, kernel[None, None], padding=radius)
+        smooth = torch.nn.functional.conv1d(rows, kernel[None, None], padding=kernel.numel() // 2)
         heatmap = smooth.view(lines.shape).movedim(-1, axis)
     return heatmap
+
+
+def modulated(heatmap: Heatmap, size: int) -> Heatmap:
+    """Blurred by OpenCV's kernel and as high as before, as published decoders read a map."""
+    blurred = convolve(heatmap, kernel(size, None, heatmap))
+    before, after = (each.flatten(2).amax(-1) for each in (heatmap, blurred))
+    return blurred * over(heatmap, before / torch.where(after == 0, 1, after))
+
+
+def extended(heatmap: Heatmap, bins: int) -> Heatmap:
+    """With so many bins more at every border, equal to the outermost."""
+    sides = [bins] * (2 * (heatmap.ndim - 2))
+    return torch.nn.functional.pad(heatmap, sides, mode="replicate")
+
+
+def newton(gradient: Position, hessian: Tensor) -> Position:
+    """Newton's step to where a paraboloid is level, up or down; zero where it is nowhere level.
+
+    By Cramer's rule, for the same reasons as uphill.
+    """
+    axes = range(gradient.shape[-1])
+    whole = _determinant(hessian)
+    swapped = [torch.where(_one(axis, gradient), gradient[..., None], hessian) for axis in axes]
+    step = torch.stack([_determinant(matrix) for matrix in swapped], dim=-1)
+    level = (whole != 0)[..., None]
+    return torch.where(level, -step / torch.where(level, whole[..., None], 1), 0)
+
+
+def constant(values: Sequence[float], like: Tensor) -> Tensor:
+    """Filled on the device: a copy from the host would make it wait."""
+    return torch.stack([like.new_full((), value) for value in values])
 
 
 def _bins(size: int, like: Tensor) -> Tensor:
     return torch.arange(size, dtype=like.dtype, device=like.device)
 
 
-def _middle(near: Heatmap, *keep: int) -> Heatmap:
-    for axis in reversed(range(near.ndim - 2)):
-        if axis not in keep:
-            near = near.select(axis + 2, 1)
-    return near
-
-
 def _second(near: Heatmap, first: int, second: int) -> PerJoint:
     if first == second:
-        line = _middle(near, first)
-        return line[..., 2] - 2 * line[..., 1] + line[..., 0]
-    plane = _middle(near, first, second)
+        return bend(through(near, first))
+    plane = through(near, first, second)
     return (plane[..., 2, 2] - plane[..., 2, 0] - plane[..., 0, 2] + plane[..., 0, 0]) / 4
+
+
+def _one(axis: int, like: Position) -> Tensor:
+    return torch.arange(like.shape[-1], device=like.device) == axis
+
+
+def _determinant(matrix: Tensor) -> Tensor:
+    """By minors of the first row: maps have one axis, or two."""
+    size = matrix.shape[-1]
+    if size == 1:
+        return matrix[..., 0, 0]
+    others = [[axis for axis in range(size) if axis != column] for column in range(size)]
+    minors = [_determinant(matrix[..., 1:, :][..., keep]) for keep in others]
+    terms = [(-1) ** c * matrix[..., 0, c] * minor for c, minor in enumerate(minors)]
+    return torch.stack(terms).sum(0)

@@ -1,8 +1,27 @@
+"""What heads and necks begin with."""
+
 from torch import nn
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
-def start_near_zero(layer: nn.Conv2d | nn.ConvTranspose2d, std: float) -> None:
+
+def start_near_zero(layer: nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d, std: float) -> None:
     """A map that begins flat, so that no joint is anywhere yet (Xiao et al., 2018)."""
     nn.init.normal_(layer.weight, std=std)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+
+
+def start_all_near_zero(head: nn.Module, std: float) -> None:
+    for layer in head.modules():
+        if isinstance(layer, CONVOLUTIONS):
+            start_near_zero(layer, std)
+
+
+def transposed(before: int, after: int) -> nn.Sequential:
+    """Twice as fine (Xiao et al., 2018)."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    )

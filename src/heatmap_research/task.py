@@ -13,8 +13,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from heatmap_research.codec import Codec
+from heatmap_research.coordinate_codec import CoordinateCodec
 from heatmap_research.types import Heatmaps, Prediction, Sample, Schema
 
+Images = UInt8[Tensor, "batch channel height width"]
 Predictions = dict[str, Prediction]  # by decoder
 
 
@@ -22,7 +24,7 @@ class KeypointTask(LightningModule):
     def __init__(
         self,
         net: nn.Module,
-        codec: Codec,
+        codec: Codec | CoordinateCodec,
         schema: Schema,
         metrics: Mapping[str, Metric],
         optimizer: Callable[..., Optimizer],
@@ -33,6 +35,7 @@ class KeypointTask(LightningModule):
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
+        self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
         self.optimizer, self.schedule = optimizer, schedule
         self.flip_test, self.seed, self.every = flip_test, seed, every
         self.metrics = nn.ModuleDict(
@@ -42,12 +45,16 @@ class KeypointTask(LightningModule):
             }
         )
 
-    def forward(self, image: UInt8[Tensor, "batch channel height width"]) -> Predictions:
+    def forward(self, image: Images) -> Predictions:
+        return self.codec.decode(self.activated(image))
+
+    def activated(self, image: Images) -> Heatmaps:
+        """Averaged over the image and its mirror image in a flip test."""
         heatmaps = self.codec.activate(self.net(image))
-        if self.flip_test:
-            mirrored = self.codec.activate(self.net(image.flip(-1)))
-            heatmaps = _mean(heatmaps, self.codec.mirror(mirrored, self.schema.flip))
-        return self.codec.decode(heatmaps)
+        if not self.flip_test:
+            return heatmaps
+        mirrored = self.codec.activate(self.net(image.flip(-1)))
+        return _mean(heatmaps, self.codec.mirror(mirrored, self.schema.flip))
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Whatever a step draws depends on its number alone, so that resuming changes nothing."""
@@ -78,7 +85,8 @@ class KeypointTask(LightningModule):
         self._report("test")
 
     def configure_optimizers(self) -> Any:
-        groups = param_groups_weight_decay(self.net, self._weight_decay)
+        learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
+        groups = param_groups_weight_decay(learnt, self._weight_decay)
         optimizer = self.optimizer(groups)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = {"scheduler": self.schedule(optimizer, steps), "interval": "step"}

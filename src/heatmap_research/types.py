@@ -1,5 +1,6 @@
 """Data that crosses module boundaries. Axis names: batch, joint, height, width, axis."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,7 +16,8 @@ PerJoint = Float[Tensor, "batch joint"]
 Heatmap = Float[Tensor, "batch joint ..."]  # then (height, width), (height,) or (width,)
 Heatmaps = tuple[Heatmap, ...]  # one map in 2-D; a height and a width vector in 1-D
 Position = Float[Tensor, "batch joint axis"]  # bins, in the axis order of one map
-Activation = Literal["identity", "sigmoid", "softmax"]
+Strides = tuple[float | Tensor, ...]  # input pixels per bin along each axis of a map
+Activation = Literal["identity", "sigmoid", "softmax", "coordinates"]
 
 
 class Level(NamedTuple):
@@ -47,6 +49,23 @@ class Schema:
     def joints(self) -> int:
         return len(self.names)
 
+    def only(self, names: Sequence[str]) -> "Schema":
+        """These joints, in this order; a joint whose mirror joint is left out is its own."""
+        if unknown := [name for name in names if name not in self.names]:
+            raise ValueError(
+                f"there is no {', '.join(unknown)}; choose among {', '.join(self.names)}."
+            )
+        if len(set(names)) < len(names) or not names:
+            raise ValueError("name at least one joint, and none twice.")
+        old = [self.names.index(name) for name in names]
+        new = {joint: place for place, joint in enumerate(old)}
+        return Schema(
+            names=tuple(names),
+            flip=tuple(new.get(self.flip[joint], new[joint]) for joint in old),
+            skeleton=tuple((new[a], new[b]) for a, b in self.skeleton if a in new and b in new),
+            sigmas=tuple(self.sigmas[joint] for joint in old),
+        )
+
 
 class Sample(NamedTuple):
     """One cropped instance; a batch of them is the same class with a batch axis."""
@@ -66,6 +85,8 @@ class Label(NamedTuple):
     heatmap: Heatmap
     position: Position
     visible: PerJoint  # 1 where the label is to be learnt, else 0
+    stride: tuple[float, ...]  # input pixels per bin along each axis
+    energy: Float[Tensor, "#batch joint"]  # sum of squares of such a label far from the border
 
 
 class Prediction(NamedTuple):

@@ -19,15 +19,20 @@ class Smoothed:
     decoder: Wrapped
     sigma: float  # input pixels
     least: float  # bins: the blur is never narrower, or it would do nothing
+    size: int | None  # bins: OpenCV's kernel of this size instead, whatever sigma
 
     def __post_init__(self) -> None:
         if self.sigma <= 0:
             raise ValueError(f"sigma={self.sigma:g}: a blur's width in input pixels is above 0.")
+        if self.size is not None and (self.size < 3 or self.size % 2 == 0):
+            raise ValueError(f"size={self.size}: a kernel has an odd number of bins, at least 3.")
 
     @property
     def needs(self) -> Activation | None:
         return self.decoder.needs
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
+        if self.size is not None:
+            return self.decoder(heatmaps.modulated(heatmap, self.size), stride)
         width = max(self.sigma / stride, self.least)
         return self.decoder(heatmaps.blur(heatmap, width), stride)

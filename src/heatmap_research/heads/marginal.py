@@ -2,9 +2,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from heatmap_research.grid import Grid
+from heatmap_research.heads._resolution import Stretch
 from heatmap_research.start import start_near_zero
 from heatmap_research.types import Heatmaps, Level
 
@@ -15,17 +15,14 @@ class Marginal(nn.Module):
     As local and as small as a 2-D head; its native resolution stays the features'.
     """
 
-    ndim: ClassVar[Literal[1, 2]] = 1
+    ndim: ClassVar[Literal[1]] = 1
 
     def __init__(self, levels: Sequence[Level], grid: Grid, joints: int, init_std: float) -> None:
         super().__init__()
-        self.shapes = grid.shapes
         self.joint = nn.Conv2d(levels[-1].channels, 2 * joints, kernel_size=1)
+        self.stretch = Stretch("marginal", levels[-1], grid)
         start_near_zero(self.joint, init_std)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
-        pair = self.joint(features[-1]).chunk(2, dim=1)  # two of (B, K, H, W)
-        return tuple(
-            interpolate(scores.logsumexp(other), shape, mode="linear")
-            for scores, other, shape in zip(pair, (3, 2), self.shapes, strict=True)
-        )
+        rows, columns = self.joint(features[-1]).chunk(2, dim=1)  # (B, K, H, W) each
+        return self.stretch(rows.logsumexp(3)), self.stretch(columns.logsumexp(2))

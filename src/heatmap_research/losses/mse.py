@@ -8,14 +8,12 @@ from heatmap_research.types import Activation, Heatmap, Label, PerJoint
 
 @dataclass(frozen=True)
 class Mse:
-    """Squared error in units of the label's energy: 1 for an empty map, at any resolution."""
+    """Squared error in units of a label's energy: 1 for an empty map, at any resolution."""
 
     activation: ClassVar[Activation] = "identity"
 
     def __call__(self, scores: Heatmap, label: Label) -> PerJoint:
-        error = (scores - label.heatmap).square().flatten(2).sum(-1)
-        energy = label.heatmap.square().flatten(2).sum(-1)
-        return error / energy.clamp(min=torch.finfo(energy.dtype).tiny)
+        return (scores - label.heatmap).square().flatten(2).sum(-1) / label.energy
 
     def least(self, label: Label) -> PerJoint:
         return torch.zeros_like(label.visible)

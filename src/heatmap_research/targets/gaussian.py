@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from heatmap_research import heatmaps
-from heatmap_research.types import Heatmap, Position
+from heatmap_research.types import Heatmap, Position, Strides
 
 
 @dataclass(frozen=True)
@@ -14,5 +14,5 @@ class Gaussian:
         if self.sigma <= 0:
             raise ValueError(f"sigma={self.sigma:g}: a label's width in input pixels is above 0.")
 
-    def __call__(self, position: Position, shape: tuple[int, ...], stride: float) -> Heatmap:
-        return heatmaps.gaussian(position, self.sigma / stride, shape)
+    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
+        return heatmaps.gaussian(position, tuple(self.sigma / s for s in stride), shape)

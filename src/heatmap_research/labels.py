@@ -1,0 +1,89 @@
+"""Which joints are learnt, and as what."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+
+from heatmap_research.types import Activation, IncompatibleError, PerJoint, Tensor
+
+CHOICES = {
+    "covered": ("regress", "ignore", "uniform", "zero"),
+    "unlabelled": ("ignore", "uniform", "zero"),
+    "outside": ("ignore", "tail", "per_axis"),
+}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A joint that is not regressed is ignored, or has an empty map as its label."""
+
+    covered: str  # labelled, but cannot be seen
+    unlabelled: str
+    outside: str  # of the map
+    reach: float  # sigmas: the tail of a joint no further out is learnt
+    sigma: float  # input pixels
+
+    def __post_init__(self) -> None:
+        for knob, choices in CHOICES.items():
+            if getattr(self, knob) not in choices:
+                raise ValueError(
+                    f"labels.{knob}={getattr(self, knob)}: choose {' or '.join(choices)}."
+                )
+        if self.reach < 0:
+            raise ValueError(f"labels.reach={self.reach:g}: give a number of sigmas, at least 0.")
+        if len({self.covered, self.unlabelled} & {"uniform", "zero"}) > 1:
+            raise ValueError(
+                f"labels.covered={self.covered} and labels.unlabelled={self.unlabelled}: no map is "
+                "trained to be both uniform and zero; choose one, or ignore."
+            )
+
+    @property
+    def blanks(self) -> str | None:
+        for choice in (self.covered, self.unlabelled):
+            if choice in ("uniform", "zero"):
+                return choice
+        return None
+
+    def drawn(self, visible: Int[Tensor, "batch joint"], beyond: PerJoint) -> PerJoint:
+        """1 for joints learnt where they are, given the pixels by which they miss the map."""
+        seen = visible >= (1 if self.covered == "regress" else 2)
+        near = self.reach * self.sigma if self.outside == "tail" else 0.0
+        return (seen & (beyond <= near)).float()
+
+    def blank(self, visible: Int[Tensor, "batch joint"]) -> PerJoint:
+        """1 for joints learnt to be nowhere in particular, or nowhere."""
+        empty = torch.zeros_like(visible, dtype=torch.bool)
+        if self.covered in ("uniform", "zero"):
+            empty = empty | (visible == 1)
+        if self.unlabelled in ("uniform", "zero"):
+            empty = empty | (visible == 0)
+        return empty.float()
+
+    def per_map(self, beyond: tuple[PerJoint, ...]) -> tuple[PerJoint, ...]:
+        """A joint misses all maps if it misses one, unless axes are learnt apart."""
+        if self.outside == "per_axis":
+            return beyond
+        return (torch.stack(beyond).amax(0),) * len(beyond)
+
+    def refuse_for(self, ndim: int, activation: Activation) -> None:
+        if self.outside == "per_axis" and ndim != 1:
+            raise IncompatibleError(
+                "labels.outside=per_axis learns the axis along which a joint is inside, and only a "
+                "1-D head has maps of their own for both: choose labels.outside=ignore or tail."
+            )
+        if self.blanks and activation == "coordinates":
+            raise IncompatibleError(
+                f"labels with {self.blanks} maps need maps, and this loss compares coordinates: "
+                "choose labels.covered=regress or ignore, and labels.unlabelled=ignore."
+            )
+        if self.blanks == "uniform" and activation != "softmax":
+            raise IncompatibleError(
+                f"labels with uniform maps are distributions, but this loss trains {activation} "
+                "maps: choose zero instead of uniform, or loss=cross_entropy."
+            )
+        if self.blanks == "zero" and activation == "softmax":
+            raise IncompatibleError(
+                "labels with zero maps have no place under a softmax, which always sums to one: "
+                "choose uniform instead of zero, or loss=mse."
+            )
