@@ -13,7 +13,7 @@ from heatmap_research.analysis import figures
 from heatmap_research.analysis.comparison import Arm, Run, read_arms
 from heatmap_research.check import instantiate
 from heatmap_research.cli import conf_folder
-from heatmap_research.run import example
+from heatmap_research.view import of_run
 
 JUDGED_STEPS = 1000
 
@@ -47,7 +47,7 @@ def conclude(folder: Path, judge: bool) -> int:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(arms))
     console.print(words(arms), highlight=False)
-    examples = {arm.name: example(arm.runs[0].store, arm.chosen) for arm in arms}
+    examples = {arm.name: of_run(arm.runs[0].store, arm.chosen) for arm in arms}
     figure = folder / "demo.png"
     figures.comparison(arms, examples).savefig(figure, dpi=110)
     console.print(f"Figure: {figure}   runs: {folder}/*/*/run.json", highlight=False)

@@ -18,11 +18,9 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research import run_store
-from heatmap_research.analysis.figures import Example
 from heatmap_research.build import build, build_data, build_trainer, cost, load_weights
 from heatmap_research.callbacks.interruption import InterruptedRunError
 from heatmap_research.callbacks.progress import Bar, Lines
-from heatmap_research.datamodule import collate
 from heatmap_research.run_store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -99,20 +97,6 @@ def quiet_libraries() -> None:
         ".*in eval mode at the start of training.*",
     ):
         warnings.filterwarnings("ignore", message)
-
-
-def example(store: RunStore, decoder: str) -> Example:
-    """A finished run's view of the first test image."""
-    cfg = OmegaConf.create(store.read()["config"])
-    task, data = build(cfg), build_data(cfg)
-    load_weights(task, store.checkpoints / "last.ckpt")
-    batch = collate([data.dataset("test")[0]])
-    with torch.inference_mode():
-        heatmaps = task.eval().codec.activate(task.net(batch.image))
-        found = task.codec.decode(heatmaps)[decoder]
-    image = batch.image[0, :3].expand(3, -1, -1).permute(1, 2, 0)
-    maps = [heatmap[0].numpy() for heatmap in heatmaps]
-    return Example(image.numpy(), maps, batch.keypoints[0].numpy(), found.keypoints[0].numpy())
 
 
 def _evaluate(

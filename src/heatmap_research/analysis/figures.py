@@ -1,28 +1,14 @@
 """Figures of runs; they take numbers and arrays, and know no network."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from heatmap_research.analysis.comparison import Arm
+from heatmap_research.analysis.example import Example, draw
 
 COLOURS = ("#3366aa", "#66aadd", "#cc5533", "#e0a030", "#559944", "#884499")
-
-
-@dataclass(frozen=True)
-class Example:
-    """What one arm made of one image."""
-
-    image: NDArray[np.uint8]  # (height, width, 3)
-    maps: Sequence[
-        NDArray[np.float32]
-    ]  # (joint, height, width), or (joint, height), (joint, width)
-    truth: NDArray[np.float32]  # (joint, 2)
-    found: NDArray[np.float32]  # (joint, 2)
 
 
 def comparison(arms: Sequence[Arm], examples: Mapping[str, Example]) -> Figure:
@@ -32,7 +18,7 @@ def comparison(arms: Sequence[Arm], examples: Mapping[str, Example]) -> Figure:
     errors(figure.add_subplot(grid[0, :]), arms)
     for column, (name, example) in enumerate(examples.items()):
         axes = figure.add_subplot(grid[1, column])
-        show(axes, example)
+        draw(axes, example)
         axes.set_title(name, fontsize=10)
     return figure
 
@@ -74,34 +60,3 @@ def errors(axes: Axes, arms: Sequence[Arm]) -> None:
     note = "dots: seeds   outlined: decoder chosen on val   dashed: argmax floor 0.3826 x stride"
     axes.text(0.995, 0.97, note, transform=axes.transAxes, ha="right", va="top", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def show(axes: Axes, example: Example) -> None:
-    """Truth (cross), prediction (dot) and maps: an overlay in 2-D, traces on the edges in 1-D."""
-    height, width = example.image.shape[:2]
-    extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    axes.imshow(example.image, extent=extent)
-    if len(example.maps) == 1:
-        overlay = np.clip(example.maps[0], 0, None)
-        overlay = (overlay / overlay.max(axis=(1, 2), keepdims=True).clip(1e-9)).max(axis=0)
-        axes.imshow(overlay, extent=extent, cmap="inferno", alpha=0.55, interpolation="nearest")
-    else:
-        traces(axes, example)
-    axes.plot(*example.truth.T, "w+", markersize=7, markeredgewidth=1.6)
-    axes.plot(*example.found.T, "o", color="#33dd33", markersize=3.5, markeredgecolor="black")
-    axes.set_axis_off()
-
-
-def traces(axes: Axes, example: Example) -> None:
-    """Each joint's two vectors: over the columns above the image, beside the rows at its right."""
-    height, width = example.image.shape[:2]
-    rows, columns = example.maps
-    room = 0.3 * max(height, width)
-    xs = (np.arange(columns.shape[1]) + 0.5) * width / columns.shape[1] - 0.5
-    ys = (np.arange(rows.shape[1]) + 0.5) * height / rows.shape[1] - 0.5
-    for joint in range(len(rows)):
-        colour = f"C{joint % 10}"
-        axes.plot(xs, -1 - room * columns[joint] / columns.max(), color=colour, linewidth=0.8)
-        axes.plot(width + room * rows[joint] / rows.max(), ys, color=colour, linewidth=0.8)
-    axes.set_xlim(-0.5, width + room + 1)
-    axes.set_ylim(height - 0.5, -room - 2)

@@ -1,0 +1,86 @@
+"""heatmap-show: a PNG of one sample in any layout, as its label and as a run answers."""
+
+import re
+from pathlib import Path
+from typing import cast
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from heatmap_research import cli
+from heatmap_research.check import check_values
+from heatmap_research.types import IncompatibleError
+
+OWN = ("run", "checkpoint", "stage", "index", "output")
+OF_A_RUN = ("data", "decoder", "flip_test")
+
+
+def main() -> None:
+    cli.run("show", show)
+
+
+def show(cfg: DictConfig) -> None:
+    if cfg.stage not in ("train", "val", "test"):
+        raise IncompatibleError(f"stage={cfg.stage}: choose train, val or test.")
+    if not isinstance(cfg.index, int):
+        raise IncompatibleError(f"index={cfg.index}: give the number of a sample.")
+    shown = _of_run(cfg) if cfg.run else cfg
+    cli.complete(shown)
+    check_values(shown)
+    from heatmap_research import view
+    from heatmap_research.analysis import example
+    from heatmap_research.build import check
+
+    names = check(shown).schema.names
+    batch = view.sample(shown, cfg.stage, cfg.index)
+    label, errors = view.label(shown, batch)
+    lines = [_title(shown, cfg), "the label, decoded: " + _words(errors)]
+    predicted = None
+    if cfg.run:
+        checkpoint = Path(cfg.run) / "checkpoints" / f"{cfg.checkpoint}.ckpt"
+        predicted, errors = view.predicted(shown, batch, checkpoint)
+        lines.append("predicted: " + _words(errors))
+    figure = example.sheet(label, predicted, names, "\n".join(lines))
+    Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(cfg.output, dpi=110)
+    print("\n".join([*lines, f"{cfg.output}: + is the truth, a dot what is decoded"]))
+
+
+def _of_run(cfg: DictConfig) -> DictConfig:
+    """The run's own config, with the data and decoders that were asked for here."""
+    stored = Path(cfg.run) / ".hydra" / "config.yaml"
+    checkpoint = Path(cfg.run) / "checkpoints" / f"{cfg.checkpoint}.ckpt"
+    for file in (stored, checkpoint):
+        if not file.is_file():
+            raise IncompatibleError(
+                f"run={cfg.run}: there is no {file.relative_to(cfg.run)} in it."
+            )
+    merged = cast(DictConfig, OmegaConf.load(stored))
+    for text in HydraConfig.get().overrides.task:
+        key = re.split("[=@]", text.lstrip("+~"))[0]
+        if key in OWN:
+            continue
+        if key.split(".")[0] not in OF_A_RUN:
+            raise IncompatibleError(
+                f"{text}: run={cfg.run} is shown as it was trained; choose only "
+                f"{', '.join(OF_A_RUN)} anew, or leave run out."
+            )
+        OmegaConf.update(merged, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
+    return merged
+
+
+def _title(shown: DictConfig, cfg: DictConfig) -> str:
+    head = shown.head._target_.rsplit(".", 1)[-1]
+    of = f"run {cfg.run}, " if cfg.run else ""
+    return (
+        f"{of}{cfg.stage} {cfg.index}: head {head}, stride {shown.stride}, sigma {shown.sigma:g} px"
+    )
+
+
+def _words(errors: dict[str, float]) -> str:
+    shown = "  ".join(f"{name} {error:.3f}" for name, error in errors.items())
+    return f"{shown} px off in the mean; points are of {next(iter(errors))}"
+
+
+if __name__ == "__main__":
+    main()
