@@ -15,6 +15,7 @@ from heatmap_research.types import IncompatibleError
 
 LISTS = ("decoder", "metric", "callback", "logger")
 TESTED_APART = ("backbone", "trainer", "callback", "logger")
+PUBLISHED = "experiment/published"
 NEED_A_MACHINE = ("gpu", "ddp")
 NETS = [
     (group, option)
@@ -27,7 +28,16 @@ SOURCE = runs.ROOT / "src" / "heatmap_research"
 MODULES = [f"{part}.{file.stem}" for part in SEARCHED for file in (SOURCE / part).glob("[!_]*.py")]
 
 # Some options only make sense beside others: a decoder of distributions beside a loss of them.
-COMPANY = ([], ["loss=cross_entropy"], ["neck.stride=8"], ["neck=identity"], ["stride=8"])
+COMPANY = (
+    [],
+    ["loss=cross_entropy"],
+    ["neck.stride=8"],
+    ["neck=identity"],
+    ["stride=8"],
+    ["arm=regression", "decoder=[coordinates]"],
+    ["arm=rle", "decoder=[coordinates]"],
+    ["arm=mse_2d"],
+)
 
 
 def chosen(group: str, option: str) -> str:
@@ -127,6 +137,16 @@ def test_every_experiment_runs(experiment, experiments):
     records = [RunStore(file.parent).read() for file in experiments[experiment].glob("*/run.json")]
     assert records
     assert {record["status"] for record in records} == {"finished"}
+
+
+@pytest.mark.parametrize("recipe", sorted(f.stem for f in (runs.CONF / PUBLISHED).glob("*.yaml")))
+def test_every_published_recipe_is_one_that_can_be_trained(recipe):
+    """And says what was published, by whom, or that nothing was."""
+    text = (runs.CONF / PUBLISHED / f"{recipe}.yaml").read_text()
+    one = ["decoder=[argmax]"] if "/decoder: all" in text else []
+    assert check(runs.compose_as_is(f"experiment=published/{recipe}", *one)).codec.decoders
+    words = text.partition("defaults:")[0].replace("\n# ", " ")
+    assert "not measured here" in words or "no published figure" in words or "No figure" in words
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
