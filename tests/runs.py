@@ -143,6 +143,11 @@ def options(group: str) -> list[str]:
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
 
 
+def decoders() -> list[str]:
+    """Without the options that stand for others."""
+    return [name for name in options("decoder") if name not in ("all", "main")]
+
+
 def groups() -> list[str]:
     return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
 

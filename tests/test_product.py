@@ -15,7 +15,7 @@ from heatmap_research.coordinate_codec import CoordinateCodec
 from heatmap_research.types import IncompatibleError, Sample
 
 HEADS, TARGETS, LOSSES = (runs.options(group) for group in ("head", "target", "loss"))
-DECODERS = [name for name in runs.options("decoder") if name != "all"]
+DECODERS = runs.decoders()
 SIZE = "image_size=[32,32]"
 COMPANY = ((), ("neck.stride=8",), ("neck=identity",))  # some heads need room to double
 SAMPLED = 60

@@ -16,7 +16,14 @@ from heatmap_research.callbacks.interruption import Interruption
 from heatmap_research.callbacks.neck_gradient import NeckGradient
 from heatmap_research.callbacks.recorder import Recorder
 from heatmap_research.callbacks.throughput import Throughput
-from heatmap_research.check import check_values, codec_of, instantiate, refuse_strays, refusing
+from heatmap_research.check import (
+    check_values,
+    codec_of,
+    instantiate,
+    refuse_strays,
+    refusing,
+    with_values,
+)
 from heatmap_research.datamodule import DataModule
 from heatmap_research.net import KeypointNet
 from heatmap_research.run_store import RunStore
@@ -29,7 +36,7 @@ AROUND = ("trainer", "callback", "logger")
 
 
 def build(cfg: DictConfig) -> KeypointTask:
-    schema = schema_of(cfg)
+    cfg, schema = with_schema(cfg)
     make_head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
     codec = codec_of(cfg, make_head.func.ndim, schema.sigmas)
     backbone = instantiate(cfg.backbone, "backbone")
@@ -106,15 +113,17 @@ def cost(cfg: DictConfig) -> dict[str, int]:
     return {"parameters": parameters, "macs": counter.get_total_flops() // 2}
 
 
-def schema_of(cfg: DictConfig) -> Schema:
+def with_schema(cfg: DictConfig) -> tuple[DictConfig, Schema]:
+    """The joints that are learnt, and the config with their OKS tolerances filled in."""
     schema = instantiate(cfg.data.schema, "data.schema")
     with refusing("joints"):
-        return schema if cfg.joints is None else schema.only(list(cfg.joints))
+        schema = schema if cfg.joints is None else schema.only(list(cfg.joints))
+    return with_values(cfg, tolerances=list(schema.sigmas)), schema
 
 
 def build_data(cfg: DictConfig) -> DataModule:
     names = instantiate(cfg.data.schema, "data.schema").names
-    joints = None if cfg.joints is None else [names.index(n) for n in schema_of(cfg).names]
+    joints = None if cfg.joints is None else [names.index(n) for n in with_schema(cfg)[1].names]
     make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in STAGES}
     data = cfg.data
     return DataModule(make, data.batch_size, data.workers, cfg.seed, cfg.overfit, joints)

@@ -128,7 +128,7 @@ def codec_of(
     cfg: DictConfig, ndim: Literal[0, 1, 2], tolerances: Sequence[float]
 ) -> Codec | CoordinateCodec:
     """Of a head with so many axes a map, and joints with these OKS sigmas."""
-    cfg = _with(cfg, tolerances=list(tolerances))
+    cfg = with_values(cfg, tolerances=list(tolerances))
     parts = {part: instantiate(cfg[part], part) for part in ("loss", "labels")}
     parts["decoders"] = instantiate(cfg.decoder, "decoder")
     _refuse_mixed(ndim, cfg, parts["loss"].activation)
@@ -148,9 +148,16 @@ def codec_of(
 def readable_decoders(cfg: DictConfig, options: Mapping[str, Any]) -> dict[str, bool]:
     """Which of these decoders have a meaning for the maps this config's loss trains."""
     loss = instantiate(cfg.loss, "loss")
-    cfg = _with(cfg, tolerances=[1.0], decoder=options)
+    cfg = with_values(cfg, tolerances=[1.0], decoder=options)
     made = {name: instantiate(cfg.decoder[name], f"decoder.{name}") for name in options}
     return {name: readable(decoder.needs, loss.activation) for name, decoder in made.items()}
+
+
+def with_values(cfg: DictConfig, **values: Any) -> DictConfig:
+    cfg = cfg.copy()
+    with open_dict(cfg):
+        cfg.update(values)
+    return cfg
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -179,13 +186,6 @@ def _compare(node: Any, path: str) -> None:
             )
         if _wants_number(takes[key].annotation) and not _is_number(value):
             raise IncompatibleError(f"{path}.{key}={value}: give a number.")
-
-
-def _with(cfg: DictConfig, **values: Any) -> DictConfig:
-    cfg = cfg.copy()
-    with open_dict(cfg):
-        cfg.update(values)
-    return cfg
 
 
 @contextmanager

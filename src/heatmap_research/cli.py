@@ -12,7 +12,7 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.check import check_root, did_you_mean, readable_decoders
@@ -75,20 +75,36 @@ def in_a_line(error: Exception) -> str:
 
 
 def complete(cfg: DictConfig) -> list[str]:
-    """Refuses keys nobody reads, and puts the decoders that `decoder=all` stands for in its place.
+    """Refuses keys nobody reads, and puts the decoders in place that `all` or `main` stands for.
 
     Returns those it leaves out, because they cannot read this codec's maps.
     """
     _refuse_additions(cfg)
     check_root(cfg)
-    if "all" not in cfg.decoder:
+    stood_for = _stood_for(cfg.decoder)
+    if not stood_for:
         return []
-    names = GlobalHydra.instance().config_loader().get_group_options("decoder")
-    options = _decoders(tuple(name for name in names if name != "all"))
+    options = _decoders(tuple(stood_for))
     able = readable_decoders(cfg, options.decoder)
+    named = {name: node for name, node in cfg.decoder.items() if "_target_" in _mapping(node)}
     with open_dict(cfg):
-        cfg.decoder = {name: options.decoder[name] for name, reads in able.items() if reads}
-    return [name for name, reads in able.items() if not reads]
+        cfg.decoder = {name: options.decoder[name] for name, reads in able.items() if reads} | named
+    return [name for name, reads in able.items() if not reads and name not in named]
+
+
+def _stood_for(decoders: DictConfig) -> list[str]:
+    """A list stands for the options it names, anything else that is no decoder for every one."""
+    names: list[str] = []
+    for node in decoders.values():
+        if isinstance(node, ListConfig):
+            names += node
+        elif "_target_" not in _mapping(node):
+            names += GlobalHydra.instance().config_loader().get_group_options("decoder")
+    return [name for name in dict.fromkeys(names) if name not in ("all", "main")]
+
+
+def _mapping(node: Any) -> Any:
+    return node if isinstance(node, DictConfig) else {}
 
 
 @functools.cache

@@ -18,7 +18,14 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research import run_store
-from heatmap_research.build import build, build_data, build_trainer, cost, load_weights
+from heatmap_research.build import (
+    build,
+    build_data,
+    build_trainer,
+    cost,
+    load_weights,
+    with_schema,
+)
 from heatmap_research.callbacks.interruption import InterruptedRunError
 from heatmap_research.callbacks.progress import Bar, Lines
 from heatmap_research.run_store import RunStore
@@ -181,7 +188,7 @@ def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[
 
 
 def _resolved(cfg: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    return cast(dict[str, Any], OmegaConf.to_container(with_schema(cfg)[0], resolve=True))
 
 
 def _device() -> dict[str, Any]:
