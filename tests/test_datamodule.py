@@ -105,6 +105,10 @@ def sample(index):
         scale=torch.tensor(1.0),
         image_id=torch.tensor(index),
         instance_id=torch.tensor(100 + index),
+        box=torch.zeros(4),
+        box_score=torch.tensor(1.0),
+        head=torch.tensor(torch.nan),
+        overlap=torch.tensor(0.0),
     )
 
 

@@ -64,7 +64,9 @@ def batch():
     visible = torch.randint(0, 3, (2, 13), generator=generator)
     image = torch.randint(0, 256, (2, 3, 32, 32), generator=generator).byte()
     source = torch.eye(2, 3).repeat(2, 1, 1)
-    return Sample(image, keypoints, visible, source, torch.ones(2), *[torch.arange(2)] * 2)
+    one, ids = torch.ones(2), torch.arange(2)
+    numbers = (one, ids, ids, torch.zeros(2, 4), one, one, 0 * one)
+    return Sample(image, keypoints, visible, source, *numbers)
 
 
 @cache

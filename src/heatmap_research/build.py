@@ -30,7 +30,17 @@ from heatmap_research.run_store import RunStore
 from heatmap_research.task import KeypointTask
 from heatmap_research.types import IncompatibleError, Schema
 
-WIRED = ("data", "backbone", "neck", "head", "optimizer", "schedule", "metric")
+WIRED = (
+    "data",
+    "augment",
+    "photometric",
+    "backbone",
+    "neck",
+    "head",
+    "optimizer",
+    "schedule",
+    "metric",
+)
 STAGES = ("train", "val", "test")
 AROUND = ("trainer", "callback", "logger")
 
@@ -52,6 +62,7 @@ def build(cfg: DictConfig) -> KeypointTask:
         codec,
         schema,
         metrics=instantiate(cfg.metric, "metric"),
+        jitter=instantiate(cfg.photometric, "photometric"),
         optimizer=instantiate(cfg.optimizer, "optimizer"),
         schedule=instantiate(cfg.schedule, "schedule"),
         flip_test=cfg.flip_test,
@@ -68,6 +79,11 @@ def check(cfg: DictConfig) -> KeypointTask:
     for name, node in cfg.data.items():
         if name not in STAGES and isinstance(node, DictConfig):  # stages read or render
             instantiate(node, f"data.{name}")
+    if instantiate(cfg.augment, "augment").active and "augment" not in cfg.data.train:
+        raise IncompatibleError(
+            "augment turns, scales and mirrors crops of images in files, and this data set draws "
+            "its own variety: choose augment=none, or data=coco or custom."
+        )
     if cfg.trainer.accelerator == "cpu" and str(cfg.trainer.precision).startswith("16"):
         raise IncompatibleError(
             f"trainer.precision={cfg.trainer.precision} is for GPUs: choose bf16-mixed or 32-true."
@@ -114,11 +130,11 @@ def cost(cfg: DictConfig) -> dict[str, int]:
 
 
 def with_schema(cfg: DictConfig) -> tuple[DictConfig, Schema]:
-    """The joints that are learnt, and the config with their OKS tolerances filled in."""
+    """The joints that are learnt, and the config with their names and tolerances filled in."""
     schema = instantiate(cfg.data.schema, "data.schema")
     with refusing("joints"):
         schema = schema if cfg.joints is None else schema.only(list(cfg.joints))
-    return with_values(cfg, tolerances=list(schema.sigmas)), schema
+    return with_values(cfg, tolerances=list(schema.sigmas), names=list(schema.names)), schema
 
 
 def build_data(cfg: DictConfig) -> DataModule:
@@ -126,7 +142,7 @@ def build_data(cfg: DictConfig) -> DataModule:
     joints = None if cfg.joints is None else [names.index(n) for n in with_schema(cfg)[1].names]
     make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in STAGES}
     data = cfg.data
-    return DataModule(make, data.batch_size, data.workers, cfg.seed, cfg.overfit, joints)
+    return DataModule(make, data.batch_size, data.workers, cfg.seed, cfg.overfit, joints, names)
 
 
 def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Trainer:

@@ -110,8 +110,9 @@ def refusing(path: str, *errors: type[Exception]) -> Iterator[None]:
 def check_values(cfg: DictConfig) -> None:
     """Raises IncompatibleError for the first senseless value or pair of choices."""
     check_root(cfg)
+    schema = instantiate(cfg.data.schema, "data.schema")
     loss = instantiate(cfg.loss, "loss")
-    codec_of(cfg, 0 if loss.activation == "coordinates" else 1, tolerances=[1.0])
+    codec_of(cfg, 0 if loss.activation == "coordinates" else 1, schema.sigmas)
 
 
 def check_root(cfg: DictConfig) -> None:

@@ -70,7 +70,11 @@ def in_a_line(error: Exception) -> str:
         return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
     if match := re.search(r"Key '([^']+)' is not in struct", text):
         return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
+    if match := re.search(r"Missing mandatory value: (\S+)", text):
+        return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if text.startswith("Caught ") and lines:  # in a process that loads data: its last words
+        return lines[-1].partition(": ")[2] or lines[-1]
     return lines[0] if lines else type(error).__name__
 
 

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
 
+from heatmap_research.annotations import Annotations
 from heatmap_research.types import IncompatibleError, Sample
 
 
@@ -79,8 +80,10 @@ class DataModule(LightningDataModule):
         seed: int,
         overfit: int,  # batches to train and validate on, over and over; 0 uses all data
         joints: Sequence[int] | None = None,  # those to learn, of those the data have; None: all
+        names: Sequence[str] | None = None,  # of all joints of every stage's data
     ) -> None:
         super().__init__()
+        self.joints, self.names = joints, names
         self.collate = partial(collate, joints=joints)
         self.make, self.made = make, dict[str, Dataset[Sample]]()
         self.batch_size, self.workers = batch_size, workers
@@ -91,6 +94,7 @@ class DataModule(LightningDataModule):
             stage = "train"
         if stage not in self.made:
             whole = self.make[stage]()
+            self._refuse_other_joints(whole, stage)
             few = range(self.overfit * self.batch_size)
             if len(few) > len(whole):  # type: ignore[arg-type]
                 raise IncompatibleError(
@@ -99,6 +103,19 @@ class DataModule(LightningDataModule):
                 )
             self.made[stage] = Subset(whole, few) if self.overfit and stage == "train" else whole
         return self.made[stage]
+
+    def _refuse_other_joints(self, data: Dataset[Sample], stage: str) -> None:
+        schema = getattr(data, "schema", None)
+        if schema and self.names is not None and tuple(schema.names) != tuple(self.names):
+            raise IncompatibleError(
+                f"data.{stage} has the joints {', '.join(schema.names)}, and data.train "
+                f"{', '.join(self.names)}: give files of the same joints, in the same order."
+            )
+
+    def truth(self, stage: str) -> Annotations | None:
+        """All that is annotated, where a data set knows more than its samples show."""
+        truth = getattr(self.dataset(stage), "truth", None)
+        return truth if truth is None or self.joints is None else truth.only(self.joints)
 
     def make_ready(self) -> None:
         """What takes its time once, before the clock of a training runs."""
@@ -126,7 +143,12 @@ class DataModule(LightningDataModule):
 
     def _evaluation(self, stage: str) -> DataLoader[Sample]:
         data = self.dataset(stage)
-        each = EachOnce(len(data), self._rank, self._ranks)  # type: ignore[arg-type]
+        size = len(data)  # type: ignore[arg-type]
+        if size < self._ranks:
+            raise IncompatibleError(
+                f"data.{stage} has {size} sample(s) for {self._ranks} devices: choose fewer devices."
+            )
+        each = EachOnce(size, self._rank, self._ranks)
         return self._loader(data, batch_size=self.batch_size, sampler=each)
 
     def _loader(self, data: Dataset[Sample], **order: Any) -> DataLoader[Sample]:

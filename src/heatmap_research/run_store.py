@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -41,6 +42,18 @@ PREDICTIONS = pa.schema(
 )
 
 
+@runtime_checkable
+class Results(Protocol):
+    """People that were found; points and scores as they are to be evaluated."""
+
+    @property
+    def image(self) -> np.ndarray: ...
+    @property
+    def keypoints(self) -> np.ndarray: ...  # (person, joint, 2), source pixels
+    @property
+    def scores(self) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class RunStore:
     folder: Path
@@ -62,7 +75,7 @@ class RunStore:
 
     def clear(self) -> None:
         """Of an earlier run in the same folder."""
-        for file in (self.record, self.predictions):
+        for file in (self.record, self.predictions, *self.folder.glob("results/*.json")):
             file.unlink(missing_ok=True)
 
     def update(self, **facts: Any) -> None:
@@ -83,6 +96,20 @@ class RunStore:
         partial = self.predictions.with_suffix(".partial")
         pq.write_table(rows, partial)
         os.replace(partial, self.predictions)
+
+    def write_results(self, stage: str, decoder: str, category: int, people: Results) -> None:
+        """In COCO's result format, for any tool that scores it."""
+        file = self.folder / "results" / f"{stage}_{decoder}.json"
+        file.parent.mkdir(exist_ok=True)
+        marked = np.pad(people.keypoints, ((0, 0), (0, 0), (0, 1)), constant_values=1)
+        columns = (people.image, marked.reshape(len(marked), -1), people.scores)
+        found = [
+            {"image_id": image, "category_id": category, "keypoints": points, "score": score}
+            for image, points, score in zip(*(c.tolist() for c in columns), strict=True)
+        ]
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(found))
+        os.replace(partial, file)
 
     @contextmanager
     def continued_metrics(self) -> Iterator[None]:
@@ -159,12 +186,9 @@ def _csv(file: Path) -> list[dict[str, str]]:
 
 def _first_of_each(rows: pa.Table) -> pa.Table:
     """One row per instance, joint and decoder, whatever padding or gathering repeated."""
-    seen, keep = set(), []
-    columns = [rows[key].to_pylist() for key in KEYS]
-    for key in zip(*columns, strict=True):
-        keep.append(key not in seen)
-        seen.add(key)
-    return rows if all(keep) else rows.filter(pa.array(keep))
+    numbered = rows.select(list(KEYS)).append_column("row", pa.array(range(len(rows))))
+    first = numbered.group_by(list(KEYS)).aggregate([("row", "min")])["row_min"]
+    return rows if len(first) == len(rows) else rows.take(first.combine_chunks().sort())
 
 
 def _plain(value: Any) -> Any:

@@ -32,12 +32,14 @@ class KeypointTask(LightningModule):
         flip_test: bool,
         seed: int,
         every: int,  # steps between those that are logged
+        jitter: Callable[[Images], Images],  # of colours, in training
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
         self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
         self.optimizer, self.schedule = optimizer, schedule
         self.flip_test, self.seed, self.every = flip_test, seed, every
+        self.jitter = jitter
         self.metrics = nn.ModuleDict(
             {
                 decoder: nn.ModuleDict({name: metric.clone() for name, metric in metrics.items()})
@@ -65,7 +67,8 @@ class KeypointTask(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        cost = self.codec.training_loss(self.net(batch.image), batch.keypoints, batch.visible)
+        scores = self.net(self.jitter(batch.image))
+        cost = self.codec.training_loss(scores, batch.keypoints, batch.visible)
         if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
             self.log("train/loss", cost.loss)
             self.log("train/excess", cost.excess)
@@ -77,6 +80,12 @@ class KeypointTask(LightningModule):
 
     def test_step(self, batch: Sample, batch_idx: int) -> Predictions:
         return self._evaluate(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        self._set_truth("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._set_truth("test")
 
     def on_validation_epoch_end(self) -> None:
         self._report("val")
@@ -107,8 +116,18 @@ class KeypointTask(LightningModule):
     def _report(self, stage: str) -> None:
         for decoder in self.codec.decoders:
             for name, metric in self._metrics_of(decoder).items():
-                self.log(f"{stage}/{decoder}/{name}", metric.compute().float())
+                found = metric.compute()
+                figures = found if isinstance(found, Mapping) else {name: found}
+                for figure, value in figures.items():
+                    self.log(f"{stage}/{decoder}/{figure}", torch.as_tensor(value).float())
                 metric.reset()
+
+    def _set_truth(self, stage: str) -> None:
+        """For metrics that count what no sample shows, such as people nobody looked for."""
+        for decoder in self.codec.decoders:
+            for metric in self._metrics_of(decoder).values():
+                if hasattr(metric, "truth"):
+                    metric.truth = self.trainer.datamodule.truth(stage)  # type: ignore[attr-defined]
 
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]

@@ -77,6 +77,10 @@ class Sample(NamedTuple):
     scale: Float[Tensor, "*batch"]  # square root of the instance's area in source pixels
     image_id: Int[Tensor, "*batch"]
     instance_id: Int[Tensor, "*batch"]
+    box: Float[Tensor, "*batch 4"]  # x, y, width, height of the instance; source pixels
+    box_score: Float[Tensor, "*batch"]  # of a detector; 1 for the truth
+    head: Float[Tensor, "*batch"]  # size of the head in source pixels; nan where unknown
+    overlap: Float[Tensor, "*batch"]  # IoU of the box with the nearest other instance's; 0 alone
 
 
 class Label(NamedTuple):

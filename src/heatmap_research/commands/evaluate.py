@@ -1,10 +1,13 @@
 """heatmap-evaluate run=DIR: a trained run again, with other decoders, data or a flip test."""
 
+import functools
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from heatmap_research import cli
@@ -15,11 +18,12 @@ OWN = ("run", "name", "checkpoint", "decoder", "metric", "data", "trainer")
 
 
 def main() -> None:
-    sys.argv[1:] = [_for_the_run(argument) for argument in sys.argv[1:]]
-    cli.run("evaluate", evaluate)
+    given = sys.argv[1:]
+    sys.argv[1:] = [_for_the_run(argument) for argument in given]
+    cli.run("evaluate", functools.partial(evaluate, given=given))
 
 
-def evaluate(cfg: DictConfig) -> None:
+def evaluate(cfg: DictConfig, given: list[str]) -> None:
     folder = Path(cfg.run)
     merged = _merged(cfg, folder)
     unread = cli.complete(merged)
@@ -29,14 +33,27 @@ def evaluate(cfg: DictConfig) -> None:
     from heatmap_research.run_store import RunStore
 
     trained, store = RunStore(folder), RunStore(folder / "evaluate" / cfg.name)
+    if "LOCAL_RANK" not in os.environ:
+        _make(store.folder, merged)
+    _let_ranks_start_alike([*given, f"name={cfg.name}"])
+    run.evaluate(merged, trained, store, checkpoint, trained.read()["choices"], unread)
+
+
+def _make(folder: Path, merged: DictConfig) -> None:
     try:
-        (store.folder / ".hydra").mkdir(parents=True)
+        (folder / ".hydra").mkdir(parents=True)
     except FileExistsError as error:
         raise IncompatibleError(
-            f"name={cfg.name}: {store.folder} is there already; choose another name."
+            f"name={folder.name}: {folder} is there already; choose another name."
         ) from error
-    OmegaConf.save(merged, store.folder / ".hydra" / "config.yaml")
-    run.evaluate(merged, trained, store, checkpoint, trained.read()["choices"], unread)
+    OmegaConf.save(merged, folder / ".hydra" / "config.yaml")
+
+
+def _let_ranks_start_alike(given: list[str]) -> None:
+    """Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
+    the folder of the run, whose config is not this command's."""
+    sys.argv[1:] = given
+    HydraConfig.instance().cfg = None
 
 
 def _merged(cfg: DictConfig, folder: Path) -> DictConfig:

@@ -70,14 +70,20 @@ class Synthetic(Dataset[Sample]):
     def _labels(self, index: Int[Tensor, " batch"]) -> dict[str, Tensor]:
         """All of a sample but its image. There is no source image: a crop is its own source."""
         joints = self.figures.joints(index)
-        box = joints.amax(1) - joints.amin(1)
+        corner = joints.amin(1)
+        size = joints.amax(1) - corner
+        one = torch.ones_like(size[:, 0])
         return {
             "keypoints": self._as_labelled(joints, index),
             "visible": 2 - self.figures.covered(index).long(),  # also beyond the border
             "to_source": torch.eye(2, 3, device=index.device).repeat(len(index), 1, 1),
-            "scale": (box[:, 0] * box[:, 1]).sqrt(),  # of the box around the true joints
+            "scale": size.prod(-1).sqrt(),  # of the box around the true joints
             "image_id": index,
             "instance_id": index,
+            "box": torch.cat([corner, size], dim=-1),
+            "box_score": one,
+            "head": torch.nan * one,
+            "overlap": 0 * one,
         }
 
     def _as_labelled(

@@ -11,6 +11,7 @@ LEVELS = {"labelled": (1, 2), "covered": (1, 1), "visible": (2, 2)}
 class PixelError(Metric):
     """Mean distance in crop pixels; not a number where there is no such joint."""
 
+    full_state_update = False
     higher_is_better = False
     total: Tensor
     count: Tensor

@@ -1,0 +1,189 @@
+"""People of a data set beside each other, with skeletons; one of them with its joints numbered."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+LEFT, RIGHT, MIDDLE = "#ff7f0e", "#1f9bff", "#b9b9b9"
+CELL = 2.1  # inches
+COLUMNS = 6
+HEADER = 3.8  # inches
+ROOM = 1.2  # of what is to be seen, about each person
+MIN_WINDOW = 16.0  # pixels
+EDGE = "#222222"
+
+
+@dataclass(frozen=True)
+class Joints:
+    """How a category's points are joined and coloured."""
+
+    names: Sequence[str]
+    colours: Sequence[str]
+    bones: Sequence[tuple[int, int]]
+
+    def of_bone(self, bone: tuple[int, int]) -> str:
+        colours = {self.colours[end] for end in bone}
+        return colours.pop() if len(colours) == 1 else MIDDLE
+
+
+@dataclass(frozen=True)
+class Person:
+    name: str
+    points: NDArray[np.float64]  # (joint, 3): x, y, visibility, in source pixels
+    box: NDArray[np.float64]  # x, y, width, height; nan where there is none
+    image: NDArray[np.uint8] | None = None  # (height, width, 3), the source
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        return (self.points[:, 2] > 0) & np.isfinite(self.points).all(1)
+
+    @property
+    def window(self) -> tuple[float, float, float]:
+        """Middle x and y, and side, of a square about the box and every labelled point."""
+        corners = np.concatenate([self.box[:2], self.box[:2] + self.box[2:]]).reshape(2, 2)
+        seen = np.concatenate([self.points[self.labelled, :2], corners])
+        seen = seen[np.isfinite(seen).all(1)]
+        if not len(seen):
+            return 0.0, 0.0, MIN_WINDOW
+        low, high = seen.min(0), seen.max(0)
+        middle = (low + high) / 2
+        return middle[0], middle[1], max(ROOM * float((high - low).max()), MIN_WINDOW)
+
+    @property
+    def told_apart(self) -> tuple[int, float]:
+        """How many points, and how far from each other: the most telling person is the key."""
+        points = self.points[self.labelled, :2]
+        if len(points) < 2:
+            return len(points), 0.0
+        gaps = np.linalg.norm(points[:, None] - points, axis=-1)
+        gaps[np.diag_indices(len(gaps))] = np.inf
+        return len(points), float(np.median(gaps.min(1)) / self.window[2])
+
+
+def sheet(people: Sequence[Person], joints: Joints, title: str) -> Figure:
+    columns = min(COLUMNS, max(4, len(people)))
+    rows = math.ceil(len(people) / columns)
+    heights = [HEADER, (CELL + 0.2) * rows]
+    figure = Figure(figsize=(CELL * columns, sum(heights) + 0.35), layout="constrained")
+    figure.suptitle(title, fontsize=9)
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    _key(above, max(people, key=lambda person: person.told_apart), joints)
+    cells = below.subplots(rows, columns, squeeze=False)
+    for axes in cells.flat[len(people) :]:
+        axes.set_axis_off()
+    for axes, person in zip(cells.flat, people, strict=False):
+        draw(axes, person, joints)
+        axes.set_xlabel(person.name, fontsize=7, labelpad=2)
+    return figure
+
+
+def write(figure: Figure, file: Path) -> None:
+    """Never seen half written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    try:
+        figure.savefig(partial, dpi=130, format="png")
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def draw(axes: Axes, person: Person, joints: Joints, size: float = 1.0) -> None:
+    _picture(axes, person)
+    outline = [patheffects.withStroke(linewidth=2.6 * size, foreground=EDGE, alpha=0.6)]
+    for bone in joints.bones:
+        ends = list(bone)
+        if person.labelled[ends].all():
+            place, colour = person.points[ends, :2].T, joints.of_bone(bone)
+            axes.plot(*place, color=colour, linewidth=1.5 * size, path_effects=outline)
+    for joint in np.flatnonzero(person.labelled).tolist():
+        x, y, visible = person.points[joint]
+        filled = joints.colours[joint] if visible != 1 else "white"
+        axes.plot(x, y, "o", **_marker(joints.colours[joint], filled, size))
+
+
+def _marker(colour: str, filled: str, size: float) -> dict[str, Any]:
+    """A covered point is a ring of its colour, a visible one a disc with a dark rim."""
+    rim = colour if filled == "white" else EDGE
+    width = 1.3 if filled == "white" else 0.6
+    return {
+        "markersize": 4.2 * size,
+        "markerfacecolor": filled,
+        "markeredgecolor": rim,
+        "markeredgewidth": width * size,
+        "zorder": 3,
+    }
+
+
+def _picture(axes: Axes, person: Person) -> None:
+    x, y, side = person.window
+    if person.image is not None:
+        left, top = max(int(x - side / 2), 0), max(int(y - side / 2), 0)
+        crop = person.image[top : math.ceil(y + side / 2) + 1, left : math.ceil(x + side / 2) + 1]
+        axes.set_facecolor("#e4e4e4")  # beyond the image
+        if crop.size:
+            below, beside = top + crop.shape[0], left + crop.shape[1]
+            extent = (left - 0.5, beside - 0.5, below - 0.5, top - 0.5)
+            axes.imshow(crop, extent=extent, interpolation="bilinear")
+    if np.isfinite(person.box).all():
+        a, b, w, h = person.box
+        axes.plot([a, a + w, a + w, a, a], [b, b, b + h, b + h, b], color="#888888", linewidth=0.5)
+    axes.set(xlim=(x - side / 2, x + side / 2), ylim=(y + side / 2, y - side / 2))
+    axes.set(aspect="equal", xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_color("#cccccc")
+
+
+def _key(above: SubFigure, person: Person, joints: Joints) -> None:
+    figure, words = above.subplots(1, 2, width_ratios=[HEADER, CELL * COLUMNS - HEADER])
+    draw(figure, person, joints, size=1.7)
+    figure.set_xlabel(person.name, fontsize=7, labelpad=2)
+    white = [patheffects.withStroke(linewidth=1.8, foreground="white")]
+    centre = person.points[person.labelled, :2].mean(0) if person.labelled.any() else np.zeros(2)
+    for joint in np.flatnonzero(person.labelled).tolist():
+        place = person.points[joint, :2]
+        away = (place - centre) / max(float(np.linalg.norm(place - centre)), 1e-9) * (9, -9)
+        figure.annotate(
+            str(joint),
+            place,
+            away,
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
+            va="center",
+            path_effects=white,
+            annotation_clip=False,
+            zorder=4,
+        )
+    _names(words, joints)
+
+
+def _names(axes: Axes, joints: Joints) -> None:
+    axes.set_axis_off()
+    deep = max(20, math.ceil(len(joints.names) / 3))
+    for joint, (name, colour) in enumerate(zip(joints.names, joints.colours, strict=True)):
+        x, y = 0.02 + 0.33 * (joint // deep), 0.97 - (joint % deep) * 0.9 / deep
+        shade = colour if colour != MIDDLE else "#555555"
+        axes.text(
+            x, y, f"{joint}  {name}", color=shade, fontsize=160 / deep, transform=axes.transAxes
+        )
+    kinds = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
+    handles = [
+        Line2D([], [], marker="o", color=colour, label=side, **_marker(colour, colour, 1.5))
+        for side, colour in kinds.items()
+    ]
+    handles += [
+        Line2D([], [], linestyle="", marker="o", label=label, **_marker("#555555", filled, 1.5))
+        for label, filled in (("visible", "#555555"), ("covered", "white"))
+    ]
+    axes.legend(handles=handles, loc="lower left", ncols=5, fontsize=8, frameon=False)

@@ -1,0 +1,62 @@
+"""Left and right, told from the names of joints."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+Mark = tuple[str, str]  # the name without its side, which side
+
+
+def mirrored(names: Sequence[str]) -> tuple[int, ...]:
+    """A joint is a side's only if its other side is there: no `bottle`, no lone `left_ear`."""
+    flip = list(range(len(names)))
+    for rule in (_spelt_out, _letter, _first_letter):
+        _pair(flip, [list(rule(words(name))) for name in names])
+    return tuple(flip)
+
+
+def words(name: str) -> list[str]:
+    """Of left_eye, leftEye, 'Left eye', LEye: in small letters, where one ends and one begins."""
+    return [word.lower() for word in WORDS.findall(name)]
+
+
+def _pair(flip: list[int], marks: list[list[Mark]]) -> None:
+    for joint, found in enumerate(marks):
+        for rest, side in found:
+            other = (rest, "right" if side == "left" else "left")
+            free = [j for j, theirs in enumerate(marks) if other in theirs and flip[j] == j]
+            if flip[joint] == joint and len(free) == 1:
+                flip[joint], flip[free[0]] = free[0], joint
+
+
+def _marked(name: list[str], side_of: Callable[[str], Mark | None]) -> Iterator[Mark]:
+    for place, word in enumerate(name):
+        if mark := side_of(word):
+            yield " ".join([*name[:place], f"<{mark[0]}>", *name[place + 1 :]]), mark[1]
+
+
+def _spelt_out(name: list[str]) -> Iterator[Mark]:
+    """left_ear, ear_left, leftear, earleft."""
+
+    def side_of(word: str) -> Mark | None:
+        for side in ("left", "right"):
+            if word.startswith(side) or word.endswith(side):
+                begins = word.startswith(side)
+                rest = word.removeprefix(side) if begins else word.removesuffix(side)
+                return (f"|{rest}" if begins else f"{rest}|"), side
+        return None
+
+    return _marked(name, side_of)
+
+
+def _letter(name: list[str]) -> Iterator[Mark]:
+    """LEye, l_eye, eye_l, 'L. eye'."""
+    sides = {"l": "left", "r": "right"}
+    return _marked(name, lambda word: ("", sides[word]) if word in sides else None)
+
+
+def _first_letter(name: list[str]) -> Iterator[Mark]:
+    """leye, LANK."""
+    sides = {"l": "left", "r": "right"}
+    if name and len(name[0]) > 2 and name[0][0] in sides:
+        yield " ".join([name[0][1:], *name[1:]]), sides[name[0][0]]

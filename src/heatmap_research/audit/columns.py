@@ -1,0 +1,41 @@
+"""Columns of numbers of records that may hold anything."""
+
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+NUMBERS = {int, float, bool}  # training takes true for 1, as NumPy does
+
+
+def finite(values: Array) -> Mask:
+    """Along the last axis, all of them."""
+    return np.asarray(np.isfinite(values).all(-1), dtype=bool)
+
+
+def is_id(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
+def numbers(values: list[Any], width: int) -> Array:
+    """A row for each; what is not a list of that many numbers is a row of nan."""
+    blank = [np.nan] * width
+    rows = [value if _is_row(value, width) else blank for value in values]
+    if not {type(x) for x in chain.from_iterable(rows)} <= NUMBERS:
+        rows = [[x if type(x) in NUMBERS else np.nan for x in row] for row in rows]
+    return np.array(rows, dtype=np.float64).reshape(len(values), width)
+
+
+def _is_row(value: Any, width: int) -> bool:
+    return isinstance(value, list) and len(value) == width
+
+
+def extent(points: Array, labelled: Mask) -> Array:
+    """The box of the labelled points; nan where there are none."""
+    low = np.where(labelled[..., None], points[..., :2], np.inf).min(1)
+    high = np.where(labelled[..., None], points[..., :2], -np.inf).max(1)
+    box = np.concatenate([low, np.subtract(high, low)], axis=1)
+    return np.where(labelled.any(1, keepdims=True), box, np.nan)

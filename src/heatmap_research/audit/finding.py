@@ -1,0 +1,35 @@
+"""One kind of problem in an annotation file, where it is, and what training makes of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+REFUSED = "refused"
+LEFT_OUT = "left out"
+LEARNT = "learnt as it is"
+UNREAD = "not read"
+SKIPPABLE = f"{REFUSED}; data.on_error=skip leaves it out"
+
+
+@dataclass(frozen=True)
+class Finding:
+    problem: str
+    where: Sequence[str]  # the records, all of them
+    training: str  # what it does with them
+
+    @property
+    def refused(self) -> bool:
+        return self.training.startswith(REFUSED)
+
+    def first(self, number: int) -> str:
+        """The kind of record is said once."""
+        shown = self.where[:number]
+        kind = shown[0].split(" ", 1)[0] + " "
+        names = [shown[0], *(name.removeprefix(kind) for name in shown[1:])]
+        more = len(self.where) - number
+        return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def found(problem: str, where: Iterable[str], training: str) -> Iterator[Finding]:
+    """Nothing where there is nothing."""
+    if records := tuple(where):
+        yield Finding(problem, records, training)

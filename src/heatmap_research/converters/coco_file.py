@@ -1,0 +1,75 @@
+"""A COCO-format file as other data sets become it."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Category:
+    names: Sequence[str]
+    skeleton: Sequence[tuple[str, str]]
+    sigmas: Sequence[float]  # OKS tolerances
+
+    @property
+    def record(self) -> Record:
+        place = {name: number for number, name in enumerate(self.names, start=1)}
+        return {
+            "id": 1,
+            "name": "person",
+            "supercategory": "person",
+            "keypoints": list(self.names),
+            "skeleton": [[place[a], place[b]] for a, b in self.skeleton],
+            "sigmas": list(self.sigmas),
+        }
+
+
+def write(
+    target: Path, description: str, category: Category, images: list[Record], people: list[Record]
+) -> None:
+    """Never seen half written."""
+    if not people:
+        raise ValueError(f"{target}: not written, as there are no people with keypoints.")
+    content = {
+        "info": {"description": description},
+        "images": images,
+        "annotations": people,
+        "categories": [category.record],
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    try:
+        partial.write_text(json.dumps(content, allow_nan=False) + "\n")
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def person(number: int, image: int, keypoints: Sequence[float], **facts: Any) -> Record:
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": 1,
+        "iscrowd": 0,
+        "keypoints": list(keypoints),
+        "num_keypoints": sum(v > 0 for v in keypoints[2::3]),
+        **{key: value for key, value in facts.items() if value is not None},
+    }
+
+
+def load(source: Path) -> Any:
+    try:
+        return json.loads(source.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{source}: cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise ValueError(f"{source}: this is no whole JSON: {error}.") from error
+
+
+def keys(record: Any) -> set[str]:
+    return set(record) if isinstance(record, dict) else set()

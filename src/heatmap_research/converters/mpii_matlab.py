@@ -1,0 +1,83 @@
+"""The people of MPII's official MATLAB file, whose structs lack what was not annotated."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+CORNERS = ("x1", "y1", "x2", "y2")
+
+
+def people_of(file: Path) -> Iterator[dict[str, Any]]:
+    """Of the training images, those with labelled joints: the test images' are kept secret."""
+    release = _release(file)
+    trained, alone = np.atleast_1d(release.img_train), np.atleast_1d(release.single_person)
+    for row, (image, train) in enumerate(zip(_many(release.annolist), trained, strict=True)):
+        if not train:
+            continue
+        apart = {int(n) for n in _many(alone[row])} if row < len(alone) else set()
+        for place, rectangle in enumerate(_many(getattr(image, "annorect", None)), start=1):
+            if points := _points(rectangle):
+                yield {
+                    "image": str(image.image.name),
+                    "points": points,
+                    **_place(rectangle),
+                    "head": _head(rectangle),
+                    "alone": place in apart,
+                }
+
+
+def _release(file: Path) -> Any:
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise ValueError(
+            f"{file}: reading MATLAB files takes scipy: pip install 'heatmap-research[convert]'."
+        ) from error
+    try:
+        with file.open("rb") as stream:
+            content = loadmat(stream, squeeze_me=True, struct_as_record=False)
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # scipy's own, of which there are many, for a damaged file
+        raise ValueError(f"{file}: damaged, or no MATLAB file: {error}.") from error
+    release = content.get("RELEASE")
+    if not all(hasattr(release, name) for name in ("annolist", "img_train", "single_person")):
+        raise ValueError(f"{file}: not MPII's, it has no RELEASE of annolist and img_train.")
+    return release
+
+
+def _many(value: Any) -> list[Any]:
+    """What MATLAB squeezed: nothing, one or several."""
+    return [] if value is None else np.atleast_1d(value).ravel().tolist()
+
+
+def _number(struct: Any, name: str) -> float | None:
+    """Also of one that is written as a word, as some of is_visible are."""
+    value = np.atleast_1d(getattr(struct, name, []))
+    return float(value[0]) if value.size == 1 and str(value[0]) else None
+
+
+def _points(rectangle: Any) -> dict[int, tuple[float, float, int]]:
+    """Head and neck say nothing of being visible; what is not said to be covered is visible."""
+    found = {}
+    for annotated in _many(getattr(rectangle, "annopoints", None)):
+        for point in _many(getattr(annotated, "point", None)):
+            x, y, joint = (_number(point, name) for name in ("x", "y", "id"))
+            if x is not None and y is not None and joint is not None:
+                covered = _number(point, "is_visible") == 0
+                found[int(joint)] = (x, y, 1 if covered else 2)
+    return found
+
+
+def _place(rectangle: Any) -> dict[str, Any]:
+    spot = getattr(rectangle, "objpos", None)
+    x, y = _number(spot, "x"), _number(spot, "y")
+    center = None if x is None or y is None else (x, y)
+    return {"center": center, "scale": _number(rectangle, "scale")}
+
+
+def _head(rectangle: Any) -> tuple[float, ...] | None:
+    corners = [_number(rectangle, name) for name in CORNERS]
+    return None if None in corners else tuple(c for c in corners if c is not None)

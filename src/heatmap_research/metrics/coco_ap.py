@@ -1,0 +1,152 @@
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from heatmap_research import average_precision, geometry, official_ap, oks
+from heatmap_research.annotations import Annotations
+from heatmap_research.average_precision import MOST, Found, People
+from heatmap_research.types import IncompatibleError, Prediction, Sample, Tensor
+
+ENGINES = {"fast": average_precision.evaluate, "pycocotools": official_ap.evaluate}
+NMS = ("none", "oks", "soft")
+NUMBERS = ("instance", "image")  # int64, carried as the bits of float64
+FACTS = ("score", "box_score", "crop_area")
+
+
+class CocoAp(Metric):
+    """COCO's ten figures and three more, of everyone in `truth` and of each instance once.
+
+    A person scores the box's score times the mean score of the joints above a threshold.
+    AP_box_score ranks the same people by the box's score alone, AP_oracle by their true OKS.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+    truth: Annotations | None = None  # None: those predicted are all there are, an image each
+    scored: Found | None = None  # what the last figures are of: a result file of it scores the same
+    rows: list[Tensor]
+
+    def __init__(
+        self,
+        tolerances: Sequence[float],
+        engine: str,
+        nms: str,
+        nms_threshold: float,
+        keypoint_threshold: float,
+    ) -> None:
+        super().__init__()
+        for key, value, known in (("engine", engine, ENGINES), ("nms", nms, NMS)):
+            if value not in known:
+                raise ValueError(f"metric.coco_ap.{key}={value}: choose {', '.join(known)}.")
+        self.sigmas = np.array(tolerances, dtype=np.float64)
+        self.evaluate, self.nms = ENGINES[engine], nms
+        self.nms_threshold, self.keypoint_threshold = nms_threshold, keypoint_threshold
+        self.add_state("rows", [], dist_reduce_fx="cat")
+        self._begin()
+
+    def reset(self) -> None:
+        super().reset()
+        self._begin()
+
+    def update(self, prediction: Prediction, batch: Sample) -> None:
+        kept = prediction.score > self.keypoint_threshold
+        scores = torch.where(kept, prediction.score.double(), 0).sum(-1) / kept.sum(-1).clamp(min=1)
+        to_source = batch.to_source.double()
+        height, width = batch.image.shape[-2:]
+        columns = [
+            *(n.long()[:, None].view(torch.float64) for n in (batch.instance_id, batch.image_id)),
+            (scores * batch.box_score)[:, None],
+            batch.box_score[:, None],
+            (_magnified(to_source) * (height * width))[:, None],
+            geometry.apply(to_source, prediction.keypoints.double()).flatten(1),
+        ]
+        if self.truth is None:
+            truth = geometry.apply(to_source, batch.keypoints.double())
+            truth = torch.cat([truth, batch.visible[..., None]], dim=-1)
+            columns += [truth.flatten(1), batch.scale[:, None].double() ** 2, batch.box]
+        self.rows.append(torch.cat([column.double() for column in columns], dim=-1).flatten())
+
+    def compute(self) -> dict[str, Tensor]:
+        table = self._table()
+        self.scored, kept = self._found(table)
+        alone = self.truth is None
+        found = self.scored._replace(image=table["instance" if alone else "image"][kept])
+        people = self._people(table)
+        figures = self.evaluate(people, found, self.sigmas)
+        true = average_precision.true_oks(people, found, self.sigmas)
+        for name, scores in (("AP_box_score", table["box_score"][kept]), ("AP_oracle", true)):
+            ranked = found._replace(scores=scores)
+            figures[name] = self.evaluate(people, ranked, self.sigmas)["AP"]
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
+
+    def _begin(self) -> None:
+        """A process that sees no sample still has a state of the others' kind to gather."""
+        self.rows.append(torch.zeros(0, dtype=torch.float64, device=self.device))
+
+    def _table(self) -> dict[str, np.ndarray]:
+        """By instance, each once, so that no figure depends on how they were shared out."""
+        joints = len(self.sigmas)
+        widths = dict.fromkeys((*NUMBERS, *FACTS), 1) | {"keypoints": joints * 2}
+        if self.truth is None:
+            widths |= {"truth": joints * 3, "area": 1, "box": 4}
+        rows = dim_zero_cat(self.rows).cpu().numpy()
+        rows = rows.reshape(-1, sum(widths.values()))
+        columns = np.split(rows, np.cumsum(list(widths.values()))[:-1], axis=1)
+        table = {
+            name: column[:, 0] if widths[name] == 1 else column
+            for name, column in zip(widths, columns, strict=True)
+        }
+        table |= {name: np.ascontiguousarray(table[name]).view(np.int64) for name in NUMBERS}
+        _, first = np.unique(table["instance"], return_index=True)
+        return {name: column[first] for name, column in table.items()}
+
+    def _found(self, table: dict[str, np.ndarray]) -> tuple[Found, np.ndarray]:
+        """Who is left after NMS, and their rows."""
+        poses = table["keypoints"].reshape(-1, len(self.sigmas), 2)
+        everyone = Found(table["image"], poses, table["score"].copy())
+        kept = [np.zeros(0, dtype=np.int64)]
+        for rows in _by_image(table["image"]):
+            order, scores = self._suppressed(everyone.rows(rows), table["crop_area"][rows])
+            kept.append(rows[order])
+            everyone.scores[rows[order]] = scores
+        index = np.sort(np.concatenate(kept))
+        return everyone.rows(index), index
+
+    def _suppressed(self, found: Found, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Who of an image is kept, and their scores."""
+        if self.nms == "none":
+            return np.arange(len(areas)), found.scores
+        alike = oks.between(found.keypoints, areas, self.sigmas)
+        if self.nms == "soft":
+            return oks.soft_nms(alike, found.scores, self.nms_threshold, MOST)
+        order = oks.nms(alike, found.scores, self.nms_threshold)
+        return order, found.scores[order]
+
+    def _people(self, table: dict[str, np.ndarray]) -> People:
+        if self.truth is None:
+            points = table["truth"].reshape(-1, len(self.sigmas), 3)
+            crowd = np.zeros(len(points), dtype=bool)
+            return People(table["instance"], points, table["area"], table["box"], crowd)
+        truth = self.truth
+        if (joints := truth.keypoints.shape[1]) != len(self.sigmas):
+            raise IncompatibleError(
+                f"metric.coco_ap.tolerances has {len(self.sigmas)} OKS sigmas, but {truth.file} "
+                f"has {joints} joints."
+            )
+        images = truth.image_ids[truth.images]
+        return People(images, truth.keypoints, truth.areas, truth.boxes, truth.crowd)
+
+
+def _magnified(to_source: Tensor) -> Tensor:
+    """Source pixels, squared, of one crop pixel."""
+    (a, b), (c, d) = (row.unbind(-1) for row in to_source[..., :2].unbind(-2))
+    return (a * d - b * c).abs()
+
+
+def _by_image(images: np.ndarray) -> Iterator[np.ndarray]:
+    order = np.argsort(images, kind="stable")
+    starts = np.flatnonzero(np.diff(images[order])) + 1
+    yield from np.split(order, starts)

@@ -1,0 +1,28 @@
+from collections.abc import Sequence
+
+from jaxtyping import Float
+
+from heatmap_research.metrics._per_joint import PerJointMean
+from heatmap_research.types import PerJoint, Tensor
+
+
+class Nme(PerJointMean):
+    """The mean error in units of a size."""
+
+    higher_is_better = False
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        size: str,
+        pair: Sequence[str] | None,
+        without: Sequence[str],
+        average: str,
+    ) -> None:
+        super().__init__(1, names, size, pair, without, average)
+
+    def value(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
+        return error[None]
+
+    def compute(self) -> Tensor:
+        return self.means()[0]

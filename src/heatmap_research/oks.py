@@ -1,0 +1,106 @@
+"""Object keypoint similarity: how alike two poses are for the size of the person, from 0 to 1."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+Poses = Float[np.ndarray, "pose joint 2"]  # x, y in source pixels
+Truths = Float[np.ndarray, "pose joint 3"]  # x, y, v; v is 0 where a joint is not labelled
+PerPose = Float[np.ndarray, " pose"]
+Boxes = Float[np.ndarray, "pose 4"]  # x, y of the corner, width, height
+Sigmas = Float[np.ndarray, " joint"]
+Square = Float[np.ndarray, "pose pose"]
+Order = Int[np.ndarray, " kept"]
+
+LEAST = np.spacing(1)  # added to areas, so that none is 0
+
+
+def to_truth(
+    poses: Poses, truths: Truths, areas: PerPose, boxes: Boxes, sigmas: Sigmas
+) -> Float[np.ndarray, " pose"]:
+    """Of each pose with the truth beside it, as pycocotools has it, to the last bit.
+
+    Where no joint is labelled all count, by how far they are outside three times the box.
+    """
+    labelled = truths[..., 2] > 0
+    away = poses - truths[..., :2]
+    bare = ~labelled.any(-1)
+    away[bare], labelled[bare] = _outside(poses[bare], boxes[bare]), True
+    exponents = _squared(away) / (2 * sigmas) ** 2 / (areas + LEAST)[:, None] / 2
+    counts = labelled.sum(-1)
+    similarity = np.empty(len(poses))
+    for count in np.unique(counts):  # a row of so many and no zeros: rounded as pycocotools does
+        rows = counts == count
+        terms = np.exp(-exponents[rows][labelled[rows]]).reshape(-1, count)
+        similarity[rows] = terms.sum(-1) / count
+    return similarity
+
+
+def matrix(
+    poses: Float[np.ndarray, "found joint 2"],
+    truths: Float[np.ndarray, "person joint 3"],
+    areas: Float[np.ndarray, " person"],
+    boxes: Float[np.ndarray, "person 4"],
+    sigmas: Sigmas,
+) -> Float[np.ndarray, "found person"]:
+    """Of every pose with every truth."""
+    found, person = (axis.ravel() for axis in np.indices((len(poses), len(truths))))
+    pairs = (poses[found], truths[person], areas[person], boxes[person])
+    return to_truth(*pairs, sigmas).reshape(len(poses), len(truths))
+
+
+def between(
+    poses: Poses,
+    areas: PerPose,
+    sigmas: Sigmas,
+    counted: Bool[np.ndarray, "#pose #pose joint"] | None = None,  # None: every joint
+) -> Square:
+    """Of every pose with every other, for the mean of their areas; 0 where no joint is counted."""
+    away = poses[:, None] - poses
+    mean = (areas[:, None] + areas) / 2 + LEAST
+    terms = np.exp(-_squared(away) / (2 * sigmas) ** 2 / mean[..., None] / 2)
+    counted = np.broadcast_to(np.True_ if counted is None else counted, terms.shape)
+    return np.where(counted, terms, 0).sum(-1) / np.maximum(counted.sum(-1), 1)
+
+
+def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
+    """The poses to keep, best first: none more like a better one than the threshold."""
+    kept: list[int] = []
+    left = best_first(scores)
+    while left.size:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        left = left[alike[best, left] <= threshold]
+    return np.array(kept, dtype=np.int64)
+
+
+def soft_nms(
+    alike: Square, scores: PerPose, threshold: float, most: int
+) -> tuple[Order, Float[np.ndarray, " kept"]]:
+    """The poses in the order they are taken, and their scores, lower the more like one taken."""
+    kept: list[int] = []
+    lowered: list[float] = []
+    left = best_first(scores)
+    scores = scores[left]
+    while left.size and len(kept) < most:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        lowered.append(scores[0])
+        scores = scores[1:] * np.exp(-(alike[best, left] ** 2) / threshold)
+        order = best_first(scores)
+        left, scores = left[order], scores[order]
+    return np.array(kept, dtype=np.int64), np.array(lowered, dtype=np.float64)
+
+
+def best_first(scores: PerPose) -> Int[np.ndarray, " pose"]:
+    """Equal scores stay in the order they came in."""
+    return np.argsort(-scores, kind="stable")
+
+
+def _squared(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
+    return away[..., 0] ** 2 + away[..., 1] ** 2
+
+
+def _outside(poses: Poses, boxes: Boxes) -> Poses:
+    corner, size = boxes[:, None, :2], boxes[:, None, 2:]
+    first, last = corner - size, corner + size * 2
+    return np.maximum(0, first - poses) + np.maximum(0, poses - last)
