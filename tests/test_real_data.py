@@ -1,4 +1,4 @@
-"""COCO's own images, and sets of other joints, through the commands; skipped without HEATMAP_DATA."""
+"""COCO's images, and sets of other joints, through the commands; skipped without HEATMAP_DATA."""
 
 import contextlib
 import io
