@@ -146,7 +146,7 @@ class DataModule(LightningDataModule):
         size = len(data)  # type: ignore[arg-type]
         if size < self._ranks:
             raise IncompatibleError(
-                f"data.{stage} has {size} sample(s) for {self._ranks} devices: choose fewer of them."
+                f"data.{stage} has {size} sample(s) for {self._ranks} devices: choose fewer."
             )
         each = EachOnce(size, self._rank, self._ranks)
         return self._loader(data, batch_size=self.batch_size, sampler=each)
