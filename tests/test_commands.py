@@ -322,3 +322,20 @@ def test_an_evaluation_says_in_its_record_whose_it_is(smoke, tmp_path):
     assert record["run"] == str(smoke)
     assert record["decoders"] == ["argmax"]
     assert record["config"]["decoder"].keys() == {"argmax"}
+
+
+def test_weights_of_another_image_size_are_refused_in_a_line(tmp_path):
+    run = runs.train(tmp_path / "run", *runs.SMOKE, "arm=simcc", "evaluate=[]")
+    again = (f"run={run}", "name=larger", "image_size=[64,64]")
+    done = runs.command("evaluate", *again, cwd=tmp_path)
+    assert done.status != 0
+    assert "its weights do not fit this config" in done.err
+    assert "choose those it was trained with" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_head_without_dense_layers_is_evaluated_at_another_image_size(tmp_path):
+    run = runs.train(tmp_path / "run", *runs.SMOKE, "arm=marginal", "evaluate=[]")
+    again = evaluate(run, "larger", "image_size=[64,64]", cwd=tmp_path)
+    assert again["status"] == "finished"
+    assert again["config"]["image_size"] == [64, 64]

@@ -1,5 +1,6 @@
 """Config to objects: the only place where things are wired."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,15 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
 
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:
     stored = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    task.load_state_dict(stored["state_dict"])
+    try:
+        task.load_state_dict(stored["state_dict"])
+    except RuntimeError as error:
+        first = re.search(r"size mismatch for (\S+):", str(error))
+        raise IncompatibleError(
+            f"{checkpoint}: its weights do not fit this config (the first: "
+            f"{first[1] if first else 'one is missing'}). A dense head such as simcc has weights "
+            "for one image_size and stride: choose those it was trained with."
+        ) from error
 
 
 def _forward(task: KeypointTask, cfg: DictConfig) -> Any:

@@ -35,12 +35,13 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
 
     @functools.wraps(job)
     def guarded(cfg: DictConfig) -> Any:
+        sweep, asked = in_sweep(), HydraConfig.get().overrides.task
         try:
             return job(cfg)
         except errors as error:
             refused.append(line := f"heatmap-{name}: {in_a_line(error)}")
-            if in_sweep():  # the other jobs go on
-                print(f"{line}  [{' '.join(HydraConfig.get().overrides.task)}]", file=sys.stderr)
+            if sweep:  # the other jobs go on
+                print(f"{line}  [{' '.join(asked)}]", file=sys.stderr)
             else:  # inside the job, where Hydra would add lines of its own
                 sys.exit(line)
 
