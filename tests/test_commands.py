@@ -339,3 +339,19 @@ def test_a_head_without_dense_layers_is_evaluated_at_another_image_size(tmp_path
     again = evaluate(run, "larger", "image_size=[64,64]", cwd=tmp_path)
     assert again["status"] == "finished"
     assert again["config"]["image_size"] == [64, 64]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("sigma=.inf", "sigma=.inf: give a number of input pixels"),
+        ("sigma=.nan", "sigma=.nan: give a number of input pixels"),
+        ("sigma=500", "sigma=500 is wider than image_size=[64, 64]"),
+        ("anisotropy=[.inf,1]", "give label widths along y and x"),
+    ],
+)
+def test_a_label_has_a_finite_width(override, words, tmp_path):
+    done = runs.command("train", override, cwd=tmp_path)
+    assert done.status != 0
+    assert words in done.err
+    assert "Traceback" not in done.err

@@ -149,9 +149,23 @@ def test_two_processes_have_the_figures_of_one(tmp_path):
 
 @pytest.mark.parametrize("arm", ["mse_2d", "simcc"])
 def test_eight_people_can_be_learnt_by_heart_in_either_layout(arm, tmp_path):
-    eight = ("data=coco", f"data.root={COCO_TESTS}", "overfit=1", "data.batch_size=8")
+    eight = (
+        "data=coco",
+        f"data.root={COCO_TESTS}",
+        "overfit=1",
+        "data.batch_size=8",
+        "augment=none",
+    )
     size = ("image_size=[96,72]", "sigma=4", "decoder=[dark]", "metric=[coco_ap]")
     long = ("trainer.max_steps=150", "trainer.check_val_every_n_epoch=1000", "evaluate=[val]")
     options = (f"arm={arm}", *eight, *size, *long, "data.workers=0", "optimizer.lr=0.003")
     run = runs.train(tmp_path / "run", *options)
     assert RunStore(run).read()["metrics"]["val"]["dark"]["AP"] >= 0.9
+
+
+def test_a_run_is_evaluated_on_another_preset(run):
+    again = ("name=preset", "data=coco", f"data.root={COCO_TESTS}", "metric=[mean_oks]")
+    runs.succeed("evaluate", f"run={run}", *again, "data.workers=0", cwd=run.parent)
+    record = RunStore(run / "evaluate" / "preset").read()
+    assert record["metrics"]["test"]["dark"].keys() == {"mean_oks"}
+    assert record["skipped"] == {}

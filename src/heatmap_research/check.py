@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -25,7 +26,7 @@ def _wants_number(annotation: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -120,6 +121,11 @@ def check_root(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key)
         if not sensible(value):
             raise IncompatibleError(f"{key}={'null' if value is None else value}: give {words}.")
+    if cfg.sigma > max(cfg.image_size):
+        raise IncompatibleError(
+            f"sigma={cfg.sigma:g} is wider than image_size={list(cfg.image_size)}: give a label's "
+            "width in input pixels, such as 2."
+        )
     for part in NEEDED:
         if not cfg.get(part):
             raise IncompatibleError(f"{part}: choose at least one, such as those in conf/{part}.")

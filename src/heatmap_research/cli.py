@@ -175,4 +175,6 @@ def choices() -> dict[str, Any]:
     changes = [text for text in job.overrides.task if re.match("(head|loss|stride)=", text)]
     if changes and chosen.get("arm"):
         chosen["arm"] = " ".join([chosen["arm"], "with", *changes])
+    if str(chosen.get("experiment")).startswith("published/"):
+        chosen["arm"] = chosen["experiment"]  # it chooses all that an arm does, and more
     return {name: choice for name, choice in chosen.items() if not name.startswith("hydra/")}

@@ -117,6 +117,12 @@ class DataModule(LightningDataModule):
         truth = getattr(self.dataset(stage), "truth", None)
         return truth if truth is None or self.joints is None else truth.only(self.joints)
 
+    @property
+    def skipped(self) -> dict[str, list[str]]:
+        """Of each stage, what of its data could not be read and was left out as asked."""
+        left_out = {stage: getattr(data, "skipped", ()) for stage, data in self.made.items()}
+        return {stage: list(those) for stage, those in left_out.items() if those}
+
     def make_ready(self) -> None:
         """What takes its time once, before the clock of a training runs."""
         for stage in ("train", "val"):

@@ -62,7 +62,7 @@ def train(
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
             metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
-            store.update(metrics=metrics, steps=trainer.global_step)
+            store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
             _report(metrics, unread, store)
     return metrics
 
@@ -84,7 +84,7 @@ def evaluate(
         load_weights(task, checkpoint)
         metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
-            store.update(metrics=metrics)
+            store.update(metrics=metrics, skipped=data.skipped)
             _report(metrics, unread, store)
     return metrics
 
