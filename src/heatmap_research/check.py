@@ -26,7 +26,11 @@ def _wants_number(annotation: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -38,19 +42,19 @@ def _is_size(value: Any) -> bool:
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, ListConfig) and len(value) == 2 and all(_is_number(n) for n in value)
+    return isinstance(value, ListConfig) and len(value) == 2 and all(_is_finite(n) for n in value)
 
 
 ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (_is_size, "the height and width in pixels, as [256,192]"),
-    "sigma": (_is_number, "a number of input pixels"),
+    "sigma": (_is_finite, "a number of input pixels"),
     "joints": (
         lambda value: value is None or isinstance(value, ListConfig),
         "names of joints, as [head,left_wrist], or null",
     ),
     "anisotropy": (_is_pair, "label widths along y and x in sigmas, as [1,0.9]"),
     "widths": (lambda value: value in ("same", "oks"), "same or oks"),
-    "beta": (_is_number, "a number"),
+    "beta": (_is_finite, "a number"),
     "seed": (lambda value: _is_whole(value, 0), "a whole number, at least 0"),
     "ema": (lambda value: _is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (lambda value: isinstance(value, bool), "true or false"),
