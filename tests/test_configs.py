@@ -9,7 +9,7 @@ import torch
 
 from heatmap_research.build import build, build_data, build_trainer, check
 from heatmap_research.callbacks.progress import Lines
-from heatmap_research.check import instantiate, readable_decoders, refuse_strays
+from heatmap_research.check import instantiate, readable_decoders, refuse_strays, watched
 from heatmap_research.run_store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -100,7 +100,7 @@ def test_every_decoder_can_read_what_some_loss_trains(decoder):
 def test_every_trainer_callback_and_logger_is_built(trainer, callback, logger, tmp_path):
     choices = (f"trainer={trainer}", f"callback=[{callback}]", f"logger=[{logger}]")
     cfg = runs.compose(*choices, f"output_dir={tmp_path}")
-    built = build_trainer(cfg, RunStore(tmp_path), Lines(seconds=10))
+    built = build_trainer(cfg, RunStore(tmp_path), Lines(10, "val/argmax/pixel_error"))
     assert len(built.loggers) == 1
     wanted = next(iter(cfg.callback.values()))._target_.rsplit(".", 1)[1]
     assert wanted in [type(found).__name__ for found in built.callbacks]
@@ -155,3 +155,25 @@ def test_every_published_recipe_is_one_that_can_be_trained(recipe):
 def test_every_module_of_a_choice_is_reached_by_a_config(module):
     texts = [file.read_text() for file in runs.CONF.rglob("*.yaml")]
     assert any(f"_target_: heatmap_research.{module}." in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("given", "decoder", "followed"),
+    [
+        ((), "argmax", "val/argmax/pixel_error"),
+        (("monitor=dark/pixel_error",), "argmax,dark", "val/dark/pixel_error"),
+        (("data=custom",), "dark,argmax", "val/dark/AP"),
+        (("data=mpii",), "argmax", "val/argmax/PCKh@0.5"),
+    ],
+)
+def test_training_is_followed_by_a_figure_of_the_first_decoder_or_of_the_named_one(
+    given, decoder, followed
+):
+    cfg = runs.compose_as_is(f"decoder=[{decoder}]", *given)
+    assert watched(cfg) == followed
+
+
+def test_a_figure_of_a_decoder_that_is_not_there_is_not_followed():
+    cfg = runs.compose("monitor=dark/pixel_error")
+    with pytest.raises(IncompatibleError, match=r"no decoder=dark here; choose argmax"):
+        watched(cfg)

@@ -1,9 +1,12 @@
 """heatmap-show: a picture of any sample in any layout."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import runs
 from matplotlib.image import imread
+from pictures import annotate
 
 from heatmap_research import view
 from heatmap_research.analysis import example
@@ -47,6 +50,8 @@ def test_a_run_is_drawn_beside_its_label(arm, tmp_path):
         (("stage=all",), "stage=all: choose train, val or test."),
         (("run=nowhere",), "run=nowhere: there is no"),
         (("stride=3",), "stride=3 does not divide"),
+        (("output=a.txt",), "output=a.txt: give a file that ends in .png"),
+        (("output=",), "give a file that ends in .png"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_line(overrides, words, tmp_path):
@@ -60,6 +65,50 @@ def test_a_run_is_shown_as_it_was_trained(tmp_path):
     run = runs.train(tmp_path / "run", *runs.SMOKE)
     done = runs.command("show", f"run={run}", "head=simcc", cwd=tmp_path)
     assert "choose only data, decoder, flip_test anew" in done.err
+
+
+def test_a_run_of_ones_own_data_is_shown_on_other_data(tmp_path):
+    """Arrays of two channels are shown by their first."""
+    here, other = (arrays(tmp_path / name) for name in ("here", "other"))
+    run = tmp_path / "run"
+    places = [
+        f"data.{stage}.{part}" for stage in ("train", "val") for part in ("annotations", "images")
+    ]
+    given = [f"{place}={here / FILES[place.rsplit('.', 1)[1]]}" for place in places]
+    size = (
+        "image_size=[32,32]",
+        "backbone.in_chans=2",
+        "trainer=smoke",
+        "data.workers=0",
+        "data.batch_size=2",
+    )
+    runs.train(run, "data=custom", *given, *size, "decoder=[argmax]")
+    elsewhere = f"data.val.images={other / 'images'}"
+    runs.succeed("show", f"run={run}", "output=here.png", cwd=tmp_path)
+    runs.succeed("show", f"run={run}", elsewhere, "output=other.png", cwd=tmp_path)
+    pictures = [imread(tmp_path / f"{name}.png") for name in ("here", "other")]
+    assert pictures[0].shape == pictures[1].shape
+    assert not np.array_equal(*pictures)
+    wrong = runs.command("show", f"run={run}", "data.pool=3", cwd=tmp_path)
+    assert wrong.status != 0
+    assert "data.pool: there is no such key" in wrong.err
+
+
+FILES = {"annotations": "people.json", "images": "images"}
+
+
+def arrays(folder: Path) -> Path:
+    """Two people in two arrays of two channels."""
+    (folder / "images").mkdir(parents=True)
+    draw = np.random.default_rng(len(folder.name))
+    for name in ("a.npy", "b.npy"):
+        np.save(folder / "images" / name, draw.integers(0, 256, (30, 40, 2), dtype=np.uint8))
+    people = [
+        {"image": n, "box": (5, 5, 20, 20), "keypoints": [(8, 9, 2), (12, 20, 2), (20, 9, 2)]}
+        for n in range(2)
+    ]
+    annotate(folder / "people.json", [("a.npy", 40, 30), ("b.npy", 40, 30)], people)
+    return folder
 
 
 @pytest.mark.parametrize("geometry", ["center", "legacy", "udp"])
@@ -88,6 +137,19 @@ def test_a_joint_that_is_not_learnt_is_not_drawn():
     assert np.isnan(drawn.found[covered]).all()
     assert (drawn.maps[0][covered] == 0).all()
     assert np.isfinite(drawn.found[~covered]).all()
+
+
+@pytest.mark.parametrize(
+    "blank", [("labels.covered=zero",), ("arm=ce_2d", "labels.covered=uniform")]
+)
+def test_a_blank_label_has_no_place(blank):
+    cfg = config("decoder=[dark]", "data.occlusion=0.5", *blank)
+    batch = view.sample(cfg, "val", 1)
+    drawn, errors = view.label(cfg, batch)
+    covered = batch.visible[0].numpy() == 1
+    assert covered.any()
+    assert np.isnan(drawn.found[covered]).all()
+    assert errors["dark"] < 0.5
 
 
 def test_a_sheet_has_a_cell_for_every_joint():

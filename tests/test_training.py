@@ -92,7 +92,7 @@ HABITS = {"plainly": (), "with averages, accumulation and dropout": EVERYTHING}
 def fit(folder, *overrides, callbacks=()):
     """In this process, so that a test can look inside."""
     cfg = runs.compose(*runs.SMOKE, f"output_dir={folder}", *overrides)
-    trainer = build_trainer(cfg, RunStore(folder), Lines(seconds=1000))
+    trainer = build_trainer(cfg, RunStore(folder), Lines(1000, "val/argmax/pixel_error"))
     trainer.callbacks[-1:-1] = callbacks
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     task, data = build(cfg), build_data(cfg)

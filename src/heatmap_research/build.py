@@ -23,6 +23,7 @@ from heatmap_research.check import (
     instantiate,
     refuse_strays,
     refusing,
+    watched,
     with_values,
 )
 from heatmap_research.datamodule import DataModule
@@ -152,6 +153,7 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
     callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
     if cfg.ema:
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
+    cfg = with_values(cfg, monitor=watched(cfg))
     callbacks += instantiate(cfg.callback, "callback").values()
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
     loggers = list(instantiate(cfg.logger, "logger").values())

@@ -19,10 +19,17 @@ from heatmap_research.grid import Grid
 from heatmap_research.types import Activation, IncompatibleError
 
 
-def _wants_number(annotation: Any) -> bool:
+def _number_wanted(annotation: Any, value: Any) -> str | None:
+    """What kind of number is taken here, if this is none."""
     union = get_origin(annotation) in (Union, UnionType)
-    kinds = get_args(annotation) if union else (annotation,)
-    return type(None) not in kinds and (int in kinds or float in kinds)
+    kinds = set(get_args(annotation) if union else (annotation,))
+    optional = type(None) in kinds
+    kinds -= {type(None)}
+    if not kinds or not kinds <= {int, float} or (optional and value is None):
+        return None
+    if _is_number(value) and (float in kinds or isinstance(value, int)):
+        return None
+    return ("a number" if float in kinds else "a whole number") + " or null" * optional
 
 
 def _is_number(value: Any) -> bool:
@@ -49,7 +56,10 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image_size": (_is_size, "the height and width in pixels, as [256,192]"),
     "sigma": (_is_finite, "a number of input pixels"),
     "joints": (
-        lambda value: value is None or isinstance(value, ListConfig),
+        lambda value: (
+            value is None
+            or (isinstance(value, ListConfig) and all(isinstance(name, str) for name in value))
+        ),
         "names of joints, as [head,left_wrist], or null",
     ),
     "anisotropy": (_is_pair, "label widths along y and x in sigmas, as [1,0.9]"),
@@ -66,6 +76,7 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "backbone.in_chans": (lambda value: _is_whole(value, 1), "a number of channels, at least 1"),
     "trainer.log_every_n_steps": (lambda value: _is_whole(value, 1), "a number of steps"),
+    "trainer.accumulate_grad_batches": (lambda value: _is_whole(value, 1), "a number, at least 1"),
     "data.batch_size": (lambda value: _is_whole(value, 1), "a number of images, at least 1"),
     "data.workers": (lambda value: _is_whole(value, 0), "a number of processes, at least 0"),
 }
@@ -171,6 +182,17 @@ def with_values(cfg: DictConfig, **values: Any) -> DictConfig:
     return cfg
 
 
+def watched(cfg: DictConfig) -> str:
+    """The figure that training is followed by, as logged; of the first decoder if none is named."""
+    decoder, _, figure = cfg.monitor.rpartition("/")
+    decoder = decoder or next(iter(cfg.decoder))
+    if decoder not in cfg.decoder:
+        raise IncompatibleError(
+            f"monitor={cfg.monitor}: no decoder={decoder} here; choose {', '.join(cfg.decoder)}."
+        )
+    return f"val/{decoder}/{figure}"
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     *parents, last = word.split(".")
     close = difflib.get_close_matches(last, set(known) - {last, *parents}, n=1)
@@ -195,8 +217,8 @@ def _compare(node: Any, path: str) -> None:
                 f"{path}.{key}={value}: {target.rsplit('.', 1)[-1]} takes "
                 f"{', '.join(known) or 'no values'}.{did_you_mean(str(key), known)}"
             )
-        if _wants_number(takes[key].annotation) and not _is_number(value):
-            raise IncompatibleError(f"{path}.{key}={value}: give a number.")
+        if wanted := _number_wanted(takes[key].annotation, value):
+            raise IncompatibleError(f"{path}.{key}={value}: give {wanted}.")
 
 
 @contextmanager

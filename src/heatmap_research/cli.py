@@ -15,7 +15,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from heatmap_research.check import check_root, did_you_mean, readable_decoders
+from heatmap_research.check import check_root, did_you_mean, readable_decoders, watched
 from heatmap_research.types import IncompatibleError
 
 
@@ -70,7 +70,8 @@ def in_a_line(error: Exception) -> str:
     if match := re.search(r"Could not override '([^']+)'", text):
         return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
     if match := re.search(r"Key '([^']+)' is not in struct", text):
-        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
+        key = found[1] if (found := re.search(r"full_key: (\S+)", text)) else match[1]
+        return f"{key}: there is no such key.{did_you_mean(key, _known_keys())}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -94,6 +95,8 @@ def complete(cfg: DictConfig) -> list[str]:
     named = {name: node for name, node in cfg.decoder.items() if "_target_" in _mapping(node)}
     with open_dict(cfg):
         cfg.decoder = {name: options.decoder[name] for name, reads in able.items() if reads} | named
+    if "monitor" in cfg:
+        watched(cfg)
     return [name for name, reads in able.items() if not reads and name not in named]
 
 

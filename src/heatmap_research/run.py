@@ -1,6 +1,7 @@
 """One run from config to record: fit, evaluate with the last weights, write the folder."""
 
 import logging
+import math
 import platform
 import resource
 import sys
@@ -28,6 +29,7 @@ from heatmap_research.build import (
 )
 from heatmap_research.callbacks.interruption import InterruptedRunError
 from heatmap_research.callbacks.progress import Bar, Lines
+from heatmap_research.check import watched
 from heatmap_research.run_store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -45,7 +47,7 @@ def train(
         checkpoint, known = _checkpoint(store), store.read()
         choices, unread = known["choices"], known["decoders_not_applicable"]
     size = cost(cfg)
-    trainer = build_trainer(cfg, store, _progress(sweep))
+    trainer = build_trainer(cfg, store, _progress(sweep, watched(cfg)))
     if not checkpoint and trainer.is_global_zero:
         store.clear()
     with _recorded(store, trainer, _facts(cfg, choices, unread) | size):
@@ -77,7 +79,7 @@ def evaluate(
 ) -> Metrics:
     """The same evaluation as after training, with other decoders, data or flip test."""
     quiet_libraries()
-    trainer = build_trainer(cfg, store, _progress(sweep=False))
+    trainer = build_trainer(cfg, store, _progress(False, watched(cfg)))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
     with _recorded(store, trainer, _facts(cfg, choices, unread) | of):
         task, data = build(cfg), build_data(cfg)
@@ -213,10 +215,10 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _progress(sweep: bool) -> Callback:
+def _progress(sweep: bool, watched: str) -> Callback:
     if sys.stdout.isatty() and not sweep:
-        return Bar(seconds=1)
-    return Lines(seconds=15 if sweep else 10)
+        return Bar(1, watched)
+    return Lines(15 if sweep else 10, watched)
 
 
 def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) -> None:
@@ -230,9 +232,13 @@ def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) ->
 def _report(metrics: Metrics, unread: list[str], store: RunStore) -> None:
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {found[name]:.3f}" for d, found in decoders.items())
+        values = "  ".join(f"{d} {_words(found[name])}" for d, found in decoders.items())
         rest = "".join(f"  {decoder} n/a" for decoder in unread)
         log.info(f"  {stage} {name}: {values}{rest}")
     seconds = store.read().get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     log.info(f"  {took}recorded in {store.folder}")
+
+
+def _words(figure: float) -> str:
+    return "n/a" if math.isnan(figure) else f"{figure:.3f}"

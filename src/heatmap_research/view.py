@@ -12,7 +12,15 @@ from heatmap_research.build import build, build_data, check, load_weights
 from heatmap_research.codec import Codec
 from heatmap_research.coordinate_codec import CoordinateCodec
 from heatmap_research.run_store import RunStore
-from heatmap_research.types import Heatmaps, IncompatibleError, Prediction, Sample, Tensor
+from heatmap_research.types import (
+    Heatmap,
+    Heatmaps,
+    IncompatibleError,
+    PerJoint,
+    Prediction,
+    Sample,
+    Tensor,
+)
 
 
 def sample(cfg: DictConfig, stage: str, index: int) -> Sample:
@@ -35,7 +43,8 @@ def label(cfg: DictConfig, batch: Sample) -> tuple[Example, dict[str, float]]:
             codec, batch, drawn, activated
         )
     labels = codec.encode(batch.keypoints, batch.visible)
-    drawn = torch.stack([each.visible for each in labels]).amin(0) * (batch.visible > 0)
+    drawn = torch.stack([each.visible * _shaped(each.heatmap) for each in labels]).amin(0)
+    drawn = drawn * (batch.visible > 0)
     activated = tuple(codec.as_read(each.heatmap) for each in labels)
     return _example(codec, batch, activated, drawn), _errors(codec, batch, drawn, activated)
 
@@ -78,7 +87,7 @@ def _example(
         else [each * drawn.view(1, -1, *[1] * (each.ndim - 2)) for each in activated]
     )
     return Example(
-        image=batch.image[0, :3].expand(3, -1, -1).permute(1, 2, 0).numpy(),
+        image=_colours(batch.image[0]),
         maps=[_array(each) for each in maps],
         lines=() if regression else codec.grid.lines,
         truth=_where(batch.keypoints, batch.visible > 0),
@@ -100,6 +109,18 @@ def _errors(
         away = torch.linalg.vector_norm(found.keypoints - batch.keypoints, dim=-1)
         errors[name] = away[counted > 0].mean().item()
     return errors
+
+
+def _shaped(label: Heatmap) -> PerJoint:
+    """A blank label, zero or uniform, has no place to be decoded."""
+    values = label.flatten(2)
+    return (values.amax(-1) > values.amin(-1)).to(label.dtype)
+
+
+def _colours(image: Tensor) -> np.ndarray:
+    """Red, green and blue where there are three channels; else the first as grey."""
+    shown = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
+    return shown.permute(1, 2, 0).numpy()
 
 
 def _where(points: Tensor, there: Tensor) -> Array:

@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 class Report(ProgressBar):
     """Says something every so many seconds: looking at a loss waits for the device."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, watched: str) -> None:
         super().__init__()
-        self.seconds, self.enabled = seconds, True
+        self.seconds, self.watched, self.enabled = seconds, watched, True
 
     def disable(self) -> None:
         self.enabled = False
@@ -35,7 +35,7 @@ class Report(ProgressBar):
         now = time.monotonic()
         if self.enabled and now - self.last >= self.seconds:
             self.last = now
-            self.say(trainer, f"loss {float(outputs['loss']):.4f}{_best_on_val(trainer)}")
+            self.say(trainer, f"loss {float(outputs['loss']):.4f}{_on_val(trainer, self.watched)}")
 
     @abstractmethod
     def say(self, trainer: Trainer, state: str) -> None: ...
@@ -77,10 +77,7 @@ class Bar(Report):
             self.bar.stop()
 
 
-def _best_on_val(trainer: Trainer) -> str:
-    """The lowest of the decoders' errors at the last validation, in words."""
-    found = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-    if not found:
-        return ""
-    name = min(found, key=found.__getitem__)
-    return f"  {name} {found[name]:.3f}"
+def _on_val(trainer: Trainer, figure: str) -> str:
+    """What training is watched by, at the last validation."""
+    found = trainer.callback_metrics.get(figure)
+    return "" if found is None else f"  {figure} {float(found):.3f}"

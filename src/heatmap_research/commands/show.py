@@ -1,6 +1,7 @@
 """heatmap-show: a PNG of one sample in any layout, as its label and as a run answers."""
 
 import re
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -13,9 +14,12 @@ from heatmap_research.types import IncompatibleError
 
 OWN = ("run", "checkpoint", "stage", "index", "output")
 OF_A_RUN = ("data", "decoder", "flip_test")
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
 def main() -> None:
+    if any(argument.startswith("run=") for argument in sys.argv[1:]):
+        sys.argv[1:] = [_for_the_run(argument) for argument in sys.argv[1:]]
     cli.run("show", show)
 
 
@@ -24,6 +28,10 @@ def show(cfg: DictConfig) -> None:
         raise IncompatibleError(f"stage={cfg.stage}: choose train, val or test.")
     if not isinstance(cfg.index, int):
         raise IncompatibleError(f"index={cfg.index}: give the number of a sample.")
+    if Path(str(cfg.output)).suffix not in PICTURES:
+        raise IncompatibleError(
+            f"output={cfg.output}: give a file that ends in {', '.join(PICTURES)}."
+        )
     shown = _of_run(cfg) if cfg.run else cfg
     cli.complete(shown)
     check_values(shown)
@@ -58,7 +66,7 @@ def _of_run(cfg: DictConfig) -> DictConfig:
     merged = cast(DictConfig, OmegaConf.load(stored))
     for text in HydraConfig.get().overrides.task:
         key = re.split("[=@]", text.lstrip("+~"))[0]
-        if key in OWN:
+        if key in OWN or key.startswith("change."):
             continue
         if key.split(".")[0] not in OF_A_RUN:
             raise IncompatibleError(
@@ -66,7 +74,14 @@ def _of_run(cfg: DictConfig) -> DictConfig:
                 f"{', '.join(OF_A_RUN)} anew, or leave run out."
             )
         OmegaConf.update(merged, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
-    return merged
+    OmegaConf.set_struct(merged, True)
+    return cast(DictConfig, OmegaConf.merge(merged, cfg.change))
+
+
+def _for_the_run(argument: str) -> str:
+    """A value of the data is one of the run's own data, whatever they are."""
+    own = argument.lstrip("+").startswith("data.")
+    return f"+change.{argument.lstrip('+')}" if own else argument
 
 
 def _title(shown: DictConfig, cfg: DictConfig) -> str:

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ class PerJointMean(Metric):
     def __init__(
         self,
         values: int,
+        of_errors: Callable[[PerJoint], Float[Tensor, "value batch joint"]],
         names: Sequence[str],
         size: str,
         pair: Sequence[str] | None,  # names of two joints, where they are the size
@@ -34,15 +35,12 @@ class PerJointMean(Metric):
         for key, value, known in (("size", size, SIZES), ("average", average, AVERAGES)):
             if value not in known:
                 raise ValueError(f"metric.{key}={value}: choose {', '.join(known)}.")
-        self.size, self.average = size, average
+        self.of_errors, self.size, self.average = of_errors, size, average
         self.pair = _pair(names, pair) if size == "pair" else (0, 0)
         self.kept = [joint for joint, name in enumerate(names) if name not in without]
         shape = (values, len(names))
         self.add_state("total", torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(len(names), dtype=torch.float64), dist_reduce_fx="sum")
-
-    def value(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
-        raise NotImplementedError
 
     def update(self, prediction: Prediction, batch: Sample) -> None:
         away = prediction.keypoints.double() - batch.keypoints
@@ -51,7 +49,7 @@ class PerJointMean(Metric):
             away = away @ batch.to_source[..., :2].double().mT
         counted = (batch.visible > 0) & (size > 0)[:, None]
         error = torch.linalg.vector_norm(away, dim=-1) / size[:, None]
-        self.total += torch.where(counted, self.value(error), 0).sum(1)
+        self.total += torch.where(counted, self.of_errors(error), 0).sum(1)
         self.count += counted.sum(0)
 
     def per_joint(self) -> Float[Tensor, "value joint"]:

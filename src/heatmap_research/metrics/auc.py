@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from functools import partial
 
 from jaxtyping import Float
 
@@ -23,13 +24,13 @@ class Auc(PerJointMean):
         without: Sequence[str],
         average: str,
     ) -> None:
-        super().__init__(1, names, size, pair, without, average)
+        super().__init__(1, partial(_share, most=most), names, size, pair, without, average)
         if most <= 0:
             raise ValueError(f"metric.auc.most={most:g}: choose a threshold above 0.")
-        self.most = most
-
-    def value(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
-        return (1 - error / self.most).clamp(min=0)[None]
 
     def compute(self) -> Tensor:
         return self.means()[0]
+
+
+def _share(error: PerJoint, most: float) -> Float[Tensor, "value batch joint"]:
+    return (1 - error / most).clamp(min=0)[None]

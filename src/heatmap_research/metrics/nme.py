@@ -19,10 +19,11 @@ class Nme(PerJointMean):
         without: Sequence[str],
         average: str,
     ) -> None:
-        super().__init__(1, names, size, pair, without, average)
-
-    def value(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
-        return error[None]
+        super().__init__(1, _itself, names, size, pair, without, average)
 
     def compute(self) -> Tensor:
         return self.means()[0]
+
+
+def _itself(error: PerJoint) -> Float[Tensor, "value batch joint"]:
+    return error[None]

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -22,13 +23,16 @@ class Pck(PerJointMean):
         without: Sequence[str],
         average: str,
     ) -> None:
-        super().__init__(len(thresholds), names, size, pair, without, average)
-        self.thresholds = list(thresholds)
+        if not thresholds or min(thresholds) < 0:
+            raise ValueError(f"metric.pck.thresholds={list(thresholds)}: give some, none negative.")
+        found = partial(_found, thresholds=list(thresholds))
+        super().__init__(len(thresholds), found, names, size, pair, without, average)
         unit = "px" if size == "pixel" else ""
         self.keys = [f"{name}@{threshold:g}{unit}" for threshold in thresholds]
 
-    def value(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
-        return torch.stack([(error <= threshold).double() for threshold in self.thresholds])
-
     def compute(self) -> dict[str, Tensor]:
         return dict(zip(self.keys, self.means().unbind(), strict=True))
+
+
+def _found(error: PerJoint, thresholds: Sequence[float]) -> Float[Tensor, "value batch joint"]:
+    return torch.stack([(error <= threshold).double() for threshold in thresholds])
