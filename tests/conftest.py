@@ -40,8 +40,8 @@ def smoke(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def experiments(folder: Path) -> dict[str, Path]:
-    """The sweep of each experiment, with one seed and a few steps a job."""
-    return {name: _experiment(name, folder / name) for name in runs.options("experiment")}
+    """A sweep with one seed and a few steps a job; of the studies, their jobs are only checked."""
+    return {name: _experiment(name, folder / name) for name in ("demo",)}
 
 
 def _experiment(name: str, sweep: Path) -> Path:

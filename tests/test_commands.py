@@ -11,7 +11,7 @@ import torch
 from heatmap_research import demo
 from heatmap_research.run_store import RunStore
 
-COMMANDS = ("train", "evaluate", "check", "demo")
+COMMANDS = ("train", "evaluate", "check", "demo", "runs")
 
 # What was typed, and words of the answer: what was given, and what could be given instead.
 REFUSED = {

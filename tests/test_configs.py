@@ -17,6 +17,11 @@ LISTS = ("decoder", "metric", "callback", "logger")
 TESTED_APART = ("backbone", "trainer", "callback", "logger", "data", "augment")
 PUBLISHED = "experiment/published"
 NEED_A_MACHINE = ("gpu", "ddp")
+LOGGERS = {  # metrics.csv comes with every other
+    "csv": ["CSVLogger"],
+    "tensorboard": ["CSVLogger", "TensorBoard"],
+    "wandb": ["CSVLogger", "Wandb"],
+}
 NETS = [
     (group, option)
     for group in runs.groups()
@@ -96,12 +101,12 @@ def test_every_decoder_can_read_what_some_loss_trains(decoder):
 
 @pytest.mark.parametrize("trainer", [o for o in runs.options("trainer") if o not in NEED_A_MACHINE])
 @pytest.mark.parametrize("callback", runs.options("callback"))
-@pytest.mark.parametrize("logger", runs.options("logger"))
+@pytest.mark.parametrize("logger", [o for o in runs.options("logger") if o != "wandb_online"])
 def test_every_trainer_callback_and_logger_is_built(trainer, callback, logger, tmp_path):
     choices = (f"trainer={trainer}", f"callback=[{callback}]", f"logger=[{logger}]")
     cfg = runs.compose(*choices, f"output_dir={tmp_path}")
     built = build_trainer(cfg, RunStore(tmp_path), Lines(10, "val/argmax/pixel_error"))
-    assert len(built.loggers) == 1
+    assert [type(found).__name__ for found in built.loggers] == LOGGERS[logger]
     wanted = next(iter(cfg.callback.values()))._target_.rsplit(".", 1)[1]
     assert wanted in [type(found).__name__ for found in built.callbacks]
 
@@ -132,8 +137,8 @@ def test_every_data_set_has_three_stages_of_samples_its_schema_describes(option)
         assert sample.visible.shape == (task.schema.joints,)
 
 
-@pytest.mark.parametrize("experiment", runs.options("experiment"))
-def test_every_experiment_runs(experiment, experiments):
+@pytest.mark.parametrize("experiment", ["demo"])
+def test_an_experiment_runs(experiment, experiments):
     """Every job of its sweep, with one seed and a few steps."""
     records = [RunStore(file.parent).read() for file in experiments[experiment].glob("*/run.json")]
     assert records

@@ -17,6 +17,7 @@ from pytorch_lightning import Callback, seed_everything
 
 from heatmap_research.build import build, build_data, build_trainer
 from heatmap_research.callbacks.progress import Lines
+from heatmap_research.check import watched
 from heatmap_research.cli import conf_folder
 from heatmap_research.run import quiet_libraries
 from heatmap_research.run_store import RunStore
@@ -60,7 +61,7 @@ def lightning(cfg: DictConfig, steps: int) -> float:
             cfg.output_dir = folder
             cfg.trainer.max_steps = steps
             cfg.trainer.limit_val_batches = 0
-        trainer = build_trainer(cfg, RunStore(Path(folder)), Lines(seconds=10))
+        trainer = build_trainer(cfg, RunStore(Path(folder)), Lines(10, watched(cfg)))
         trainer.callbacks.append(clock)
         task: KeypointTask = build(cfg)
         trainer.fit(task, build_data(cfg))

@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
+from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -24,13 +25,14 @@ from heatmap_research.check import (
     refuse_strays,
     refusing,
     watched,
+    with_schema,
     with_values,
 )
 from heatmap_research.datamodule import DataModule
 from heatmap_research.net import KeypointNet
 from heatmap_research.run_store import RunStore
 from heatmap_research.task import KeypointTask
-from heatmap_research.types import IncompatibleError, Schema
+from heatmap_research.types import IncompatibleError
 
 WIRED = (
     "data",
@@ -131,14 +133,6 @@ def cost(cfg: DictConfig) -> dict[str, int]:
     return {"parameters": parameters, "macs": counter.get_total_flops() // 2}
 
 
-def with_schema(cfg: DictConfig) -> tuple[DictConfig, Schema]:
-    """The joints that are learnt, and the config with their names and tolerances filled in."""
-    schema = instantiate(cfg.data.schema, "data.schema")
-    with refusing("joints"):
-        schema = schema if cfg.joints is None else schema.only(list(cfg.joints))
-    return with_values(cfg, tolerances=list(schema.sigmas), names=list(schema.names)), schema
-
-
 def build_data(cfg: DictConfig) -> DataModule:
     names = instantiate(cfg.data.schema, "data.schema").names
     joints = None if cfg.joints is None else [names.index(n) for n in with_schema(cfg)[1].names]
@@ -151,12 +145,12 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
     every = cfg.trainer.log_every_n_steps
     watching = [NeckGradient(every), Finite(every), Throughput(every)]
     callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
-    if cfg.ema:
-        callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     cfg = with_values(cfg, monitor=watched(cfg))
     callbacks += instantiate(cfg.callback, "callback").values()
+    if cfg.ema:  # puts the average away after a validation, when others have looked
+        callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
-    loggers = list(instantiate(cfg.logger, "logger").values())
+    loggers = _loggers(cfg, store)
     with open_dict(cfg):
         trainer = OmegaConf.merge(cfg.trainer, {"_partial_": True})
     with refusing("trainer", MisconfigurationException):
@@ -168,6 +162,14 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
+
+
+def _loggers(cfg: DictConfig, store: RunStore) -> list[Logger]:
+    """metrics.csv comes with any other."""
+    loggers = list(instantiate(cfg.logger, "logger").values())
+    if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
+        loggers.insert(0, CSVLogger(store.folder, name="", version=""))
+    return loggers
 
 
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import hydra.utils
 from hydra.errors import InstantiationException
@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from heatmap_research.codec import Codec, Widths, readable
 from heatmap_research.coordinate_codec import CoordinateCodec
 from heatmap_research.grid import Grid
-from heatmap_research.types import Activation, IncompatibleError
+from heatmap_research.types import Activation, IncompatibleError, Schema
 
 
 def _number_wanted(annotation: Any, value: Any) -> str | None:
@@ -25,9 +25,11 @@ def _number_wanted(annotation: Any, value: Any) -> str | None:
     kinds = set(get_args(annotation) if union else (annotation,))
     optional = type(None) in kinds
     kinds -= {type(None)}
-    if not kinds or not kinds <= {int, float} or (optional and value is None):
+    others = kinds - {int, float}  # such as a tensor, which a config can only give as a word
+    if kinds == others or str in others or (others and not isinstance(value, str)):
         return None
-    if _is_number(value) and (float in kinds or isinstance(value, int)):
+    fits = _is_number(value) and (float in kinds or isinstance(value, int))
+    if fits or (optional and value is None):
         return None
     return ("a number" if float in kinds else "a whole number") + " or null" * optional
 
@@ -191,6 +193,19 @@ def watched(cfg: DictConfig) -> str:
             f"monitor={cfg.monitor}: no decoder={decoder} here; choose {', '.join(cfg.decoder)}."
         )
     return f"val/{decoder}/{figure}"
+
+
+def with_schema(cfg: DictConfig) -> tuple[DictConfig, Schema]:
+    """The joints that are learnt, and the config with their names and tolerances filled in."""
+    schema = instantiate(cfg.data.schema, "data.schema")
+    with refusing("joints"):
+        schema = schema if cfg.joints is None else schema.only(list(cfg.joints))
+    return with_values(cfg, tolerances=list(schema.sigmas), names=list(schema.names)), schema
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The config as a record keeps it, and as its hash is taken."""
+    return cast(dict[str, Any], OmegaConf.to_container(with_schema(cfg)[0], resolve=True))
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from heatmap_research.analysis import figures
-from heatmap_research.analysis.comparison import Arm, Run, read_arms
+from heatmap_research.analysis.comparison import Arm, read_arms
 from heatmap_research.check import instantiate
 from heatmap_research.cli import conf_folder
+from heatmap_research.run_store import RunStore
 from heatmap_research.view import of_run
 
 JUDGED_STEPS = 1000
@@ -47,7 +48,7 @@ def conclude(folder: Path, judge: bool) -> int:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(arms))
     console.print(words(arms), highlight=False)
-    examples = {arm.name: of_run(arm.runs[0].store, arm.chosen) for arm in arms}
+    examples = {arm.name: of_run(RunStore(arm.runs[0].folder), arm.chosen) for arm in arms}
     figure = folder / "demo.png"
     figures.comparison(arms, examples).savefig(figure, dpi=110)
     console.print(f"Figure: {figure}   runs: {folder}/*/*/run.json", highlight=False)
@@ -93,7 +94,7 @@ def table(arms: Sequence[Arm]) -> Table:
 
 
 def words(arms: Sequence[Arm]) -> str:
-    runs: list[Run] = [run for arm in arms for run in arm.runs]
+    runs = [run for arm in arms for run in arm.runs]
     ranked = sorted(arms, key=lambda arm: arm.mean("test", arm.chosen))
     widest = max(arms, key=lambda arm: arm.spread("test", arm.chosen))
     steps = runs[0].record["steps"]

@@ -7,14 +7,14 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -25,11 +25,10 @@ from heatmap_research.build import (
     build_trainer,
     cost,
     load_weights,
-    with_schema,
 )
 from heatmap_research.callbacks.interruption import InterruptedRunError
 from heatmap_research.callbacks.progress import Bar, Lines
-from heatmap_research.check import watched
+from heatmap_research.check import resolved, watched
 from heatmap_research.run_store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -39,7 +38,12 @@ Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 
 
 def train(
-    cfg: DictConfig, store: RunStore, choices: dict[str, Any], unread: list[str], sweep: bool
+    cfg: DictConfig,
+    store: RunStore,
+    choices: dict[str, Any],
+    unread: list[str],
+    sweep: bool,
+    watching: Sequence[Callback] = (),
 ) -> Metrics:
     quiet_libraries()
     checkpoint = None
@@ -48,24 +52,26 @@ def train(
         choices, unread = known["choices"], known["decoders_not_applicable"]
     size = cost(cfg)
     trainer = build_trainer(cfg, store, _progress(sweep, watched(cfg)))
+    trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if not checkpoint and trainer.is_global_zero:
         store.clear()
     with _recorded(store, trainer, _facts(cfg, choices, unread) | size):
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         task, data = build(cfg), build_data(cfg)
-        _announce(cfg, choices, size)
+        if not sweep:
+            _announce(cfg, choices, size)
         data.make_ready()
         continued = checkpoint is not None and trainer.is_global_zero
         with store.continued_metrics() if continued else nullcontext():
             for logger in trainer.loggers:
-                logger.log_hyperparams(_resolved(cfg))
+                logger.log_hyperparams(resolved(cfg) | _said(choices) | size)
             with _timed(store, trainer):
                 trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
             metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, unread, store)
+            _report(metrics, unread, store, sweep)
     return metrics
 
 
@@ -87,7 +93,7 @@ def evaluate(
         metrics = _evaluate(trainer, task, data, cfg.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, unread, store)
+            _report(metrics, unread, store, sweep=False)
     return metrics
 
 
@@ -141,7 +147,10 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
         if trainer.is_global_zero:
             store.update(**more)
 
+    if torch.cuda.is_available():  # an earlier job of the same process may have taken more
+        torch.cuda.reset_peak_memory_stats()
     record(status="running", **facts)
+    failed = True
     try:
         yield
     except InterruptedRunError:
@@ -151,15 +160,19 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
         record(status="failed", error=str(error))
         raise IncompatibleError(f"trainer: {' '.join(str(error).split())}") from error
     except BaseException as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
+            record(status="interrupted")
+            raise KeyboardInterrupt from error
         record(status="failed", error=f"{type(error).__name__}: {error}")
         raise
     else:
         record(status="finished", error=None, peak_memory=_peak_memory())
+        failed = False
     finally:
         for logger in trainer.loggers:
-            logger.finalize("finished")
-        if wandb := sys.modules.get("wandb"):
-            wandb.finish()  # or the next job of a sweep would write into this one's run
+            logger.finalize("failed" if failed else "success")
+        if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
+            wandb.finish(exit_code=int(failed))
 
 
 def _checkpoint(store: RunStore) -> Path:
@@ -172,11 +185,12 @@ def _checkpoint(store: RunStore) -> Path:
 
 
 def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[str, Any]:
-    config = _resolved(cfg)
+    config = resolved(cfg)
     return {
         "config_hash": run_store.config_hash(config),
         "config": config,
         "choices": choices,
+        "study": cfg.get("study"),
         "seed": cfg.seed,
         **run_store.source_version(),
         "versions": run_store.versions(),
@@ -189,8 +203,9 @@ def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[
     }
 
 
-def _resolved(cfg: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(with_schema(cfg)[0], resolve=True))
+def _said(choices: dict[str, Any]) -> dict[str, Any]:
+    """What a dashboard groups runs by."""
+    return {"arm": choices.get("arm") or "custom", "choices": choices}
 
 
 def _device() -> dict[str, Any]:
@@ -218,7 +233,7 @@ def _peak_memory() -> int:
 def _progress(sweep: bool, watched: str) -> Callback:
     if sys.stdout.isatty() and not sweep:
         return Bar(1, watched)
-    return Lines(15 if sweep else 10, watched)
+    return Lines(600 if sweep else 10, watched)
 
 
 def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) -> None:
@@ -229,15 +244,18 @@ def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) ->
     )
 
 
-def _report(metrics: Metrics, unread: list[str], store: RunStore) -> None:
+def _report(metrics: Metrics, unread: list[str], store: RunStore, sweep: bool) -> None:
+    """In a line where jobs follow each other."""
+    said = []
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
         values = "  ".join(f"{d} {_words(found[name])}" for d, found in decoders.items())
-        rest = "".join(f"  {decoder} n/a" for decoder in unread)
-        log.info(f"  {stage} {name}: {values}{rest}")
+        rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
+        said.append(f"{stage} {name}: {values}{rest}")
     seconds = store.read().get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
-    log.info(f"  {took}recorded in {store.folder}")
+    said.append(f"{took}recorded in {store.folder}")
+    log.info("; ".join(said) if sweep else "\n".join(f"  {line}" for line in said))
 
 
 def _words(figure: float) -> str:

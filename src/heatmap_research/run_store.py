@@ -22,7 +22,17 @@ VERSION = 1
 PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-core", "numpy")
 # Keys, at any depth, in which two runs of the same experiment may differ.
 INCIDENTAL = {"output_dir", "dirpath", "save_dir", "root", "cache", "logger", "launcher", "hydra"}
-INCIDENTAL |= {"resume", "workers", "accelerator", "devices", "device", "num_nodes", "strategy"}
+INCIDENTAL |= {
+    "study",
+    "pictures",
+    "resume",
+    "workers",
+    "accelerator",
+    "devices",
+    "device",
+    "num_nodes",
+    "strategy",
+}
 
 KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
 PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
@@ -75,7 +85,9 @@ class RunStore:
 
     def clear(self) -> None:
         """Of an earlier run in the same folder."""
-        for file in (self.record, self.predictions, *self.folder.glob("results/*.json")):
+        files = (self.record, self.predictions, self.folder / "traceback.txt")
+        results = self.folder.glob("results/*.json")
+        for file in (*files, *results, *self.checkpoints.glob("*.ckpt")):
             file.unlink(missing_ok=True)
 
     def update(self, **facts: Any) -> None:

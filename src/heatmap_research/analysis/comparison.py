@@ -4,30 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from heatmap_research.run_store import RunStore
-
-
-@dataclass(frozen=True)
-class Run:
-    store: RunStore
-    record: dict[str, Any]
-
-    @property
-    def arm(self) -> str:
-        return self.record["choices"]["arm"]
-
-    @property
-    def seed(self) -> int:
-        return self.record["seed"]
-
-    @property
-    def stride(self) -> float:
-        return float(self.record["config"]["stride"])
-
-    def error(self, stage: str, decoder: str) -> float:
-        return self.record["metrics"][stage][decoder]["pixel_error"]
+from heatmap_research.analysis import runs
+from heatmap_research.analysis.runs import Run
 
 
 @dataclass(frozen=True)
@@ -39,7 +18,7 @@ class Arm:
 
     @property
     def decoders(self) -> list[str]:
-        return list(self.runs[0].record["decoders"])
+        return self.runs[0].decoders
 
     @property
     def chosen(self) -> str:
@@ -47,7 +26,7 @@ class Arm:
         return min(self.decoders, key=lambda decoder: self.mean("val", decoder))
 
     def errors(self, stage: str, decoder: str) -> list[float]:
-        return [run.error(stage, decoder) for run in self.runs]
+        return [run.record["metrics"][stage][decoder]["pixel_error"] for run in self.runs]
 
     def mean(self, stage: str, decoder: str) -> float:
         return mean(self.errors(stage, decoder))
@@ -72,11 +51,7 @@ class Arm:
 
 def read_arms(folder: Path) -> list[Arm]:
     """In the order in which they were run."""
-    stores = [RunStore(record.parent) for record in folder.rglob("run.json")]
-    runs = [Run(store, store.read()) for store in stores if store.folder.parent.name != "evaluate"]
-    runs = sorted(
-        (run for run in runs if run.record["status"] == "finished"),
-        key=lambda run: run.store.record.stat().st_mtime,
-    )
-    names = dict.fromkeys(run.arm for run in runs)
-    return [Arm(name, [run for run in runs if run.arm == name]) for name in names]
+    finished = [run for run in runs.find(folder) if run.status == "finished"]
+    finished.sort(key=lambda run: (run.folder / "run.json").stat().st_mtime)
+    names = dict.fromkeys(run.arm for run in finished)
+    return [Arm(name, [run for run in finished if run.arm == name]) for name in names]

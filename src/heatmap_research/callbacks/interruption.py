@@ -32,6 +32,12 @@ class Interruption(Callback):
             signal.signal(number, handler)
         self.before = {}
 
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """The next job of a sweep is not this one's to stop."""
+        self.teardown(trainer, pl_module, "fit")
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:

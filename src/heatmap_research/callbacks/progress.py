@@ -27,35 +27,61 @@ class Report(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.began = self.last = time.monotonic()
-        self.first = trainer.global_step
+        self.first, self.loss = trainer.global_step, ""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.monotonic()
-        if self.enabled and now - self.last >= self.seconds:
-            self.last = now
-            self.say(trainer, f"loss {float(outputs['loss']):.4f}{_on_val(trainer, self.watched)}")
+        ends = trainer.global_step >= trainer.estimated_stepping_batches
+        if self.enabled and (ends or now - self.last >= self.seconds):
+            self.last, self.loss = now, f"loss {float(outputs['loss']):.4f}"
+            if not ends:
+                self.say(trainer, self.state(trainer))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The last word comes after the last validation."""
+        if self.enabled:
+            self.last = time.monotonic()
+            self.end(trainer, self.state(trainer))
+
+    def state(self, trainer: Trainer) -> str:
+        return self.loss + _on_val(trainer, self.watched)
 
     @abstractmethod
     def say(self, trainer: Trainer, state: str) -> None: ...
 
+    @abstractmethod
+    def end(self, trainer: Trainer, state: str) -> None: ...
+
 
 class Lines(Report):
     def say(self, trainer: Trainer, state: str) -> None:
-        steps, done = trainer.estimated_stepping_batches, trainer.global_step
-        rate = max(done - self.first, 1) / (self.last - self.began)
-        left = (steps - done) / rate
-        log.info(f"  step {done}/{steps}  {state}  {rate:.1f} steps/s  {left:.0f} s left")
+        left = (trainer.estimated_stepping_batches - trainer.global_step) / self._rate(trainer)
+        self._line(trainer, state, f"{left:.0f} s left")
+
+    def end(self, trainer: Trainer, state: str) -> None:
+        """Not of a training so short that it has said nothing yet."""
+        if (took := self.last - self.began) >= self.seconds:
+            self._line(trainer, state, f"done in {took:.0f} s")
+
+    def _line(self, trainer: Trainer, state: str, time_words: str) -> None:
+        steps = f"step {trainer.global_step}/{trainer.estimated_stepping_batches}"
+        log.info(f"  {steps}  {state}  {self._rate(trainer):.1f} steps/s  {time_words}")
+
+    def _rate(self, trainer: Trainer) -> float:
+        return max(trainer.global_step - self.first, 1) / (self.last - self.began)
 
 
 class Bar(Report):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
+        left = TimeRemainingColumn(elapsed_when_finished=True)
         state = TextColumn("{task.fields[state]}")
-        columns = ("training", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), state)
+        columns = ("training", BarColumn(), MofNCompleteColumn(), left, state)
         self.bar = Progress(*columns, disable=not self.enabled)
-        self.task = self.bar.add_task("", total=trainer.estimated_stepping_batches, state="")
+        steps = trainer.estimated_stepping_batches
+        self.task = self.bar.add_task("", total=steps, completed=self.first, state="")
         self.bar.start()
 
     def on_train_batch_end(
@@ -67,7 +93,8 @@ class Bar(Report):
     def say(self, trainer: Trainer, state: str) -> None:
         self.bar.update(self.task, state=state)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def end(self, trainer: Trainer, state: str) -> None:
+        self.bar.update(self.task, state=state)
         self.bar.stop()
 
     def on_exception(

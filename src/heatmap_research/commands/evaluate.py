@@ -25,14 +25,16 @@ def main() -> None:
 
 def evaluate(cfg: DictConfig, given: list[str]) -> None:
     folder = Path(cfg.run)
-    merged = _merged(cfg, folder)
+    merged = asked_of(cfg, folder)
     unread = cli.complete(merged)
     check_values(merged)
-    checkpoint = _checkpoint(folder, cfg.checkpoint)
+    checkpoint = weights_of(folder, cfg.checkpoint)
     from heatmap_research import run
     from heatmap_research.run_store import RunStore
 
     trained, store = RunStore(folder), RunStore(folder / "evaluate" / cfg.name)
+    if Path(cfg.name).name != cfg.name:
+        raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")
     if "LOCAL_RANK" not in os.environ:
         _make(store.folder, merged)
     _let_ranks_start_alike([*given, f"name={cfg.name}"])
@@ -56,7 +58,7 @@ def _let_ranks_start_alike(given: list[str]) -> None:
     HydraConfig.instance().cfg = None
 
 
-def _merged(cfg: DictConfig, folder: Path) -> DictConfig:
+def asked_of(cfg: DictConfig, folder: Path) -> DictConfig:
     """The run's own config with what was asked for in its place."""
     stored = folder / ".hydra" / "config.yaml"
     if not stored.is_file():
@@ -73,7 +75,7 @@ def _merged(cfg: DictConfig, folder: Path) -> DictConfig:
     return merged
 
 
-def _checkpoint(folder: Path, checkpoint: str) -> Path:
+def weights_of(folder: Path, checkpoint: str) -> Path:
     file = folder / "checkpoints" / f"{checkpoint}.ckpt"
     if not file.is_file():
         found = sorted(f.stem for f in file.parent.glob("*.ckpt"))

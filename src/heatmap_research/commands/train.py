@@ -6,8 +6,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research import cli
-from heatmap_research.check import check_values
+from heatmap_research import cli, sweep
+from heatmap_research.check import check_values, resolved
+from heatmap_research.run_store import RunStore
+
+log = logging.getLogger(__name__)
 
 MAY_CHANGE = (  # when a run is resumed
     *("trainer.accelerator=", "trainer.devices=", "trainer.enable_", "data.workers="),
@@ -21,21 +24,55 @@ def main() -> None:
 
 
 def train(cfg: DictConfig) -> None:
+    if cli.in_sweep():
+        _train_in_sweep(cfg)
+    else:
+        _train(cfg, _checked(cfg))
+
+
+def _checked(cfg: DictConfig) -> list[str]:
     unread = cli.complete(cfg)
     check_values(cfg)
-    from heatmap_research import run
-    from heatmap_research.run_store import RunStore
+    return unread
 
+
+def _train(cfg: DictConfig, unread: list[str]) -> None:
+    from heatmap_research import run
+
+    cli.name_in_loggers(cfg)
     store = RunStore(Path(cfg.output_dir))
     if not cfg.resume:
         OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
     try:
         run.train(cfg, store, cli.choices(), unread, cli.in_sweep())
     except run.InterruptedRunError as stop:
-        logging.getLogger(__name__).warning(
-            f"{stop}; to go on: heatmap-train resume={store.folder}"
-        )
+        command = "the same command" if cli.in_sweep() else f"heatmap-train resume={store.folder}"
+        log.warning(f"{stop}; to go on: {command}")
         sys.exit(130)
+
+
+def _train_in_sweep(cfg: DictConfig) -> None:
+    """Not if it has been done; on from its last checkpoint if it has been cut off."""
+    store = RunStore(Path(cfg.output_dir))
+    with sweep.claimed(store.folder) as free:
+        if not free:
+            log.info(f"  another process is at it: {store.folder}")
+            return
+        with sweep.failures_recorded(store, cfg, cli.choices()):
+            _train_unless_done(cfg, store)
+
+
+def _train_unless_done(cfg: DictConfig, store: RunStore) -> None:
+    unread = _checked(cfg)
+    OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
+    identity = sweep.identity(resolved(cfg))
+    if place := sweep.finished(store.folder, identity):
+        log.info(f"  finished before: {place}")
+        sweep.leave(store.folder)
+        return
+    if sweep.goes_on(store, identity):
+        cfg.resume = str(store.folder)
+    _train(cfg, unread)
 
 
 def _resumed(arguments: list[str]) -> list[str]:
