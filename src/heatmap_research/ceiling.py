@@ -1,11 +1,13 @@
 """Ceilings of codecs that are named by the options of conf/: from a config to rows and figures."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import hydra
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -13,12 +15,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from heatmap_research import annotations, cli
+from heatmap_research import annotations, budget, cli
 from heatmap_research.analysis import ceiling, ceiling_figures
+from heatmap_research.analysis.budget import spread, stages
+from heatmap_research.analysis.budget.account import is_entangled
 from heatmap_research.analysis.ceiling import Poses, Representation, Row
 from heatmap_research.annotations.schemas import schema
 from heatmap_research.check import ROOT, codec_of, refusing, with_values
-from heatmap_research.run_store import source_version
+from heatmap_research.run_store import RunStore, source_version
 from heatmap_research.types import IncompatibleError, Schema
 
 DIMENSIONS = (  # the last change fastest
@@ -38,8 +42,12 @@ PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px
 def run(cfg: DictConfig) -> None:
     check_values(cfg)
     truth = _truth(cfg)
-    joints = schema({"keypoints": list(COCO)}, None) if truth is None else truth.schema
-    jobs = list(representations(cfg, joints))
+    facts: dict[str, Any] = {}
+    if cfg.run is not None:
+        joints, jobs, facts = trained(cfg, truth)
+    else:
+        joints = schema({"keypoints": list(COCO)}, None) if truth is None else truth.schema
+        jobs = list(representations(cfg, joints))
     out = Path(cfg.out)
     with refusing("out", OSError):
         out.mkdir(parents=True, exist_ok=True)
@@ -47,7 +55,7 @@ def run(cfg: DictConfig) -> None:
     table = _rows(cfg, jobs, truth, joints)
     seconds = time.monotonic() - started
     points = "uniform" if truth is None else truth.file.name
-    facts = {"points": points, "noise": cfg.noise, "seed": cfg.seed, "padding": cfg.padding}
+    facts |= {"points": points, "noise": cfg.noise, "seed": cfg.seed, "padding": cfg.padding}
     facts |= source_version()
     ceiling.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
     console = Console(width=None if Console().is_terminal else 190)
@@ -55,11 +63,57 @@ def run(cfg: DictConfig) -> None:
         part = [row for row in table if (row["height"], row["width"]) == size]
         console.print(shown(part))
         ceiling_figures.write(part, out)
+    if cfg.run is not None:
+        known = json.loads(facts["uncertainties"])
+        widths = ", ".join(f"{name} {width:.2f}" for name, width in known.items())
+        console.print(
+            f"Uncertainty is the run's, by joint (shown: the mean), px: {widths}", highlight=False
+        )
     people = cfg.uniform.people if truth is None else int(truth.learnable.sum())
     console.print(
         f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet",
         highlight=False,
     )
+
+
+def trained(
+    cfg: DictConfig, truth: annotations.Annotations | None
+) -> tuple[Schema, list[Representation], dict[str, Any]]:
+    """A run's own codec, under a network that is sure and under one as unsure as the run's.
+
+    How unsure is measured by joint on what it predicted of val.
+    """
+    store = _finished(cfg)
+    record = store.read()
+    own = cast(DictConfig, OmegaConf.create(record["config"]))
+    joints, codec = budget.described(own)
+    if truth is not None and truth.schema.names != joints.names:
+        raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
+    good = (1 + cfg.near) / 2  # nothing here asks what is good
+    frame = budget.framed(codec, joints, good, cfg.near)
+    flip = bool(record["flip_test"])
+    with refusing(f"run={cfg.run}"):
+        stage = stages.from_tables("val", [store.read_predictions()])
+        widths = tuple(spread.uncertainty(frame, stage, flip).tolist())
+    sure = budget.represented(own, codec, record["choices"], flip, None)
+    if isinstance(sure, str):
+        raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
+    jobs = [sure]
+    if not is_entangled(sure):
+        jobs.append(replace(sure, uncertainty=widths))
+    listed = {name: round(w, 4) for name, w in zip(joints.names, widths, strict=True)}
+    return joints, jobs, {"run": cfg.run, "uncertainties": json.dumps(listed)}
+
+
+def _finished(cfg: DictConfig) -> RunStore:
+    for name, values in cfg.every.items():
+        if values is not None:
+            raise IncompatibleError(f"{name}={values}: run=DIR brings its own; leave one out.")
+    store = RunStore(Path(cfg.run))
+    for file in (store.record, store.predictions):
+        if not file.is_file():
+            raise IncompatibleError(f"run={cfg.run}: there is no {file.name} in it.")
+    return store
 
 
 def check_values(cfg: DictConfig) -> None:
@@ -74,6 +128,8 @@ def check_values(cfg: DictConfig) -> None:
     sensible, words = ROOT["seed"]
     if not sensible(cfg.seed):
         raise IncompatibleError(f"seed={cfg.seed}: give {words}.")
+    if not _is_number(cfg.near) or not 0 < cfg.near < 1:
+        raise IncompatibleError(f"near={cfg.near}: give a similarity above 0 and below 1.")
     if not cfg.grids:
         raise IncompatibleError("grids: leave at least one.")
 

@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
         ("decoder", pa.string()),
         ("geometry", pa.string()),
         ("flip_test", pa.bool_()),
-        ("uncertainty", pa.float64()),  # input pixels along each axis
+        ("uncertainty", pa.float64()),  # input pixels along each axis; the mean over joints
         ("height", pa.int32()),
         ("width", pa.int32()),
         ("mean_px", pa.float64()),  # of the crop; likewise median, p95 and bias
@@ -114,15 +114,22 @@ class Representation:
     geometry: str
     sigmas: dict[str, float | None]  # of a row, by decoder
     flip_test: bool
-    uncertainty: float
+    uncertainty: float | tuple[float, ...]  # of all joints, or of each
+    whole_pixels: bool = False  # keypoints are rounded to, before a label is drawn
 
     def __post_init__(self) -> None:
-        if not 0 <= self.uncertainty < math.inf:
-            raise IncompatibleError(
-                f"uncertainty={self.uncertainty:g}: give a width in input pixels, at least 0."
-            )
-        if self.uncertainty:
+        for width in self.widths:
+            if not 0 <= width < math.inf:
+                raise IncompatibleError(
+                    f"uncertainty={width:g}: give a width in input pixels, at least 0."
+                )
+        if max(self.widths):
             refuse_entangled(self.codec)
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        wide = self.uncertainty
+        return wide if isinstance(wide, tuple) else (wide,)
 
 
 def rows(
@@ -139,7 +146,7 @@ def rows(
     to_source = grid.geometry.to_source(boxes, grid.image_size)
     source = torch.from_numpy(poses.keypoints)
     true = geometry.apply(geometry.inverse(to_source), source).float()
-    found = _decoded(representation, poses.schema, true, noise, seed)
+    found = decoded(representation, poses.schema, true, noise, seed)
     inside = torch.stack([beyond <= 0 for beyond in grid.beyond(true)]).all(0).numpy()
     counted = inside & (poses.visible > 0)
     for decoder, points in found.items():
@@ -153,7 +160,7 @@ def rows(
             "decoder": decoder,
             "geometry": representation.geometry,
             "flip_test": representation.flip_test,
-            "uncertainty": representation.uncertainty,
+            "uncertainty": _mean(np.array(representation.widths)),
             "height": grid.image_size[0],
             "width": grid.image_size[1],
             **_errors(away),
@@ -168,19 +175,25 @@ def write(table: Sequence[Row], file: Path, **facts: str) -> None:
     pq.write_table(pa.Table.from_pylist(plain, SCHEMA.with_metadata(facts)), file)
 
 
-def _decoded(
-    representation: Representation, schema: Schema, true: Keypoints, noise: float, seed: int
+def decoded(
+    representation: Representation,
+    schema: Schema,
+    true: Keypoints,
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> dict[str, Keypoints]:
+    """By decoder, where a network of this posterior that makes no other mistake answers."""
     codec = representation.codec
+    wide = (representation.uncertainty, representation.whole_pixels)
     grid = codec.grid
     generator = torch.Generator().manual_seed(seed)
     bins = sum(math.prod(shape) for shape in grid.shapes) * true.shape[1]
     found: dict[str, list[Keypoints]] = {name: [] for name in codec.decoders}
     for people in _nearest(grid, true).split(max(1, AT_ONCE // bins)):
-        maps = _noisy(learnt(codec, people, representation.uncertainty), noise, generator)
+        maps = _noisy(learnt(codec, people, *wide), noise, generator)
         if representation.flip_test:
             mirrored = _mirrored(people, grid.image_size[1], schema.flip)
-            other = _noisy(learnt(codec, mirrored, representation.uncertainty), noise, generator)
+            other = _noisy(learnt(codec, mirrored, *wide), noise, generator)
             pairs = zip(maps, codec.mirror(other, schema.flip), strict=True)
             maps = tuple((one + two) / 2 for one, two in pairs)
         for name, decoder in codec.decoders.items():

@@ -21,14 +21,21 @@ GAUSS = ((1 - 3**-0.5) / 2, (1 + 3**-0.5) / 2)  # where a panel is looked at, as
 PROBES = ((0.23, 0.41), (0.37, 0.08), (0.71, 0.93), (0.12, 0.66), (0.5, 0.29))  # of the crop
 
 
-def learnt(codec: Codec, keypoints: Keypoints, width: float) -> Heatmaps:
+def learnt(
+    codec: Codec,
+    keypoints: Keypoints,
+    width: float | tuple[float, ...],  # of all joints, or of each
+    whole_pixels: bool = False,  # keypoints are rounded to, before a label is drawn
+) -> Heatmaps:
     """A Gaussian posterior's, of this width along each axis in input pixels; labels where it is 0.
 
     Means along the axes are taken apart, which holds for labels that are products of profiles.
     """
-    if width == 0:
-        return _labels(replace(codec, labels=EVERYWHERE), keypoints)
-    profiles = _mean(along_axes(codec), keypoints, width)
+    widest = max(width) if isinstance(width, tuple) else width
+    if widest == 0:
+        points = keypoints.round() if whole_pixels else keypoints
+        return _labels(replace(codec, labels=EVERYWHERE), points)
+    profiles = _mean(along_axes(codec), keypoints, width, widest, whole_pixels)
     return profiles if codec.grid.ndim == 1 else (heatmaps.outer(profiles),)
 
 
@@ -51,19 +58,25 @@ def along_axes(codec: Codec) -> Codec:
     return replace(codec, grid=replace(codec.grid, ndim=1), labels=EVERYWHERE)
 
 
-def _mean(codec: Codec, keypoints: Keypoints, width: float) -> Heatmaps:
-    stepped = _is_stepped(codec)
-    spacings = [spacing for _, spacing in codec.grid.lines]
-    reach = REACH * width / min(spacings)  # bins
-    positions = codec.grid.split(keypoints)
+def _mean(
+    codec: Codec,
+    keypoints: Keypoints,
+    width: float | tuple[float, ...],
+    widest: float,
+    whole_pixels: bool,
+) -> Heatmaps:
+    stepped = whole_pixels or _is_stepped(codec)
+    spacings = [1.0, 1.0] if whole_pixels else [spacing for _, spacing in codec.grid.lines]
+    reach = REACH * widest / min(spacings)  # bins, or pixels
     axes = [  # y, x
-        panels(position[..., 0].double(), width / spacing, reach, whole=stepped)
-        for position, spacing in zip(positions, spacings, strict=True)
+        panels(place.double(), _wide(width, keypoints) / spacing, reach, whole=stepped)
+        for place, spacing in zip(_places(codec, keypoints, whole_pixels), spacings, strict=True)
     ]
     total: Heatmaps = ()
     for node in range(axes[0][0].shape[-1]):
         moves = [moved[..., node] * s for (moved, _), s in zip(axes, spacings, strict=True)]
         there = keypoints + torch.stack(moves[::-1], dim=-1).to(keypoints.dtype)
+        there = there.round() if whole_pixels else there
         shares = [share[..., node, None].to(keypoints.dtype) for _, share in axes]
         parts = tuple(
             label * share for label, share in zip(_labels(codec, there), shares, strict=True)
@@ -72,8 +85,24 @@ def _mean(codec: Codec, keypoints: Keypoints, width: float) -> Heatmaps:
     return total
 
 
+def _places(codec: Codec, keypoints: Keypoints, whole_pixels: bool) -> tuple[Tensor, ...]:
+    """Along y and x, in bins or in pixels."""
+    if whole_pixels:
+        return keypoints.flip(-1).unbind(-1)
+    return tuple(position[..., 0] for position in codec.grid.split(keypoints))
+
+
+def _wide(width: float | tuple[float, ...], like: Tensor) -> Float[Tensor, "#joint 1"]:
+    """Never 0, which nothing may be divided by."""
+    widths = width if isinstance(width, tuple) else (width,)
+    return torch.tensor(widths, dtype=torch.float64, device=like.device).clamp(min=1e-9)[:, None]
+
+
 def panels(
-    position: Float[Tensor, "batch joint"], width: float, reach: float, whole: bool
+    position: Float[Tensor, "batch joint"],
+    width: float | Float[Tensor, "#joint 1"],
+    reach: float,
+    whole: bool,
 ) -> tuple[Float[Tensor, "batch joint node"], Float[Tensor, "batch joint node"]]:
     """Displacements from a position, and the probability that each stands for; all in bins.
 
@@ -85,7 +114,8 @@ def panels(
     if not whole:
         steps = torch.arange(-REACH, REACH + 1, device=position.device) * width
         edges = torch.cat([edges, steps.to(edges).expand(*position.shape, -1)], dim=-1)
-    edges = edges.clamp(-REACH * width, REACH * width).sort(-1).values
+    end = REACH * torch.as_tensor(width, dtype=edges.dtype, device=edges.device)
+    edges = torch.maximum(torch.minimum(edges, end), -end).sort(-1).values
     low, high = edges[..., :-1], edges[..., 1:]
     mass = torch.special.ndtr(high / width) - torch.special.ndtr(low / width)
     mass = mass / mass.sum(-1, keepdim=True)

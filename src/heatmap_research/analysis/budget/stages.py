@@ -1,0 +1,120 @@
+"""What a run found of one stage beside the truth, as arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float64, Int64
+
+Points = Float64[np.ndarray, "person joint 2"]  # x, y in crop pixels
+Rows = Bool[np.ndarray, " all"] | Int64[np.ndarray, " place"]
+Reading = tuple[str, bool]  # a decoder, and whether it read the maps of a flip test
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Of everyone who was looked for; others in the same image are whom one can be taken for."""
+
+    images: Int64[np.ndarray, " person"]
+    points: Points
+    visible: Int64[np.ndarray, "person joint"]  # 0 not labelled
+    scale: Float64[np.ndarray, " person"]  # square root of the person's area, source pixels
+    first: Float64[np.ndarray, "person 2"]  # source pixel that crop pixel (0, 0) lies on
+    unit: Float64[np.ndarray, "person 2"]  # source pixels per crop pixel along x and y
+
+    @property
+    def counted(self) -> Bool[np.ndarray, "person joint"]:
+        return self.visible > 0
+
+    def of(self, people: Rows) -> "Truth":
+        columns = {field.name: getattr(self, field.name)[people] for field in fields(self)}
+        return replace(self, **columns)
+
+    def neighbours(self) -> tuple[Int64[np.ndarray, " pair"], Int64[np.ndarray, " pair"]]:
+        """Everyone with everyone else of the same image."""
+        order = np.argsort(self.images, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.images[order])) + 1)
+        none = np.zeros((0, 2), dtype=np.int64)
+        pairs = [np.stack(np.meshgrid(part, part), -1).reshape(-1, 2) for part in parts]
+        one, other = np.concatenate([none, *(pair for pair in pairs if len(pair) > 1)]).T
+        return one[one != other], other[one != other]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    truth: Truth
+    found: Mapping[Reading, Points]
+    scores: Mapping[Reading, Float64[np.ndarray, "person joint"]]
+
+    def errors(self, reading: Reading) -> Points:
+        return self.found[reading] - self.truth.points
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(decoder for decoder, _ in self.found))
+
+    def halves(self) -> tuple["Stage", "Stage"]:
+        """Every other image each, so that what is fitted to one is read on the other."""
+        _, place = np.unique(self.truth.images, return_inverse=True)
+        return self.of(place % 2 == 0), self.of(place % 2 == 1)
+
+    def of(self, people: Rows) -> "Stage":
+        return Stage(
+            self.truth.of(people),
+            {reading: points[people] for reading, points in self.found.items()},
+            {reading: scores[people] for reading, scores in self.scores.items()},
+        )
+
+
+def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
+    """Of the rows of run stores, as of one evaluation without and one with a flip test."""
+    found: dict[Reading, Points] = {}
+    scores: dict[Reading, Float64[np.ndarray, "person joint"]] = {}
+    kept = [t.filter(pc.equal(t["stage"].cast(pa.string()), stage)) for t in tables]
+    if not any(map(len, kept)):
+        raise ValueError(f"stage={stage}: nothing is recorded of it.")
+    for table in kept:
+        for decoder, flip in _readings(table):
+            named = pc.equal(table["decoder"].cast(pa.string()), decoder)
+            columns = _columns(table.filter(pc.and_(named, pc.equal(table["flip_test"], flip))))
+            found[decoder, flip] = np.stack([columns["x"], columns["y"]], -1)
+            scores[decoder, flip] = columns["score"]
+    return Stage(_truth(columns), found, scores)
+
+
+def _readings(table: pa.Table) -> list[Reading]:
+    rows = table.select(["decoder", "flip_test"]).group_by(["decoder", "flip_test"]).aggregate([])
+    return [(row["decoder"], row["flip_test"]) for row in rows.to_pylist()]
+
+
+def _columns(rows: pa.Table) -> dict[str, np.ndarray]:
+    """(person, joint), people in the order of their ids."""
+    keys = {name: rows[name].to_numpy() for name in ("instance", "joint")}
+    order = np.lexsort((keys["joint"], keys["instance"]))
+    joints = int(keys["joint"].max()) + 1
+    names = [name for name in rows.column_names if name not in ("stage", "decoder", "flip_test")]
+    columns = {name: rows[name].to_numpy()[order].reshape(-1, joints) for name in names}
+    kinds = {"image": np.int64, "visible": np.int64}
+    return {name: column.astype(kinds.get(name, np.float64)) for name, column in columns.items()}
+
+
+def _truth(columns: Mapping[str, np.ndarray]) -> Truth:
+    points = np.stack([columns["x_true"], columns["y_true"]], -1)
+    first, unit = _affine(columns)
+    images, scale = columns["image"][:, 0], columns["scale"][:, 0]
+    return Truth(images, points, columns["visible"], scale, first, unit)
+
+
+def _affine(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """From the crop to the source along each axis: a line through all points known in both."""
+    lines = []
+    for axis in ("x", "y"):
+        crop = np.concatenate([columns[axis], columns[f"{axis}_true"]], -1)
+        source = np.concatenate([columns[f"{axis}_source"], columns[f"{axis}_true_source"]], -1)
+        from_middle = crop - crop.mean(-1, keepdims=True)
+        unit = (from_middle * source).sum(-1) / (from_middle**2).sum(-1).clip(1e-12)
+        lines.append((source.mean(-1) - unit * crop.mean(-1), unit))
+    (left, across), (top, down) = lines
+    return np.stack([left, top], -1), np.stack([across, down], -1)
