@@ -60,8 +60,23 @@ class Found(NamedTuple):
         return Found(*(column[index] for column in self))
 
 
+class Matches(NamedTuple):
+    """Of those found, best first: who is somebody, and who does not count."""
+
+    image: Int[np.ndarray, " found"]
+    right: Marks
+    ignored: Marks
+    wanted: Int[np.ndarray, " area"]  # how many there are to be found
+
+
 def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> dict[str, float]:
     """The ten official figures and AP at an OKS of .95; nan where there is nobody to find."""
+    matches = match(people, found, sigmas)
+    precision, recall = _curves(matches.right, matches.ignored, matches.wanted)
+    return summary(precision, recall)
+
+
+def match(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> Matches:
     people = people.rows(np.argsort(people.image, kind="stable"))
     found, rank = _ranked(found)
     left_out = np.stack([~people.counted | _outside(people.areas, a) for a in AREAS.values()])
@@ -69,8 +84,8 @@ def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) 
     outside = np.stack([_outside(found.areas, limits) for limits in AREAS.values()])
     ignored |= ~right & outside[:, None]
     order = oks.best_first(found.scores)
-    precision, recall = _curves(right[..., order], ignored[..., order], (~left_out).sum(-1))
-    return summary(precision, recall)
+    wanted = (~left_out).sum(-1)
+    return Matches(found.image[order], right[..., order], ignored[..., order], wanted)
 
 
 def true_oks(

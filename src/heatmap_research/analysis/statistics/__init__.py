@@ -1,0 +1,1 @@
+"""What measured differences say of runs and images that were not measured."""

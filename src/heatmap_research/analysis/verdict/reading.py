@@ -1,0 +1,92 @@
+"""Figures of groups of runs, each read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from heatmap_research.analysis.runs import Run
+from heatmap_research.analysis.verdict import ap, measures, tables
+from heatmap_research.analysis.verdict.settings import Group
+from heatmap_research.analysis.verdict.tables import Table
+
+
+class Drawn(NamedTuple):
+    """A run's AP of all images, then of each draw."""
+
+    images: Int[np.ndarray, " image"]
+    aps: Float[np.ndarray, " draw"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    metric: str
+    given: str | None  # decoder
+    stage: str
+    resamples: int
+    _chosen: dict[int, str] = field(default_factory=dict)
+    _read: dict[tuple[int, str], Table] = field(default_factory=dict)
+    _drawn: dict[tuple[int, str], Drawn] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.metric != "AP":
+            measures.named(self.metric)
+
+    @property
+    def unit(self) -> str:
+        return "AP" if self.metric == "AP" else measures.named(self.metric).unit
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.metric == "AP" or measures.named(self.metric).higher_is_better
+
+    def decoder(self, group: Group) -> str:
+        """The best on val over all seeds of the group; the stage that is read has no say."""
+        if id(group) not in self._chosen:
+            self._chosen[id(group)] = self._choose(list(group.runs.values()))
+        return self._chosen[id(group)]
+
+    def table(self, run: Run, decoder: str) -> Table:
+        key = (id(run), decoder)
+        if key not in self._read:
+            measure = measures.named(self.metric)
+            self._read[key] = tables.per_image(run, self.stage, decoder, measure)
+        return self._read[key]
+
+    def drawn(self, run: Run, decoder: str) -> Drawn:
+        key = (id(run), decoder)
+        if key not in self._drawn:
+            matched = ap.matched(run, self.stage, decoder)
+            self._drawn[key] = Drawn(matched.images, ap.resampled(matched, self.resamples))
+        return self._drawn[key]
+
+    def _choose(self, runs: Sequence[Run]) -> str:
+        shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]
+        if self.given is not None:
+            if self.given not in shared:
+                raise ValueError(
+                    f"decoder={self.given}: {runs[0].name} was not read by it; choose one of "
+                    f"{', '.join(shared)}, or none for the best on val."
+                )
+            return self.given
+        if len(shared) < 2:
+            return shared[0]
+        sign = -1 if self.higher_is_better else 1
+        return min(shared, key=lambda name: sign * self._on_val(runs, name))
+
+    def _on_val(self, runs: Sequence[Run], decoder: str) -> float:
+        told = [run.metric("val", decoder, self.metric) for run in runs]
+        if any(value is None for value in told):
+            told = [self._measured(run, decoder) for run in runs]
+        return float(np.mean(np.array(told, dtype=np.float64)))
+
+    def _measured(self, run: Run, decoder: str) -> float:
+        """Of a metric that was not asked for when the run was evaluated."""
+        if self.metric == "AP":
+            matched = ap.matched(run, "val", decoder)
+            return float(matched.of(np.ones((1, len(matched.images))))[0])
+        table = tables.per_image(run, "val", decoder, measures.named(self.metric))
+        totals, counts = np.array(list(table.values())).sum(0)
+        return float(totals / counts)
