@@ -1,0 +1,71 @@
+"""Where studies are kept: an SQLite file or an Optuna journal, used by one process at a time."""
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+
+SQLITE, JOURNAL = (".db", ".sqlite"), (".journal", ".log")
+
+
+@contextmanager
+def opened(place: str) -> Iterator[BaseStorage]:
+    """The storage in a file, from which a process that was killed keeps nobody away."""
+    file = Path(place)
+    if file.suffix not in SQLITE + JOURNAL:
+        raise ValueError(f"{place}: give FILE.db (SQLite) or FILE.journal")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with file.with_name(f".{file.name}.busy").open("w") as busy:
+        try:
+            fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"{place}: another heatmap-tune is at work on it") from error
+        yield _sqlite(file) if file.suffix in SQLITE else _journal(file)
+
+
+def study(
+    storage: BaseStorage, name: str, maximise: bool, asked: Mapping[str, Any]
+) -> optuna.Study:
+    """The one of this name, new or to go on with; it keeps what was asked, and takes no other."""
+    found = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        direction="maximize" if maximise else "minimize",
+        load_if_exists=True,
+    )
+    known = found.user_attrs.get("asked")
+    if known is None:
+        found.set_user_attr("asked", dict(asked))
+    elif differing := [key for key in known | asked if known.get(key) != asked.get(key)]:
+        key = differing[0]
+        more = f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
+        raise ValueError(
+            f"holds a study of {name} with {key}={known.get(key)}, now {asked.get(key)}{more}"
+        )
+    return found
+
+
+def _sqlite(file: Path) -> BaseStorage:
+    try:
+        return RDBStorage(f"sqlite:///{file}")
+    except Exception as error:  # SQLAlchemy's, Alembic's or Optuna's
+        raise ValueError(f"{file}: this is no study's file ({_first_line(error)})") from error
+
+
+def _journal(file: Path) -> BaseStorage:
+    """Its own lock may be left by a process that was killed; ours says that nobody holds it."""
+    Path(f"{file}.lock").unlink(missing_ok=True)
+    try:
+        return JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file))))
+    except Exception as error:
+        raise ValueError(f"{file}: this is no study's file ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

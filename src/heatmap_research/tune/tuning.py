@@ -1,0 +1,45 @@
+"""Tunes arms with an equal budget, and goes on where it was cut off."""
+
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from heatmap_research.callbacks.interruption import InterruptedRunError
+from heatmap_research.tune import space, studies
+from heatmap_research.tune.arms import Arm, arms_of, asked, try_out
+from heatmap_research.tune.outcome import conclude
+from heatmap_research.tune.search import Search, Trial
+from heatmap_research.tune.trial import NoSuchFigureError, train
+from heatmap_research.types import IncompatibleError
+
+
+def run(cfg: DictConfig) -> None:
+    space.check(cfg)
+    search, arms = space.search_of(cfg), arms_of(cfg)
+    for arm in arms:
+        try_out(arm, search, cfg.tune.looks)
+    found = _search(cfg, search, arms)
+    conclude(cfg, search, arms, found)
+
+
+def _search(cfg: DictConfig, search: Search, arms: list[Arm]) -> dict[str, list[Trial]]:
+    folder = Path(cfg.tune.folder).resolve()
+    fatal = (NoSuchFigureError, InterruptedRunError)
+    with space.named("tune.storage"), studies.opened(str(cfg.tune.storage)) as storage:
+        known = {
+            arm.name: studies.study(storage, arm.name, search.maximise, asked(arm, search, cfg))
+            for arm in arms
+        }
+        for name, study in known.items():
+            if not study.trials and any((folder / name).glob("*/run.json")):
+                raise IncompatibleError(
+                    f"tune.folder={cfg.tune.folder}: it holds runs of {name} that "
+                    f"tune.storage={cfg.tune.storage} knows nothing of: choose another folder."
+                )
+        return {
+            arm.name: search.run(
+                partial(train, arm, search, folder, cfg.tune.looks), known[arm.name], fatal
+            )
+            for arm in arms
+        }
