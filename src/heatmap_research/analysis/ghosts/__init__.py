@@ -1,0 +1,1 @@
+"""What a pair of vectors makes of a joint that may be in more than one place: simulations."""

@@ -1,0 +1,1 @@
+"""Codecs at work on points that are known, each beside its law: what figures are made of."""

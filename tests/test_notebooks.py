@@ -1,0 +1,130 @@
+"""The notebooks as they are read on the web, and as they run."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import runs
+from nbclient import NotebookClient
+
+from heatmap_research.analysis.runs import find
+
+FOLDER = runs.ROOT / "notebooks"
+NAMES = (
+    "01_quantisation",
+    "02_two_d_versus_one_d",
+    "03_ghosts_and_occlusion",
+    "04_error_budget",
+)
+READ_RUNS = ("02_two_d_versus_one_d", "04_error_budget")
+STRIP = ("--keep-output", "--extra-keys", "metadata.language_info")
+MACHINE = re.compile(r"/(work|root|home|tmp|usr|opt|mnt|Users)/|site-packages")
+
+
+def read(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in notebook.cells for output in cell.get("outputs", ())]
+
+
+def figures(notebook: nbformat.NotebookNode) -> int:
+    return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
+
+
+def code(cell: nbformat.NotebookNode) -> str:
+    return "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
+
+
+def test_these_are_all_notebooks():
+    assert sorted(file.stem for file in FOLDER.glob("*.ipynb")) == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_small_and_shows_what_it_drew(name):
+    notebook = read(name)
+    assert (FOLDER / f"{name}.ipynb").stat().st_size < 500_000
+    assert figures(notebook) >= 3
+    assert {output.output_type for output in outputs(notebook)} <= {
+        "display_data", "execute_result", "stream"
+    }  # fmt: skip
+    assert {output.get("name", "stdout") for output in outputs(notebook)} == {"stdout"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_has_a_caption(name):
+    """The next cell's first words, numbered in order."""
+    cells = read(name).cells
+    drawn = [
+        place
+        for place, cell in enumerate(cells)
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", ()))
+    ]
+    for number, place in enumerate(drawn, start=1):
+        caption = cells[place + 1]
+        assert caption.cell_type == "markdown"
+        assert caption.source.startswith(f"**Figure {number}. ")
+        assert len(caption.source.split()) >= 25
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_imports_and_plots_and_defines_nothing(name):
+    nodes = [
+        node
+        for cell in read(name).cells
+        if cell.cell_type == "code"
+        for node in ast.walk(ast.parse(code(cell)))
+    ]
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    assert not [node for node in nodes if isinstance(node, definitions)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_says_nothing_of_the_machine_it_ran_on(name):
+    notebook = read(name)
+    text = [str(cell.source) for cell in notebook.cells]
+    text += [output.get("text", "") for output in outputs(notebook)]
+    data = [output.get("data", {}) for output in outputs(notebook)]
+    text += [str(each[kind]) for each in data for kind in each if kind.startswith("text/")]
+    assert not MACHINE.search("\n".join(text))
+    command = [sys.executable, "-m", "nbstripout", "--verify", *STRIP]
+    done = subprocess.run([*command, FOLDER / f"{name}.ipynb"], capture_output=True, text=True)
+    assert done.returncode == 0, "run make notebooks, or nbstripout as in .pre-commit-config.yaml"
+
+
+@pytest.fixture(scope="module")
+def few(folder: Path) -> Path:
+    """The sweep that notebooks read, of two seeds and a few steps a run; and two budgets."""
+    sweep = folder / "notebooks"
+    steps = ("seed=0,1", "trainer.max_steps=3", "trainer.log_every_n_steps=1", *runs.TINY)
+    dotted = f"hydra.sweep.dir={sweep}"
+    runs.succeed("train", "-m", "experiment=notebooks", *steps, dotted, cwd=sweep)
+    for run in {run.arm: run for run in find(sweep)}.values():
+        runs.succeed("budget", f"run={run.folder}", cwd=sweep)
+    return sweep
+
+
+def execute(name: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    notebook = read(name)
+    before = figures(notebook)
+    resources = {"metadata": {"path": str(FOLDER)}}
+    NotebookClient(notebook, timeout=240, kernel_name="python3", resources=resources).execute()
+    assert figures(notebook) == before
+    assert "stderr" not in {output.get("name") for output in outputs(notebook)}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in READ_RUNS])
+def test_a_notebook_runs(name, monkeypatch):
+    execute(name, monkeypatch, {})
+
+
+@pytest.mark.parametrize("name", READ_RUNS)
+def test_a_notebook_that_reads_runs_takes_any_sweep_of_its_kind(name, few, monkeypatch):
+    execute(name, monkeypatch, {"HEATMAP_NOTEBOOK_RUNS": str(few)})
