@@ -1,6 +1,5 @@
 """Figures of ceilings; they take rows, and know no codec."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -12,8 +11,9 @@ from matplotlib.lines import Line2D
 
 from heatmap_research.analysis.ceiling import Row
 from heatmap_research.analysis.figures import COLOURS
+from heatmap_research.analysis.laws import quantisation
 
-FLOOR = (math.sqrt(2) + math.asinh(1)) / 6  # mean distance from the middle of a square, in sides
+FLOOR = quantisation.mean_distance(1, 1)  # of the middle of a square, in sides
 LEAST = 1e-5  # pixels: what is less is float32's own
 DOTS = 80  # an inch
 MARKERS = {"2d": "o", "1d": "s"}

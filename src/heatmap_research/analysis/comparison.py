@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 from heatmap_research.analysis import runs
+from heatmap_research.analysis.laws import quantisation
 from heatmap_research.analysis.runs import Run
 
 
@@ -45,8 +46,9 @@ class Arm:
 
     @property
     def floor(self) -> float:
-        """Mean error of the middle of the right bin, (sqrt 2 + asinh 1) / 6 of a stride."""
-        return 0.3826 * self.runs[0].stride
+        """Mean error of the middle of the right bin."""
+        stride = self.runs[0].stride
+        return quantisation.mean_distance(stride, stride)
 
 
 def read_arms(folder: Path) -> list[Arm]:

@@ -4,6 +4,7 @@ from typing import ClassVar
 import torch
 
 from heatmap_research import heatmaps
+from heatmap_research.decoders._published import check_kernel
 from heatmap_research.types import Heatmap, Position
 
 
@@ -20,11 +21,7 @@ class DarkPublished:
     floor: float  # values are raised to this before the logarithm
 
     def __post_init__(self) -> None:
-        if self.size < 3 or self.size % 2 == 0:
-            raise ValueError(
-                f"decoder.dark_published.size={self.size}: a kernel has an odd number of bins, at "
-                "least 3."
-            )
+        check_kernel("decoder.dark_published.size", self.size)
         if self.floor <= 0:
             raise ValueError(
                 f"decoder.dark_published.floor={self.floor:g}: its logarithm needs it above 0."

@@ -4,6 +4,7 @@ from typing import ClassVar
 import torch
 
 from heatmap_research import heatmaps
+from heatmap_research.decoders._published import check_kernel, check_range
 from heatmap_research.types import Heatmap, Position
 
 
@@ -21,13 +22,8 @@ class DarkSimcc:
     epsilon: float  # added to second differences
 
     def __post_init__(self) -> None:
-        if self.size < 3 or self.size % 2 == 0:
-            raise ValueError(
-                f"decoder.dark_simcc.size={self.size}: a kernel has an odd number of bins, at "
-                "least 3."
-            )
-        if not 0 < self.low < self.high:
-            raise ValueError(f"decoder.dark_simcc.low={self.low:g}: choose from 0 to high.")
+        check_kernel("decoder.dark_simcc.size", self.size)
+        check_range("decoder.dark_simcc.low", self.low, self.high)
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         centre = heatmaps.argmax(heatmap)

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from heatmap_research import heatmaps
+from heatmap_research.decoders._published import check_kernel
 from heatmap_research.types import Activation, Heatmap, Position
 
 
@@ -24,8 +25,8 @@ class Smoothed:
     def __post_init__(self) -> None:
         if self.sigma <= 0:
             raise ValueError(f"sigma={self.sigma:g}: a blur's width in input pixels is above 0.")
-        if self.size is not None and (self.size < 3 or self.size % 2 == 0):
-            raise ValueError(f"size={self.size}: a kernel has an odd number of bins, at least 3.")
+        if self.size is not None:
+            check_kernel("size", self.size)
 
     @property
     def needs(self) -> Activation | None:
