@@ -182,3 +182,10 @@ def test_a_figure_of_a_decoder_that_is_not_there_is_not_followed():
     cfg = runs.compose("monitor=dark/pixel_error")
     with pytest.raises(IncompatibleError, match=r"no decoder=dark here; choose argmax"):
         watched(cfg)
+
+
+def test_a_callback_or_logger_that_is_null_is_left_out(tmp_path):
+    choices = ("callback.pictures=null", "logger.csv=null", f"output_dir={tmp_path}")
+    built = build_trainer(runs.compose(*choices), RunStore(tmp_path), Lines(10, "val/argmax/x"))
+    assert not built.loggers
+    assert "Pictures" not in [type(found).__name__ for found in built.callbacks]

@@ -146,7 +146,7 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
     watching = [NeckGradient(every), Finite(every), Throughput(every)]
     callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
     cfg = with_values(cfg, monitor=watched(cfg))
-    callbacks += instantiate(cfg.callback, "callback").values()
+    callbacks += _given(cfg.callback, "callback")
     if cfg.ema:  # puts the average away after a validation, when others have looked
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
@@ -164,9 +164,14 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
         )
 
 
+def _given(group: DictConfig, name: str) -> list[Any]:
+    """NAME=null leaves one out."""
+    return [each for each in instantiate(group, name).values() if each is not None]
+
+
 def _loggers(cfg: DictConfig, store: RunStore) -> list[Logger]:
     """metrics.csv comes with any other."""
-    loggers = list(instantiate(cfg.logger, "logger").values())
+    loggers = _given(cfg.logger, "logger")
     if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
         loggers.insert(0, CSVLogger(store.folder, name="", version=""))
     return loggers
