@@ -127,6 +127,32 @@ def test_p_is_below_5_percent_where_the_interval_leaves_0_out(seed, seeds, sprea
     assert found.p == pytest.approx(float(2 * squares.chance(abs(found.estimate))), rel=1e-9)
 
 
+@given(st.integers(0, 500), st.sampled_from([2, 3, 5]), st.sampled_from([0.0, 0.1, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_a_claim_about_more_is_never_surer_than_one_about_less(seed, seeds, spread):
+    draw = rng(seed)
+    values = draw.normal(0.3, 1, (seeds, 30)) + draw.normal(0, spread, (seeds, 1))
+    found = two_way.two_way(values)
+    for population in (SEEDS, IMAGES):
+        less = two_way.two_way(values, population)
+        assert found.high - found.low >= (less.high - less.low) * (1 - 1e-4)
+        assert found.p >= less.p * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.3, 0.5, 1.0])
+def test_two_seeds_that_lie_close_together_by_chance_prove_nothing(spread):
+    """Of 4000 tables without a difference, p is below .01 in no more than 1 %, but for chance."""
+    draw = rng(int(10 * spread))
+    shape = (4000, 2, 64)
+    values = draw.normal(0, 0.6, shape) + draw.normal(0, spread, (*shape[:2], 1))
+    values += draw.normal(0, 1, (shape[0], 1, shape[2]))
+    squares = two_way.mean_squares(values)
+    p = 2 * squares.chance(np.abs(squares.mean))
+    assert (p < 0.05).mean() < 0.06  # a standard error is .0034
+    assert (p < 0.01).mean() < 0.015  # .0016
+    assert (p < 0.001).mean() < 0.003  # .0005
+
+
 def test_one_seed_covers_new_images_only_and_says_so():
     values = rng().normal(0, 1, (1, 50))
     found = two_way.two_way(values)

@@ -21,7 +21,7 @@ WORLDS = {
     "no seed effect": World(seed=0.0),
     "their interaction dominates": World(seed=0.01, image=0.05, person=0.05, crossed=0.4),
 }
-SEED_COUNTS = (3, 5, 10)
+SEED_COUNTS = (2, 3, 5, 10)
 IMAGE_COUNT = 200
 BLOCK = 100  # tables
 ARMS = 4  # all alike, in pairs

@@ -21,7 +21,7 @@ class Interval:
     method: str
     freedom: float  # degrees of freedom of its standard error
     error: float  # standard error
-    parts: tuple[student.Part, ...] = ()  # variances it is the root of, where two make it
+    tails: student.Tails | None = None  # where two make it
 
     @property
     def p(self) -> float:
@@ -40,16 +40,13 @@ class Interval:
         return self._chance(room)
 
     def _chance(self, distance: float) -> float:
-        """Degrees of freedom that are right at the level are too many far out in the tail."""
-        chances = [student.above(distance / self.error, self.freedom)]
-        if self.parts:
-            chances.append(student.above_both(distance, *self.parts))
-        return float(max(chances))
+        near = float(student.above(distance / self.error, self.freedom))
+        return near if self.tails is None else max(near, float(self.tails.above(distance)))
 
     def with_error(self, error: float) -> "Interval":
-        grown = (error / self.error) ** 2 if self.error else 1.0
-        parts = tuple((variance * grown, freedom) for variance, freedom in self.parts)
-        kept = (self.level, self.population, self.method, parts if self.error else ())
+        known = self.tails is not None and self.error > 0
+        tails = self.tails.times((error / self.error) ** 2) if known else None  # type: ignore[union-attr]
+        kept = (self.level, self.population, self.method, tails)
         return around(self.estimate, error, self.freedom, *kept)
 
 
@@ -60,8 +57,8 @@ def around(
     level: float,
     population: str,
     method: str,
-    parts: tuple[student.Part, ...] = (),
+    tails: student.Tails | None = None,
 ) -> Interval:
     reach = float(student.quantile((1 + level) / 2, freedom)) * error
     ends = (estimate - reach, estimate + reach)
-    return Interval(estimate, *ends, level, population, method, freedom, error, parts)
+    return Interval(estimate, *ends, level, population, method, freedom, error, tails)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -66,6 +67,27 @@ def above_both(distance: Numbers, first: Part, second: Part) -> Numbers:
         low, high = np.where(more, middle, low), np.where(more, high, middle)
     chance = above(low, many)
     return np.where(np.asarray(distance) > 0, chance, 1 - chance)
+
+
+@dataclass(frozen=True)
+class Tails:
+    """What holds far out, where degrees of freedom that are right at one level are too many."""
+
+    parts: tuple[Part, Part]  # variances that add up to that of a mean
+    alone: tuple[Part, Part]  # of the mean if only one of both were drawn anew
+
+    def above(self, distance: Numbers) -> Numbers:
+        """The greatest of the chances: to be surer of both than of one makes no sense."""
+        errors = [np.sqrt(np.maximum(variance, 1e-300)) for variance, _ in self.alone]
+        chances = [above(distance / e, part[1]) for e, part in zip(errors, self.alone, strict=True)]
+        return functools.reduce(np.maximum, [above_both(distance, *self.parts), *chances])
+
+    def times(self, factor: float) -> "Tails":
+        def grown(parts: tuple[Part, Part]) -> tuple[Part, Part]:
+            (one, few), (other, many) = parts
+            return (one * factor, few), (other * factor, many)
+
+        return Tails(grown(self.parts), grown(self.alone))
 
 
 def power(ratio: float, freedom: float, level: float) -> float:

@@ -56,18 +56,21 @@ class MeanSquares:
         freedom = np.minimum(self._satterthwaite(seed, image, total), self._apart(seed, image))
         return np.sqrt(total / cells), np.maximum(freedom, min(self.seeds, self.images) - 1)
 
-    def parts(self) -> tuple[student.Part, student.Part]:
-        """What seeds and images each add to the squared error, with their degrees of freedom."""
+    def tails(self) -> student.Tails:
         seed, image = self._at_least_residual()
         cells = self.seeds * self.images
-        adds = ((seed - self.residual) / cells, image / cells)
-        return (adds[0], self.seeds - 1.0), (adds[1], self.images - 1.0)
+        return student.Tails(
+            self._parts((seed - self.residual) / cells, image / cells),
+            self._parts(self.seed / cells, self.image / cells),
+        )
 
     def chance(self, distance: Numbers) -> Numbers:
         """That the mean is off by more than this, one way; `Interval` has it of one table."""
         error, freedom = self.error(BOTH)
-        found = student.above(distance / error, freedom)
-        return np.maximum(found, student.above_both(distance, *self.parts()))
+        return np.maximum(student.above(distance / error, freedom), self.tails().above(distance))
+
+    def _parts(self, seed: Numbers, image: Numbers) -> tuple[student.Part, student.Part]:
+        return (seed, self.seeds - 1.0), (image, self.images - 1.0)
 
     def _at_least_residual(self) -> tuple[Numbers, Numbers]:
         seed, image = (np.maximum(one, self.residual) for one in (self.seed, self.image))
@@ -80,14 +83,17 @@ class MeanSquares:
         return total**2 / np.maximum(spread, np.finfo(float).tiny)
 
     def _apart(self, seed: Numbers, image: Numbers) -> Numbers:
-        """Those of an interval to which seeds and images each add what they would alone.
+        """Those of an interval to which seeds and images each add what they would alone, and which
+        is no narrower than that of either.
 
         Satterthwaite's are too many, by chance, where few seeds happen to lie close together.
         """
         parts = (seed - self.residual, image)
-        reaches = [_reach(n - 1.0) for n in (self.seeds, self.images)]
-        squared = sum(t**2 * part for t, part in zip(reaches, parts, strict=True))
-        ratio = np.sqrt(squared / np.maximum(sum(parts), np.finfo(float).tiny))
+        squares = [_reach(n - 1.0) ** 2 for n in (self.seeds, self.images)]
+        both = sum(t * part for t, part in zip(squares, parts, strict=True))
+        alone = np.maximum(squares[0] * self.seed, squares[1] * self.image)
+        total = np.maximum(sum(parts), np.finfo(float).tiny)
+        ratio = np.sqrt(np.maximum(both, alone) / total)
         low, high = sorted((self.seeds - 1.0, self.images - 1.0))
         return student.freedom(0.975, np.maximum(ratio, 1.96), low, high)
 
@@ -150,6 +156,6 @@ def interval(
     error, freedom = squares.error(population)
     if population != BOTH:
         method = "t over seeds" if population == SEEDS else "t over images"
-    parts = () if population != BOTH else tuple((float(v), f) for v, f in squares.parts())
+    tails = squares.tails() if population == BOTH else None
     found = (float(squares.mean), float(error), float(freedom))
-    return around(*found, level, meant, method, parts)
+    return around(*found, level, meant, method, tails)
