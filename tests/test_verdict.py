@@ -1,5 +1,7 @@
 """From run folders, written as runs write them, to sentences."""
 
+import contextlib
+import io
 import json
 import logging
 import re
@@ -10,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from heatmap_research import average_precision
 from heatmap_research.analysis import runs as found_runs
@@ -30,15 +34,21 @@ def person_count(images: int) -> np.ndarray:
     return np.repeat(np.arange(images), 1 + np.arange(images) % 3)
 
 
-def predictions(seed: int, added: float, spreads=SPREADS, images=IMAGES, joints=JOINTS) -> pa.Table:
-    """Errors of images are shared by all runs; what is added is along x."""
+def predictions(
+    seed: int, added: float, spreads=SPREADS, images=IMAGES, joints=JOINTS, **truths: float
+) -> pa.Table:
+    """Errors of images are shared by all runs; what is added is along x.
+
+    `truths`: `moved` in the image, `cropped` in the crop alone, `covered` of those visible.
+    """
     tables = []
     for number, stage in enumerate(("val", "test")):
         image = person_count(images)
         shape = (len(image), joints)
         shared, own = np.random.default_rng(number), np.random.default_rng([number, seed])
         truth = shared.uniform(10, 50, (*shape, 2))
-        visible = np.where(shared.random(shape) < 0.1, 0, 2)
+        hidden, over = shared.random(shape), np.random.default_rng(number).random(shape)
+        visible = np.where(hidden < 0.1, 0, np.where(over < truths.get("covered", 0), 1, 2))
         away = shared.normal(0, 0.2, (*shape, 2)) + own.normal(0, 0.05, (*shape, 2))
         away[..., 0] += 0.02 * own.normal()
         for decoder, spread in spreads.items():
@@ -53,9 +63,10 @@ def predictions(seed: int, added: float, spreads=SPREADS, images=IMAGES, joints=
                 "flip_test": np.zeros(len(image) * joints, bool),
             }
             for suffix, places, factor in (("", points, 1), ("_source", points, 2)):
+                whole = truths.get("moved", 0) if suffix else truths.get("cropped", 0)
                 for axis, name in enumerate("xy"):
-                    columns[name + suffix] = factor * places[..., axis].ravel()
-                    columns[f"{name}_true{suffix}"] = factor * truth[..., axis].ravel()
+                    columns[name + suffix] = whole + factor * places[..., axis].ravel()
+                    columns[f"{name}_true{suffix}"] = whole + factor * truth[..., axis].ravel()
             length = len(image) * joints
             columns |= {"stage": [stage] * length, "decoder": [decoder] * length}
             arrays = [pa.array(columns[name]) for name in PREDICTIONS.names]
@@ -63,9 +74,12 @@ def predictions(seed: int, added: float, spreads=SPREADS, images=IMAGES, joints=
     return pa.concat_tables(tables).unify_dictionaries()
 
 
-def write(folder: Path, arm="simcc", seed=0, added=0.0, sigma=2, status="finished", **more) -> Path:
+def write(
+    folder: Path, arm="simcc", seed=0, added=0.0, sigma=2, status="finished", config=None, **more
+) -> Path:
+    asked = config or {}
     config = {"seed": seed, "sigma": sigma, "stride": 1, "tolerances": TOLERANCES, "joints": None}
-    config |= {"data": {"test": {}, "val": {}}, "target": {"sigma": sigma}}
+    config |= {"data": {"test": {}, "val": {}}, "target": {"sigma": sigma}} | asked
     folder.mkdir(parents=True)
     store = RunStore(folder)
     table = predictions(seed, added, **more)
@@ -171,9 +185,47 @@ def test_what_is_not_told_apart_says_what_could_have_been_found(tmp_path):
     (verdict,) = judge(runs, margin=0.0001)
     assert not verdict.different
     assert not verdict.equivalent
-    assert "are not told apart: they differ by 0.0" in verdict.words
+    assert "differ by 0.000 px and are not told apart (95 % interval -0.0" in verdict.words
     assert "would be found four times in five" in verdict.words
-    assert "nor are they shown to be equivalent within 0.0001 px" in verdict.words
+    assert "They are not shown to be equivalent within 0.0001 px (90 % interval" in verdict.words
+
+
+def test_what_is_not_told_apart_is_named_with_its_side_and_an_interval_of_its_own(tmp_path):
+    """Three arms, of which two differ by more than their interval, but not among three tests."""
+    runs = sweep(tmp_path, {"a": 0.0, "b": 0.01, "c": 0.01})
+    noisy = [run for run in runs if run.arm == "a"]
+    for run, (x, y) in zip(noisy, ((0.0, 0.0), (-0.004, 0.0), (0.0032, 0.0)), strict=True):
+        move(run.folder, x, y)
+    one = judge(runs, margin=0.02)[0]
+    assert one.interval.high < 0
+    assert one.p < 0.05 < one.p_holm
+    words = (
+        r"a \(dark\) is lower than b \(dark\) by 0\.0\d+ px, but they are not told apart \(95 % "
+        r"interval of this comparison alone 0\.0\d+ to 0\.0\d+, .*; "
+        r"p = \.\d+ among 3 comparisons\)\. .*"
+    )
+    assert re.fullmatch(words, one.words)
+
+
+def move(folder: Path, x: float, y: float) -> None:
+    store = RunStore(folder)
+    table = store.read_predictions()
+    for name, by in (("x", x), ("y", y)):
+        column = pa.array((table[name].to_numpy() + by).astype(np.float32))
+        table = table.set_column(table.column_names.index(name), name, column)
+    store.write_predictions(table)
+
+
+@pytest.mark.parametrize("margin", [0.011, 0.02, 0.05])
+def test_equivalence_is_where_its_interval_lies_within_the_margin(margin, tmp_path):
+    runs = sweep(tmp_path, {"simcc": 0.01, "ce_2d": 0.0})
+    for seed, run in enumerate(run for run in runs if run.arm == "simcc"):
+        move(run.folder, 0.003 * seed, 0.0)
+    (verdict,) = judge(runs, margin=margin)
+    ends = re.search(r"90 % interval (\S+) to (\S+);", verdict.words).groups()
+    known = verdict.interval
+    assert float(ends[0]) + float(ends[1]) == pytest.approx(2 * abs(known.estimate), abs=2e-3)
+    assert verdict.equivalent == (-margin < float(ends[0]) and float(ends[1]) < margin)
 
 
 def shift(folder: Path, spread: float) -> None:
@@ -190,7 +242,8 @@ def test_equivalence_is_told_within_a_margin_given_beforehand(tmp_path):
     runs = sweep(tmp_path, {"simcc": 0.001, "ce_2d": 0.0})
     (verdict,) = judge(runs, margin=0.05)
     assert verdict.equivalent
-    assert "They are equivalent within 0.05 px." in verdict.words
+    assert "is better than" in verdict.words  # by a thousandth of a pixel
+    assert "They are equivalent within 0.05 px (90 % interval 0.0009" in verdict.words
     with pytest.raises(ValueError, match="margin=0: it must be greater than 0"):
         judge(runs, margin=0.0)
 
@@ -273,6 +326,134 @@ def test_other_images_are_refused(tmp_path):
         judge(found_runs.find(tmp_path))
 
 
+def test_other_joints_of_images_of_the_same_numbers_are_refused(tmp_path):
+    """As of two sizes of crop that a program renders: its image is the crop."""
+    write(tmp_path / "a", "simcc", config={"image_size": [32, 32]})
+    write(tmp_path / "b", "ce_2d", config={"image_size": [64, 64]}, moved=3.0)
+    with pytest.raises(ValueError, match="test images of a and b have the same numbers") as told:
+        judge(found_runs.find(tmp_path))
+    assert "true joints are up to 3 px of the image apart" in str(told.value)
+    assert str(told.value).endswith("; image_size is [32, 32] and [64, 64].")
+
+
+def test_joints_covered_for_one_arm_alone_are_refused(tmp_path):
+    write(tmp_path / "a", "simcc", config={"data": {"occlusion": 0.0}})
+    write(tmp_path / "b", "ce_2d", config={"data": {"occlusion": 0.5}}, covered=0.5)
+    with pytest.raises(ValueError, match=r"joints differ in whether they are visible; data\.occl"):
+        judge(found_runs.find(tmp_path))
+
+
+def test_seeds_that_met_other_images_are_refused(tmp_path):
+    for arm in ("simcc", "ce_2d"):
+        write(tmp_path / f"{arm}_0", arm, 0)
+        write(tmp_path / f"{arm}_1", arm, 1, moved=3.0)
+    with pytest.raises(ValueError, match="of ce_2d_0 and ce_2d_1 have the same numbers"):
+        judge(found_runs.find(tmp_path))
+
+
+def test_other_crops_are_refused_in_their_pixels_but_not_in_those_of_the_image(tmp_path):
+    write(tmp_path / "a", "simcc")
+    write(tmp_path / "b", "ce_2d", cropped=3.0)
+    write(tmp_path / "c", "udp", cropped=0.5)  # where geometries of a crop put its pixels
+    runs = found_runs.find(tmp_path)
+    with pytest.raises(ValueError, match=r"their crops differ .* mean_oks and AP do not depend"):
+        judge(runs)
+    assert len(judge(runs, metric="mean_oks")) == 3
+    assert len(judge([run for run in runs if run.arm != "ce_2d"])) == 1
+
+
+def test_settings_that_differ_in_their_truth_are_averaged_over(tmp_path):
+    for arm in ("simcc", "ce_2d"):
+        for share in (0.0, 0.5):
+            config = {"data": {"occlusion": share}}
+            write(tmp_path / f"{arm}_{share}", arm, config=config, covered=share)
+    over, *each = judge(found_runs.find(tmp_path))
+    assert over.over == ("data.occlusion",)
+    assert len(each) == 2
+
+
+def test_what_arms_differ_in_besides_is_told(tmp_path):
+    """Once, however often the config has it; not the head's stride, which is the arm's own."""
+    data = {"pool": 64, "train": {"pool": 64}}
+    more = {"stride": 4, "trainer": {"max_steps": 60}, "data": data}
+    write(tmp_path / "a", "ce_2d", 0, config=more)
+    data = {"pool": 256, "train": {"pool": 256}}
+    more = {"stride": 0.5, "trainer": {"max_steps": 20}, "data": data}
+    write(tmp_path / "b", "simcc", 0, config=more)
+    runs = found_runs.find(tmp_path)
+    (verdict,) = judge(runs)
+    told = "ce_2d also differs in data.pool (64, not 256) and trainer.max_steps (60, not 20)"
+    assert verdict.notes == (told,)
+    assert verdict.words.endswith(f". {told}.")
+    (by_steps,) = judge(runs, by="trainer.max_steps")
+    assert "stride (4, not 0.5)" in by_steps.notes[0]
+
+
+def test_an_option_and_what_it_brings_are_told_once(tmp_path):
+    for arm, first, name in (("a", 0, "udp"), ("b", -0.5, "center")):
+        place = {"geometry": {"first": first}}
+        config = place | {"data": {"train": place}, "backbone": {"options": {"depth": first}}}
+        folder = write(tmp_path / arm, arm, config=config)
+        RunStore(folder).update(choices={"arm": arm, "geometry": name})
+    (verdict,) = judge(found_runs.find(tmp_path))
+    told = "a also differs in geometry (udp, not center) and backbone.options.depth (0, not -0.5)"
+    assert verdict.notes == (told,)
+
+
+def test_what_differs_in_each_setting_is_told_of_all_of_them(tmp_path):
+    for arm, sigma, steps in (("a", 2, 60), ("a", 4, 30), ("b", 2, 20), ("b", 4, 20)):
+        config = {"trainer": {"max_steps": steps}}
+        write(tmp_path / f"{arm}{sigma}", arm, sigma=sigma, config=config)
+    over, *each = judge(found_runs.find(tmp_path))
+    assert over.notes == ("a also differs in trainer.max_steps (60, not 20; 30, not 20)",)
+    assert [v.notes for v in each] == [
+        ("a also differs in trainer.max_steps (60, not 20)",),
+        ("a also differs in trainer.max_steps (30, not 20)",),
+    ]
+
+
+def test_a_metric_that_no_joint_counts_in_is_refused(two):
+    told = "metric=pixel_error_covered: on val there is no joint that counts in it (ce_2d_2_0, "
+    with pytest.raises(ValueError, match=re.escape(told)):
+        judge(two, metric="pixel_error_covered")
+    with pytest.raises(ValueError, match="_covered: on test there is no joint that counts in it"):
+        judge(two, metric="pixel_error_covered", decoder="dark")
+
+
+@pytest.mark.parametrize("size", ["-2", "0", "nan", "inf"])
+def test_a_distance_within_which_nothing_is_found_is_refused(size, two):
+    with pytest.raises(ValueError, match=f"metric=PCK@{size}px: the distance must be greater"):
+        judge(two, metric=f"PCK@{size}px")
+
+
+def test_predictions_that_are_gone_or_damaged_are_named_with_what_helps(tmp_path):
+    runs = sweep(tmp_path, {"simcc": 0.4, "ce_2d": 0.0}, seeds=(0, 1))
+    file = runs[2].folder / "predictions.parquet"
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"simcc_2_0: its predictions\.parquet is damaged: .*run="):
+        judge(runs)
+    file.unlink()
+    with pytest.raises(
+        ValueError, match=r"predictions\.parquet is missing \(heatmap-evaluate run="
+    ):
+        judge(runs)
+
+
+def test_predictions_that_are_no_numbers_are_neither_chosen_nor_compared(tmp_path):
+    runs = sweep(tmp_path, {"simcc": 0.4, "ce_2d": 0.0}, seeds=(0, 1))
+    store = RunStore(runs[0].folder)
+    table = store.read_predictions()
+    dark = np.array(table["decoder"].to_pylist()) == "dark"
+    x = pa.array(
+        np.where(dark, np.nan, table["x"].to_numpy()).astype(np.float32), from_pandas=False
+    )
+    store.write_predictions(table.set_column(table.column_names.index("x"), "x", x))
+    (verdict,) = judge(runs)
+    assert (verdict.decoder, verdict.other_decoder) == ("argmax", "dark")
+    with pytest.raises(ValueError, match="that are no numbers cannot be compared: ce_2d_2_0"):
+        judge(runs, decoder="dark")
+
+
 def test_an_unknown_metric_is_refused(two):
     with pytest.raises(ValueError, match=r"metric=speed: choose one .* pixel_error.*, AP"):
         judge(two, metric="speed")
@@ -325,6 +506,74 @@ def test_ap_is_the_official_one_of_what_was_scored(tmp_path):
     assert again.interval == verdict.interval
     with pytest.raises(ValueError, match="resamples=10: AP needs 1000 or more"):
         judge(runs, metric="AP", resamples=10)
+
+
+def annotated(file: Path, run, missed: int) -> Path:
+    """The people of a run's test, and some in its last image whom nobody predicted."""
+    rows = people_rows(run, "test", "dark")
+    points = np.stack([rows[n] for n in ("x_true_source", "y_true_source", "visible")], -1)
+    image = rows["image"][:, 0]
+    people = list(zip(image.tolist(), points, strict=True))
+    people += [(int(image[-1]), points[0] + np.array([500, 0, 0]))] * missed
+    names = [f"joint_{n}" for n in range(JOINTS)]
+    category = {"id": 1, "name": "person", "keypoints": names, "sigmas": TOLERANCES}
+    content = {
+        "images": [
+            {"id": number, "file_name": f"{number}.jpg", "width": 900, "height": 900}
+            for number in np.unique(image).tolist()
+        ],
+        "annotations": [
+            {
+                **{"id": n, "image_id": number, "category_id": 1, "iscrowd": 0},
+                **{"bbox": [0.0, 0.0, 60.0, 60.0], "area": 900.0},
+                "num_keypoints": int((joints[:, 2] > 0).sum()),
+                "keypoints": joints.astype(float).ravel().tolist(),
+            }
+            for n, (number, joints) in enumerate(people, 1)
+        ],
+        "categories": [category],
+    }
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_ap_counts_the_annotated_whom_nobody_predicted(tmp_path):
+    """As pycocotools counts them."""
+    runs = sweep(tmp_path / "runs", {"simcc": 1.5, "ce_2d": 0.0}, seeds=(0, 1))
+    file = annotated(tmp_path / "people.json", runs[0], missed=40)
+    for run in runs:
+        results(run)
+        config = run.record["config"] | {"data": {"test": {"annotations": str(file)}, "val": {}}}
+        RunStore(run.folder).update(config=config)
+    (verdict,) = judge(found_runs.find(tmp_path / "runs"), metric="AP", decoder="dark")
+    aps = {(run.arm, run.seed): coco_ap(file, run) for run in runs}
+    expected = np.mean([aps["ce_2d", seed] - aps["simcc", seed] for seed in (0, 1)])
+    assert verdict.interval.estimate == pytest.approx(expected, abs=1e-9)
+    assert max(aps.values()) < 0.8  # of 120 people, 40 are missed
+    assert verdict.images == IMAGES
+
+
+def coco_ap(file: Path, run) -> float:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(file))
+        found = truth.loadRes(str(run.folder / "results" / "test_dark.json"))
+        scored = COCOeval(truth, found, "keypoints")
+        scored.params.kpt_oks_sigmas = np.array(TOLERANCES)
+        scored.evaluate()
+        scored.accumulate()
+        scored.summarize()
+    return float(scored.stats[0])
+
+
+def test_ap_of_other_annotations_is_refused(tmp_path):
+    for name, arm in (("a", "simcc"), ("b", "ce_2d")):
+        run = found_runs.find(write(tmp_path / name, arm))[0]
+        file = annotated(tmp_path / f"{name}.json", run, missed=int(arm == "simcc"))
+        config = run.record["config"] | {"data": {"test": {"annotations": str(file)}, "val": {}}}
+        RunStore(run.folder).update(config=config)
+        results(run)
+    with pytest.raises(ValueError, match=r"a and b have .* they are of other people or joints"):
+        judge(found_runs.find(tmp_path), metric="AP", decoder="dark")
 
 
 def test_ap_without_scored_people_is_refused(two):

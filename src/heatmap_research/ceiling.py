@@ -1,8 +1,10 @@
 """Ceilings of codecs that are named by the options of conf/: from a config to rows and figures."""
 
 import json
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -15,10 +17,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from heatmap_research import annotations, budget, cli
+from heatmap_research import annotations, budget, cli, threads
 from heatmap_research.analysis import ceiling, ceiling_figures
 from heatmap_research.analysis.budget import spread, stages
 from heatmap_research.analysis.budget.account import is_entangled
+from heatmap_research.analysis.budget.spread import Spread
 from heatmap_research.analysis.ceiling import Poses, Representation, Row
 from heatmap_research.annotations.schemas import schema
 from heatmap_research.check import ROOT, codec_of, refusing, with_values
@@ -43,14 +46,17 @@ def run(cfg: DictConfig) -> None:
     check_values(cfg)
     truth = _truth(cfg)
     facts: dict[str, Any] = {}
+    said: list[str] = []
     if cfg.run is not None:
-        joints, jobs, facts = trained(cfg, truth)
+        joints, jobs, measured = trained(cfg, truth)
+        facts = {"run": cfg.run, **_listed(measured, joints.names)}
+        first, *more = spread.words(measured, joints.names)
+        said = [f"Uncertainty is the run's, by joint (shown: the mean), {first}", *more]
     else:
         joints = schema({"keypoints": list(COCO)}, None) if truth is None else truth.schema
         jobs = list(representations(cfg, joints))
     out = Path(cfg.out)
-    with refusing("out", OSError):
-        out.mkdir(parents=True, exist_ok=True)
+    _make(out)
     started = time.monotonic()
     table = _rows(cfg, jobs, truth, joints)
     seconds = time.monotonic() - started
@@ -63,12 +69,8 @@ def run(cfg: DictConfig) -> None:
         part = [row for row in table if (row["height"], row["width"]) == size]
         console.print(shown(part))
         ceiling_figures.write(part, out)
-    if cfg.run is not None:
-        known = json.loads(facts["uncertainties"])
-        widths = ", ".join(f"{name} {width:.2f}" for name, width in known.items())
-        console.print(
-            f"Uncertainty is the run's, by joint (shown: the mean), px: {widths}", highlight=False
-        )
+    for line in said:
+        console.print(line, highlight=False)
     people = cfg.uniform.people if truth is None else int(truth.learnable.sum())
     console.print(
         f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet",
@@ -76,15 +78,25 @@ def run(cfg: DictConfig) -> None:
     )
 
 
+def _make(out: Path) -> None:
+    """Before minutes are spent; a folder that is there may still take no file."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise IncompatibleError(f"out={out}: {error.strerror}; choose another folder.") from error
+
+
 def trained(
     cfg: DictConfig, truth: annotations.Annotations | None
-) -> tuple[Schema, list[Representation], dict[str, Any]]:
+) -> tuple[Schema, list[Representation], Spread]:
     """A run's own codec, under a network that is sure and under one as unsure as the run's.
 
     How unsure is measured by joint on what it predicted of val.
     """
     store = _finished(cfg)
-    record = store.read()
+    record = store.read("config", "choices", "flip_test")
     own = cast(DictConfig, OmegaConf.create(record["config"]))
     joints, codec = budget.described(own)
     if truth is not None and truth.schema.names != joints.names:
@@ -94,15 +106,25 @@ def trained(
     flip = bool(record["flip_test"])
     with refusing(f"run={cfg.run}"):
         stage = stages.from_tables("val", [store.read_predictions()])
-        widths = tuple(spread.uncertainty(frame, stage, flip).tolist())
+        measured = spread.uncertainty(frame, stage, flip)
     sure = budget.represented(own, codec, record["choices"], flip, None)
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
     jobs = [sure]
     if not is_entangled(sure):
-        jobs.append(replace(sure, uncertainty=widths))
-    listed = {name: round(w, 4) for name, w in zip(joints.names, widths, strict=True)}
-    return joints, jobs, {"run": cfg.run, "uncertainties": json.dumps(listed)}
+        jobs.append(replace(sure, uncertainty=tuple(measured.widths.tolist())))
+    return joints, jobs, measured
+
+
+def _listed(measured: Spread, names: Sequence[str]) -> dict[str, str]:
+    """As a file's metadata has them."""
+    widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
+    pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
+    return {
+        "uncertainties": json.dumps(widths),
+        "uncertainty_pooled": json.dumps(pooled),
+        "uncertainty_share": str(measured.share),
+    }
 
 
 def _finished(cfg: DictConfig) -> RunStore:
@@ -197,12 +219,16 @@ def _rows(
             joints, image_size, points.people, points.margin, points.area, cfg.seed
         )
 
-    table: list[Row] = []
-    console = Console(stderr=True)
-    for job in track(jobs, "ceilings", console=console, transient=True):
-        size = job.codec.grid.image_size
-        table += ceiling.rows(job, poses(size), cfg.noise, cfg.seed)
-    return table
+    def of_a_codec(job: Representation) -> list[Row]:
+        return list(ceiling.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
+
+    for size in dict.fromkeys(job.codec.grid.image_size for job in jobs):
+        poses(size)
+    with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as pool:
+        rows = pool.map(of_a_codec, jobs)
+        console = Console(stderr=True)
+        shown = track(rows, "ceilings", total=len(jobs), console=console, transient=True)
+        return [row for codec in shown for row in codec]
 
 
 def _truth(cfg: DictConfig) -> annotations.Annotations | None:

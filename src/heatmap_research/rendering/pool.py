@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
 
+from heatmap_research import threads
 from heatmap_research.rendering.figures import Figures
 
 VERSION = 1  # to be raised when the same knobs draw other images
@@ -54,21 +55,15 @@ def file_name(figures: Figures, first: int, count: int) -> str:
 
 
 def render(figures: Figures, first: int, count: int) -> Images:
-    """Threads draw whole batches each: sharing one operation, they would wait for each other."""
     images = np.empty((count, figures.channels, *figures.image_size), np.uint8)
     batches = torch.arange(count).split(AT_ONCE)
 
     def draw(rows: torch.Tensor) -> None:
         images[rows.numpy()] = figures(first + rows).numpy()
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as workers:
-            drawn = workers.map(draw, batches)
-            deque(_announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
-    finally:
-        torch.set_num_threads(threads)
+    with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as workers:
+        drawn = workers.map(draw, batches)
+        deque(_announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
     return images
 
 

@@ -53,7 +53,9 @@ def _plot(groups: Sequence[Group], contents: Sequence[Mapping[str, Any]]) -> Plo
 
 def _picture(content: Mapping[str, Any], name: str) -> str:
     """Of the mean error alone, as wide as a phone."""
-    figure = budget_figures.bars([Budget.from_json(content["forwards"])])
+    figure = budget_figures.bars(
+        [Budget.from_json(content["forwards"])], cell=content.get("phase_in", "bin")
+    )
     errors, squares = figure.axes
     figure.delaxes(squares)
     errors.set_subplotspec(GridSpec(1, 1, figure=figure)[0])

@@ -93,8 +93,8 @@ def _how(study: Study, one: Verdict) -> str:
     alone = "One comparison"
     return (
         f"{decoder}; differences are of test. {family if one.family > 1 else alone}. "
-        f"Intervals: {100 * interval.level:g} %, {interval.method}; they cover "
-        f"{interval.population}. {margin}"
+        f"Intervals: {100 * interval.level:g} % of each comparison alone, {interval.method}; they "
+        f"cover {interval.population}. {margin}"
     )
 
 

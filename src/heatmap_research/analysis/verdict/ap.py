@@ -53,7 +53,12 @@ def found(run: Run, stage: str, decoder: str, joints: int) -> Found:
 
 
 def matched(run: Run, stage: str, decoder: str) -> Matched:
-    everyone, images = people(run, stage)
+    return among(*people(run, stage), run, stage, decoder)
+
+
+def among(
+    everyone: People, images: Int[np.ndarray, " image"], run: Run, stage: str, decoder: str
+) -> Matched:
     sigmas = np.array(tolerances(run), dtype=np.float64)
     joints = everyone.keypoints.shape[1]
     if len(sigmas) != joints:

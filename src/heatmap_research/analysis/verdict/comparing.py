@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from heatmap_research.analysis.statistics import bootstrap, two_way
 from heatmap_research.analysis.statistics.interval import BOTH, Interval
 from heatmap_research.analysis.statistics.planning import detectable, seeds_needed
 from heatmap_research.analysis.statistics.two_way import MeanSquares
-from heatmap_research.analysis.verdict import tables
+from heatmap_research.analysis.verdict import differing, tables
 from heatmap_research.analysis.verdict.reading import Reading
 from heatmap_research.analysis.verdict.settings import Group, seeds_of
 from heatmap_research.analysis.verdict.verdict import Verdict
@@ -28,7 +29,7 @@ class Comparison:
     squares: MeanSquares
     interval: Interval
 
-    def verdict(self, margin: float | None) -> Verdict:
+    def verdict(self, margin: float | None, by: str) -> Verdict:
         """As if it were alone: what a family changes is left to the family."""
         (one, *_), (other, *_) = self.sides
         equal = None if margin is None else self.interval.p_equivalence(margin)
@@ -55,18 +56,18 @@ class Comparison:
             detectable=detectable(self.interval),
             seeds_needed=needed,
             family=1,
-            notes=self._notes(),
+            notes=self._notes(by),
         )
 
     def _decoders(self, groups: Groups) -> str:
         return "/".join(dict.fromkeys(self.reading.decoder(group) for group in groups))
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self, by: str) -> tuple[str, ...]:
+        notes = [differing.note(list(zip(*self.sides, strict=True)), by)]
         every = {seed for side in self.sides for group in side for seed in group.runs}
-        left = sorted(every - set(self.seeds))
-        if not left:
-            return ()
-        return (f"Seeds that not all of these runs have are left out: {', '.join(map(str, left))}",)
+        if left := ", ".join(map(str, sorted(every - set(self.seeds)))):
+            notes.append(f"Seeds that not all of these runs have are left out: {left}")
+        return tuple(filter(None, notes))
 
 
 def compare(
@@ -76,11 +77,26 @@ def compare(
     seeds = seeds_of(*one, *other)
     read = _ap if reading.metric == "AP" else _mean
     squares, images = read(reading, one, other, seeds)
+    for pair in zip(one, other, strict=True):
+        _refuse_other_truth(reading, pair, seeds)
     if len(seeds) == images == 1:
         raise ValueError("one seed and one image say nothing of others: give more of either.")
     method = "two-way random effects, images by bootstrap" if read is _ap else two_way.METHOD
     found = two_way.interval(squares, BOTH, level, method)
     return Comparison(reading, (one, other), over, seeds, images, squares, found)
+
+
+def _refuse_other_truth(reading: Reading, groups: Groups, seeds: Sequence[int]) -> None:
+    """Also among seeds, whose images would not be crossed with them if they were others."""
+    runs = [(group.runs[seed], reading.decoder(group)) for group in groups for seed in seeds]
+    (first, by), *rest = runs
+    for run, decoder in rest:
+        if what := reading.truth(first, by).less(reading.truth(run, decoder)):
+            why = differing.of_data(first, run)
+            raise ValueError(
+                f"{reading.stage} images of {first.name} and {run.name} have the same numbers, but "
+                f"not the same truth, and are not compared: {what}{why and f'; {why}'}."
+            )
 
 
 def _mean(
@@ -96,6 +112,7 @@ def _cells(
 ) -> tuple[Float[np.ndarray, "group seed image"], int]:
     runs = [(group.runs[seed], reading.decoder(group)) for group in groups for seed in seeds]
     found = [(run, reading.table(run, decoder)) for run, decoder in runs]
+    tables.refuse_empty(reading.metric, reading.stage, found)
     cells, images = tables.cells(found)
     return cells.reshape(len(groups), len(seeds), -1), images
 
@@ -103,13 +120,15 @@ def _cells(
 def _ap(
     reading: Reading, one: Groups, other: Groups, seeds: Sequence[int]
 ) -> tuple[MeanSquares, int]:
-    drawn = [
-        [reading.drawn(group.runs[seed], reading.decoder(group)) for seed in seeds]
-        for group in one + other
-    ]
-    images = drawn[0][0].images
-    if any(not np.array_equal(images, each.images) for row in drawn for each in row):
-        raise ValueError("AP is compared on the same images, and these runs were read on others.")
+    runs = [[(group.runs[seed], reading.decoder(group)) for seed in seeds] for group in one + other]
+    drawn = [[reading.drawn(*each) for each in row] for row in runs]
+    first, images = runs[0][0][0], drawn[0][0].images
+    for (run, _), found in zip(chain(*runs), chain(*drawn), strict=True):
+        if not np.array_equal(images, found.images):
+            raise ValueError(
+                f"{first.name} and {run.name} were evaluated on different images: AP is compared "
+                "on the same ones."
+            )
     signs = np.repeat([1 / len(one), -1 / len(other)], [len(one), len(other)])
     aps = np.array([[each.aps for each in row] for row in drawn])  # (group, seed, draw)
     differences = np.tensordot(signs, aps, axes=1).T

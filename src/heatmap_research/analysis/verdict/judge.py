@@ -47,7 +47,7 @@ def judge(
         raise ValueError(f"resamples={resamples}: AP needs 1000 or more.")
     reading = Reading(metric, decoder, stage, resamples)
     found = [compare(reading, *pair.sides, pair.over, level) for pair in _pairs(runs, by, baseline)]
-    return _family(found, margin)
+    return _family(found, margin, by)
 
 
 def _pairs(runs: Sequence[Run], by: str, baseline: str | None) -> list[Pair]:
@@ -85,12 +85,12 @@ def _of(one: str, other: str, groups: Sequence[Group]) -> list[Pair]:
     return [Pair((first, second), over), *each]
 
 
-def _family(found: Sequence[Comparison], margin: float | None) -> list[Verdict]:
+def _family(found: Sequence[Comparison], margin: float | None, by: str) -> list[Verdict]:
     adjusted = holm([one.interval.p for one in found])
     same: Sequence[float | None] = [None] * len(found)
     if margin is not None:
         same = holm([one.interval.p_equivalence(margin) for one in found])
     return [
-        replace(one.verdict(margin), p_holm=p, p_equivalent=equal, family=len(found))
+        replace(one.verdict(margin, by), p_holm=p, p_equivalent=equal, family=len(found))
         for one, p, equal in zip(found, adjusted, same, strict=True)
     ]

@@ -1,5 +1,6 @@
 """What is measured of each joint, so that sums over joints are an evaluation's own figures."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ def named(metric: str) -> Measure:
         except ValueError:
             pass
         else:
+            if not 0 < threshold < math.inf:
+                raise ValueError(f"metric={metric}: the distance must be greater than 0 px.")
             return Measure("of joints", True, CROP, _within(threshold))
     known = ", ".join([*FIXED, "PCK@0.5px (or any other number of crop pixels)", "AP"])
     raise ValueError(f"metric={metric}: choose one that rows of predictions give: {known}.")

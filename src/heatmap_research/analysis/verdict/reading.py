@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from heatmap_research.analysis.runs import Run
-from heatmap_research.analysis.verdict import ap, measures, tables
+from heatmap_research.analysis.verdict import ap, measures, tables, truth
 from heatmap_research.analysis.verdict.settings import Group
 from heatmap_research.analysis.verdict.tables import Table
+from heatmap_research.analysis.verdict.truth import Truth
 
 
 class Drawn(NamedTuple):
@@ -18,6 +19,12 @@ class Drawn(NamedTuple):
 
     images: Int[np.ndarray, " image"]
     aps: Float[np.ndarray, " draw"]
+    truth: Truth
+
+
+class Read(NamedTuple):
+    table: Table
+    truth: Truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +34,7 @@ class Reading:
     stage: str
     resamples: int
     _chosen: dict[int, str] = field(default_factory=dict)
-    _read: dict[tuple[int, str], Table] = field(default_factory=dict)
+    _read: dict[tuple[int, str], Read] = field(default_factory=dict)
     _drawn: dict[tuple[int, str], Drawn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,18 +56,29 @@ class Reading:
         return self._chosen[id(group)]
 
     def table(self, run: Run, decoder: str) -> Table:
-        key = (id(run), decoder)
-        if key not in self._read:
-            measure = measures.named(self.metric)
-            self._read[key] = tables.per_image(run, self.stage, decoder, measure)
-        return self._read[key]
+        return self._rows(run, decoder).table
+
+    def truth(self, run: Run, decoder: str) -> Truth:
+        if self.metric == "AP":
+            return self.drawn(run, decoder).truth
+        return self._rows(run, decoder).truth
 
     def drawn(self, run: Run, decoder: str) -> Drawn:
         key = (id(run), decoder)
         if key not in self._drawn:
-            matched = ap.matched(run, self.stage, decoder)
-            self._drawn[key] = Drawn(matched.images, ap.resampled(matched, self.resamples))
+            people, images = ap.people(run, self.stage)
+            aps = ap.resampled(ap.among(people, images, run, self.stage, decoder), self.resamples)
+            self._drawn[key] = Drawn(images, aps, truth.of_people(people))
         return self._drawn[key]
+
+    def _rows(self, run: Run, decoder: str) -> Read:
+        key = (id(run), decoder)
+        if key not in self._read:
+            measure = measures.named(self.metric)
+            columns = tables.rows(run, self.stage, decoder, measure)
+            table = tables.summed(run, columns, measure)
+            self._read[key] = Read(table, truth.of_rows(columns))
+        return self._read[key]
 
     def _choose(self, runs: Sequence[Run]) -> str:
         shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]
@@ -74,19 +92,21 @@ class Reading:
         if len(shared) < 2:
             return shared[0]
         sign = -1 if self.higher_is_better else 1
-        return min(shared, key=lambda name: sign * self._on_val(runs, name))
+        told = {name: sign * self._on_val(runs, name) for name in shared}
+        return min(told, key=lambda name: told[name] if np.isfinite(told[name]) else np.inf)
 
     def _on_val(self, runs: Sequence[Run], decoder: str) -> float:
         told = [run.metric("val", decoder, self.metric) for run in runs]
         if any(value is None for value in told):
-            told = [self._measured(run, decoder) for run in runs]
+            told = self._measured(runs, decoder)
         return float(np.mean(np.array(told, dtype=np.float64)))
 
-    def _measured(self, run: Run, decoder: str) -> float:
-        """Of a metric that was not asked for when the run was evaluated."""
+    def _measured(self, runs: Sequence[Run], decoder: str) -> list[float | None]:
+        """Of a metric that was not asked for when the runs were evaluated."""
         if self.metric == "AP":
-            matched = ap.matched(run, "val", decoder)
-            return float(matched.of(np.ones((1, len(matched.images))))[0])
-        table = tables.per_image(run, "val", decoder, measures.named(self.metric))
-        totals, counts = np.array(list(table.values())).sum(0)
-        return float(totals / counts)
+            matched = [ap.matched(run, "val", decoder) for run in runs]
+            return [float(one.of(np.ones((1, len(one.images))))[0]) for one in matched]
+        measure = measures.named(self.metric)
+        found = [(run, tables.per_image(run, "val", decoder, measure)) for run in runs]
+        tables.refuse_empty(self.metric, "val", found)
+        return [whole / count for whole, count in (tables.total(table) for _, table in found)]

@@ -50,43 +50,51 @@ class Verdict:
     @property
     def words(self) -> str:
         one, other = self._read(self.arm, self.decoder), self._read(self.other, self.other_decoder)
-        size = f"{words.number(abs(self.interval.estimate), self.interval)} {self.unit}"
-        spread = words.covering(self.interval, self.unit, len(self.seeds), self.images)
+        size = words.number(abs(self.interval.estimate), self.interval)
+        seeds = len(self.seeds)
+        spread = words.covering(self.interval, self.unit, seeds, self.images, self.family)
+        spread = f"({spread}; {self._chance(self.p_holm)})"
         if self.different:
             kind = "better" if self.better else "worse"
-            said = f"{one} is {kind} than {other} by {size} ({spread}; {self._chance()})"
+            said = f"{one} is {kind} than {other} by {size} {self.unit} {spread}"
+        elif not float(size):
+            said = f"{one} and {other} differ by {size} {self.unit} and are not told apart {spread}"
         else:
-            said = f"{one} and {other} are not told apart: they differ by {size} "
-            said += f"({spread}; {self._chance()})"
-        tail = [self._equivalence(), *self.notes]
+            side = "higher" if self.interval.estimate > 0 else "lower"
+            said = f"{one} is {side} than {other} by {size} {self.unit}, "
+            said += f"but they are not told apart {spread}"
+        tail = [self._findable(), self._equivalence(), self._plan(), *self.notes]
         return words.where(self.setting, self.over) + ". ".join([said, *filter(None, tail)]) + "."
 
     def _read(self, arm: str, decoder: str) -> str:
         return f"{arm} ({decoder})"
 
-    def _chance(self) -> str:
-        if self.family == 1:
-            return words.chance(self.p)
-        return f"{words.chance(self.p_holm)} among {self.family} comparisons"
+    def _chance(self, p: float) -> str:
+        among = f" among {self.family} comparisons" if self.family > 1 else ""
+        return f"{words.chance(p)}{among}"
+
+    def _findable(self) -> str:
+        if self.different or self.equivalent or self.detectable == 0:
+            return ""
+        least = f"{words.number(self.detectable, self.interval)} {self.unit}"
+        alone = ", compared alone," if self.family > 1 else ""
+        return f"A difference of {least}{alone} would be found four times in five"
 
     def _equivalence(self) -> str:
-        if self.equivalent:
-            return f"They are equivalent within {self._margin}"
-        if self.different or self.detectable == 0:
+        if self.margin is None or self.p_equivalent is None:
             return ""
-        least = words.number(self.detectable, self.interval)
-        could = f"A difference of {least} {self.unit} would be found four times in five"
-        if self.margin is None:
-            return could
-        return f"{could}; nor are they shown to be equivalent within {self._margin}{self._plan()}"
+        kind = "are" if self.equivalent else "are not shown to be"
+        within = words.within(self.interval, 1 - self.interval.level, self.family)
+        tests = f"{self._chance(self.p_equivalent)}, two one-sided tests"
+        return f"They {kind} equivalent within {self._margin} ({within}; {tests})"
 
     @property
     def _margin(self) -> str:
         return f"{self.margin:g} {self.unit}"
 
     def _plan(self) -> str:
-        if len(self.seeds) == 1:
+        if self.margin is None or self.different or self.equivalent or len(self.seeds) == 1:
             return ""
         if self.seeds_needed is None:
-            return f", and to find {self._margin} takes more images, whatever the number of seeds"
-        return f", which about {self.seeds_needed} seeds would find"
+            return f"To find {self._margin} takes more images, whatever the number of seeds"
+        return f"A difference of {self._margin} would be found with about {self.seeds_needed} seeds"
