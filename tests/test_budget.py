@@ -15,8 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from heatmap_research.analysis import ceiling
-from heatmap_research.analysis.budget import against, gross, law, parts, rounding, spread, stages
+from heatmap_research.analysis import budget_figures, ceiling
+from heatmap_research.analysis.budget import (
+    against,
+    gross,
+    law,
+    parts,
+    report,
+    rounding,
+    spread,
+    stages,
+)
 from heatmap_research.analysis.budget.biases import JointBias, PhaseBias
 from heatmap_research.analysis.budget.frame import Frame
 from heatmap_research.analysis.budget.gross import Gross
@@ -143,6 +152,27 @@ def test_a_total_is_the_mean_error_of_labelled_joints_alone():
     budget = parts.budget([started(*[stage(true, argmax=errors)] * 2)], (), ())
     assert budget.total_px == pytest.approx(3) == budget.remainder_px
     assert budget.total_px2 == pytest.approx(13)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.016, "+2 %"), (-0.016, "-2 %"), (-0.004, "0 %"), (0.004, "0 %"), (0.0, "0 %")],
+)
+def test_a_share_has_a_sign_where_there_is_something(share, words):
+    assert report._percent(share) == words
+
+
+def test_pixels_have_a_sign_where_there_is_something():
+    shown = [budget_figures.signed(value) for value in (0.01, -0.0104, -0.0004, 0.0)]
+    assert shown == ["+0.010", "-0.010", "0.000", "0.000"]
+
+
+def test_a_figure_says_what_a_phase_is_within(mixed):
+    figure = budget_figures.bars(parts.both_orders([mixed], ABLE), cell="pixel")
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert names[0] == "as it is"
+    assert "bias by phase in the pixel" in names
+    assert names[-1] == "remainder"
 
 
 def test_an_order_that_leaves_a_part_out_is_refused(mixed):
@@ -373,7 +403,8 @@ def simulated(target, widths, seed, people=3000):
 def test_the_width_of_a_posterior_is_measured_by_joint(target):
     widths = (1.0, 1.4, 2.0)
     found = simulated(target, widths, seed=3)
-    np.testing.assert_allclose(spread.uncertainty(FRAME, found, flip=False), widths, rtol=0.06)
+    measured = spread.uncertainty(FRAME, found, flip=False).widths
+    np.testing.assert_allclose(measured, widths, rtol=0.06)
 
 
 def test_gross_errors_and_biases_do_not_widen_what_is_measured():
@@ -381,7 +412,27 @@ def test_gross_errors_and_biases_do_not_widen_what_is_measured():
     errors = noise(1, true, 0.7) + np.array([[2.0, 0], [0, 1], [0, 0]])
     errors[:150] += [40, 0]
     found = spread.uncertainty(FRAME, stage(true, argmax=errors), flip=False)
-    np.testing.assert_allclose(found, 0.7, rtol=0.06)
+    np.testing.assert_allclose(found.widths, 0.7, rtol=0.06)
+    assert found.share == pytest.approx(0.95)
+    assert not found.of_few
+    assert len(list(spread.words(found, SCHEMA.names))) == 1
+
+
+def test_what_is_measured_on_the_few_that_are_near_is_said_to_be():
+    """Three quarters of joints are far off, and of the last all but five."""
+    true = apart(0, 400)
+    errors = noise(1, true, 0.7)
+    errors[100:] += [40, 0]
+    errors[5:, 2] = [40, 0]
+    found = spread.uncertainty(FRAME, stage(true, argmax=errors), flip=False)
+    assert found.share == pytest.approx(205 / 1200)
+    assert found.pooled.tolist() == [False, False, True]
+    rest, warning = spread.words(found, SCHEMA.names)
+    assert "measured on the 17 % of labelled joints" in rest
+    left, right, top = rest.partition("px: ")[2].partition(" (")[0].split(", ")
+    assert top.endswith("*")
+    assert not (left + right).count("*")
+    assert warning.startswith("Warning: 83 % of joints are gross errors")
 
 
 def test_a_joint_of_few_points_is_as_unsure_as_all_are():
@@ -389,7 +440,9 @@ def test_a_joint_of_few_points_is_as_unsure_as_all_are():
     visible = true.visible.copy()
     visible[5:, 2] = 0
     found = stage(replace(true, visible=visible), argmax=noise(1, true, 0.7))
-    assert spread.uncertainty(FRAME, found, flip=False)[2] == pytest.approx(0.7, rel=0.08)
+    measured = spread.uncertainty(FRAME, found, flip=False)
+    assert measured.widths[2] == pytest.approx(0.7, rel=0.08)
+    assert measured.pooled.tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("bins", [0.1, 0.2, 0.3])
@@ -536,7 +589,14 @@ def test_a_run_s_error_is_accounted_for_from_its_folder_alone(run):
     by_joint = found["by_joint"]
     means, counts = np.array(by_joint["mean_px"]), np.array(by_joint["count"])
     assert (means * counts).sum() / counts.sum() == pytest.approx(stored, rel=1e-5)
-    assert len(by_joint["uncertainty"]) == len(found["joints"])
+    assert len(by_joint["uncertainty"]) == len(by_joint["pooled"]) == len(found["joints"])
+    said, near = " ".join(done.out.split()), found["uncertainty_share"]  # lines are wrapped
+    assert f"on the {100 * near:.0f} % of labelled joints" in said or near == 0
+    assert ("Warning" in said) == (0 < near < 0.5)
+    cell = "pixel" if "decoding" in absent else "bin"
+    assert found["phase_in"] == cell
+    assert f"bias by phase in the {cell} " in said
+    assert ("whole-bin answers" in said) == (cell == "bin")
     assert sum(found["kinds"].values()) == 32 * 13
     for name in ("budget", "phase", "border", "scores"):
         assert imread(out / f"{name}.png").shape[0] > 300
@@ -598,6 +658,9 @@ def test_a_ceiling_is_of_a_run_s_own_codec_and_as_unsure_as_it_is(maps):
         assert {row[key] for row in rows} == {value}
     widths = list(json.loads(facts[b"uncertainties"]).values())
     assert len(widths) == 13
+    assert f"on the {100 * float(facts[b'uncertainty_share']):.0f} % of labelled" in done.out
+    pooled = json.loads(facts[b"uncertainty_pooled"])
+    assert ("(*:" in done.out) == bool(pooled)
     shown = sorted({row["uncertainty"] for row in rows})
     assert shown == pytest.approx([0, np.mean(widths)], rel=1e-3)
     assert "by joint" in done.out

@@ -205,6 +205,12 @@ def learnt_labels(phase, uncertainty, sigma, draws=4000):
     return torch.stack([target(t[:, None, None], (21,), (1.0,)).mean(0) for t in truths])
 
 
+def test_a_quarter_s_law_is_an_exact_label_s_however_narrow_the_posterior():
+    """Between neighbours that differ by less than a float tells apart, too."""
+    found = [dithering.mean_distance(dithering.quarter_error, u, 2.0, 4.0) for u in (0.001, 0.05)]
+    assert found == pytest.approx([4 * 0.19130] * 2, rel=1e-4)
+
+
 DITHERED = {  # the refining step, its decoder, known pixels at stride 4 for a label of 2 bins
     "dark": (
         dithering.dark_error,

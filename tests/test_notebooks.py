@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import runs
 from nbclient import NotebookClient
+from scipy import stats
 
+from heatmap_research.analysis.pairing import pairing
 from heatmap_research.analysis.runs import find
 
 FOLDER = runs.ROOT / "notebooks"
@@ -39,6 +42,21 @@ def figures(notebook: nbformat.NotebookNode) -> int:
 
 def code(cell: nbformat.NotebookNode) -> str:
     return "\n".join(line for line in cell.source.splitlines() if not line.startswith("%"))
+
+
+def test_what_two_arms_share_is_in_neither_s_difference():
+    """Images as hard for both, and a little that is each arm's own; by the t interval of means."""
+    draws = np.random.default_rng(0)
+    shared, own = draws.normal(3, 2, 100), draws.normal(0, 0.5, (2, 3, 100))
+    found = pairing(*(shared + own))
+    tables = (shared + own[0], shared + own[1], own[0] - own[1])
+    half = [stats.t.ppf(0.975, 99) * stats.sem(table.mean(0)) for table in tables]
+    assert [found.one, found.other, found.paired] == pytest.approx(half)
+    assert found.apart == pytest.approx((half[0] ** 2 + half[1] ** 2) ** 0.5)
+    assert found.paired < found.apart / 4
+    said = found.words(("one", "other"), "pixels")
+    assert f"one ±{half[0]:.3f}, other ±{half[1]:.3f}" in said
+    assert f"±{half[2]:.3f} image by image" in said
 
 
 def test_these_are_all_notebooks():

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from heatmap_research import run_store
 from heatmap_research.run_store import PREDICTIONS, RunStore, config_hash, source_version, versions
+from heatmap_research.types import IncompatibleError
 
 SAME_EXPERIMENT = (
     "output_dir=/elsewhere",
@@ -77,6 +78,47 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one_whole(tmp_path):
     with pytest.raises(TypeError):
         store.update(status=object())
     assert store.read() == {"version": 1, "status": "running"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [('{"version": 1, "sta', "line 1"), ("[]", "no record of a run"), ("{}", "lacks choices")],
+)
+def test_a_damaged_record_is_refused_in_a_line(text, why, tmp_path):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(IncompatibleError, match=r"run=.*: its run\.json cannot be read") as refused:
+        RunStore(tmp_path).read("choices")
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_without_a_record_is_refused_in_a_line(tmp_path):
+    with pytest.raises(IncompatibleError, match=r"there is no run\.json"):
+        RunStore(tmp_path).read()
+
+
+def damaged(tmp_path):
+    """The folder of a run, as far as commands look into it before they read its record."""
+    folder = tmp_path / "run"
+    for name in (".hydra", "checkpoints"):
+        (folder / name).mkdir(parents=True)
+    OmegaConf.save(runs.compose(f"output_dir={folder}"), folder / ".hydra" / "config.yaml")
+    for name in ("checkpoints/last.ckpt", "predictions.parquet"):
+        (folder / name).touch()
+    (folder / "run.json").write_text('{"version": 1, "status": "fini')
+    return folder
+
+
+@pytest.mark.parametrize("command", ["ceiling", "evaluate", "budget", "train"])
+def test_commands_on_a_run_with_a_damaged_record_say_so_in_a_line(command, tmp_path):
+    folder = damaged(tmp_path)
+    (folder / "evaluate" / "budget").mkdir(parents=True)  # of an earlier budget
+    key = "resume" if command == "train" else "run"
+    done = runs.command(command, f"{key}={folder}", cwd=tmp_path)
+    assert done.status == 1
+    assert done.err.startswith(f"heatmap-{command}: run={folder}: its run.json cannot be read")
+    assert len(done.err.splitlines()) == 1
+    assert [item.name for item in (folder / "evaluate").iterdir()] == ["budget"]
 
 
 def rows(*keys, x=0.0):

@@ -11,6 +11,7 @@ import pytest
 import runs
 from omegaconf import OmegaConf
 
+from heatmap_research.analysis import listing, run_table
 from heatmap_research.analysis.runs import Run, find, varied
 from heatmap_research.run_store import PREDICTIONS, RunStore, config_hash
 
@@ -126,6 +127,31 @@ def test_what_differs_is_told_from_what_only_follows_or_is_incidental(tmp_path):
     assert varied(found)["head.rank"] == [1, 2, 3]
 
 
+def test_what_only_repeats_a_key_above_it_is_left_out_also_where_another_option_has_none(tmp_path):
+    def of(number, data, pool, **more):
+        values = {"data.pool": pool, "data.train": {"pool": pool}} if data == "synthetic" else {}
+        place = write(tmp_path / number, **values, **more)
+        RunStore(place).update(choices={"arm": "simcc", "head": "a", "data": data})
+        return find(place)[0]
+
+    found = [of("0", "synthetic", 64), of("1", "synthetic", 256), of("2", "coco", None)]
+    assert varied(found) == {"data": ["synthetic", "coco"], "data.pool": [64, 256, None]}
+    found.append(of("3", "synthetic", 64, **{"data.train.pool": 32}))
+    assert "data.train.pool" in varied(found)
+
+
+def test_a_whole_number_is_the_same_with_and_without_its_point(tmp_path):
+    assert varied([run(tmp_path / "0", sigma=2), run(tmp_path / "1", sigma=2.0)]) == {}
+
+
+def test_a_job_refused_before_its_config_was_resolved_differs_in_nothing(tmp_path):
+    found = [run(tmp_path / "0", seed=1), run(tmp_path / "1", seed=2)]
+    early = Run(tmp_path, found[0].record | {"config": CONFIG | {"target": {"sigma": "${sigma}"}}})
+    assert not early.is_resolved
+    assert varied([*found, early]) == {"seed": [1, 2]}
+    assert varied([early]) == {}
+
+
 def test_one_run_differs_from_nothing(tmp_path):
     assert varied([run(tmp_path / "0")]) == {}
 
@@ -215,6 +241,59 @@ def test_the_table_shows_every_run(study):
     done = listed(study, cwd=study)
     assert done.status == 0
     assert all(f"{arm}_{seed}" in done.out for arm in ("simcc", "ce_2d") for seed in range(3))
+
+
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory):
+    """Runs that differ in a dozen keys, one of them refused; and a name of 60 letters."""
+    folder = tmp_path_factory.mktemp("unlike")
+    for number in range(3):
+        values = {f"optimizer.key_{letter}": number for letter in "abcdefghijkl"}
+        write(folder / f"{'long_' * 12}{number}", **values)
+    place = write(folder / "lost", status="refused", **{"target.sigma": "${sigma}"})
+    RunStore(place).update(error="sigma: give\n[more] words " + "and more " * 30, metrics=None)
+    return folder
+
+
+def test_many_runs_that_differ_in_much_are_shown_a_line_each_when_piped(unlike):
+    done = listed(unlike, cwd=unlike)
+    lines = done.out.splitlines()
+    assert len(lines) == 2 + 4 + 1
+    assert [line.split()[0] for line in lines[2:6]] == ["long_" * 12 + n for n in "012"] + ["lost"]
+    assert lines[5].rstrip().endswith("[more] words " + " ".join(["and more"] * 30))
+    assert [f"optimizer.key_{letter}" in lines[0] for letter in "abcdefghi"] == [True] * 8 + [False]
+    assert lines[6] == (
+        "... and 4 more differ: --columns optimizer.key_i optimizer.key_j optimizer.key_k ..."
+    )
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_on_a_terminal_columns_give_way_and_names_stay_whole(unlike, width):
+    found = find(unlike)
+    apart = run_table.differing(found)
+    lines = listing.lines(run_table.rows(found, run_table.usual(found)), apart, width)
+    table = [line for line in lines if not line.startswith(("lost:", "..."))]
+    assert len(table) == 2 + 4
+    assert max(map(len, table)) <= max(width, 120)
+    assert all("long_" * 12 + number in "".join(table) for number in "012")
+    assert lines[-2].startswith("lost: sigma: give [more] words and more")
+    assert "more differ: --columns" in lines[-1]
+
+
+def test_a_fact_that_only_runs_at_their_end_have_may_be_asked_of_those_that_never_came_there(
+    tmp_path,
+):
+    folder = write(tmp_path / "one", status="interrupted")
+    done = listed(folder, "--columns", "name", "steps", "--csv", cwd=tmp_path)
+    assert (done.status, done.out.splitlines()) == (0, ["name,steps", "one,"])
+
+
+def test_a_file_that_cannot_be_written_is_named_in_words(study, tmp_path):
+    done = listed(study, "--csv", tmp_path / "none" / "x.csv", cwd=tmp_path)
+    assert done.err == (
+        f"heatmap-runs: {tmp_path}/none/x.csv: No such file or directory; choose another folder or "
+        "name.\n"
+    )
 
 
 @pytest.mark.parametrize(

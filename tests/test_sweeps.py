@@ -193,6 +193,18 @@ def test_a_named_sweep_is_kept_under_its_name(tmp_path):
     assert found.study == "mine"
 
 
+@pytest.mark.parametrize("name", ["../../out", "a/b", "..", "."])
+def test_a_study_is_a_name_and_no_path(name, tmp_path):
+    cwd = tmp_path / "inside" / "here"
+    done = runs.command("train", "-m", f"study={name}", "seed=0", *FEW, cwd=cwd)
+    assert done.status == 1
+    assert done.err.splitlines() == [
+        f"heatmap-train: study={name}: give a name, not a path; outputs/studies has it."
+    ]
+    assert not list(tmp_path.rglob("run.json"))
+    assert [item.name for item in tmp_path.iterdir()] == ["inside"]
+
+
 def test_what_other_code_has_finished_is_kept_out_of_the_way(tmp_path):
     store = RunStore(tmp_path / "job")
     (store.folder / ".hydra").mkdir(parents=True)
@@ -227,6 +239,24 @@ def test_only_a_checkpoint_of_the_same_config_and_code_is_gone_on_from(tmp_path)
         store.update(status="running", **facts)
         assert sweep.goes_on(store, same) is goes_on
         assert (store.checkpoints / "last.ckpt").exists() is goes_on
+
+
+def test_a_job_whose_record_is_damaged_is_trained_anew_and_says_so(tmp_path, caplog):
+    store = RunStore(tmp_path / "job")
+    store.checkpoints.mkdir(parents=True)
+    store.record.write_text('{"status": "fini')
+    assert not sweep.goes_on(store, {"config_hash": "a", "source_hash": "b"})
+    assert f"{store.record} cannot be read: this job is trained anew" in caplog.text
+    assert not store.record.exists()
+
+
+def test_a_failure_is_recorded_also_where_the_record_was_damaged(tmp_path):
+    store = RunStore(tmp_path)
+    cfg = OmegaConf.create({"seed": 0, "study": None, "decoder": {}})
+    store.record.write_text("[]")
+    with pytest.raises(OSError, match="gone"), sweep.failures_recorded(store, cfg, {}):
+        raise OSError("the disk is gone")
+    assert (store.read()["status"], store.read()["seed"]) == ("failed", 0)
 
 
 def test_a_job_is_one_processs_until_that_ends_however_it_ends(tmp_path):

@@ -398,6 +398,41 @@ def test_a_study_whose_settings_changed_is_refused_in_a_line(tuned):
     assert "ema=0, now 0.9" in done.err
 
 
+def test_other_looks_are_refused_by_the_key_that_was_given(tuned):
+    asked = (*SMALL, "tune.folder=study", "tune.storage=study/own.journal", "tune.looks=2")
+    done = runs.command("tune", *asked, cwd=tuned)
+    assert done.status == 1
+    assert "tune.looks=3, now 2" in done.err
+
+
+def test_fewer_trials_than_there_are_are_refused_in_a_line(tuned):
+    asked = (*SMALL, "tune.folder=study", "tune.storage=study/own.journal", "tune.trials=1")
+    done = runs.command("tune", *asked, cwd=tuned)
+    assert done.status == 1
+    assert len(done.err.splitlines()) == 1, done.err
+    assert "tune.trials=1: ce_2d has had 2 trials in this study; give 2 or more" in done.err
+
+
+def test_a_trial_that_is_interrupted_has_not_failed(tmp_path):
+    """In a training that would be long; the same command goes on."""
+    asked = (*SMALL[:-4], "tune.arms=[ce_2d]", "tune.trials=2", "trainer.max_steps=100000")
+    started = runs.start("tune", *asked, "tune.looks=20000", cwd=tmp_path)
+    folder = tmp_path / "outputs" / "tune" / "ce_2d" / "000"
+    runs.wait_for(lambda: len(list(folder.glob("metrics.csv"))) == 1, started)
+    started.signal(signal.SIGINT)
+    done = started.wait()
+    assert done.status == 130, done.out + done.err
+    assert "to go on: the same command" in done.out + done.err
+    assert "failed" not in done.out + done.err
+    assert RunStore(folder).read()["status"] == "interrupted"
+
+
+def test_a_study_from_before_looks_were_kept_is_gone_on_with(tmp_path):
+    with studies.opened(str(tmp_path / "s.db")) as storage:
+        studies.study(storage, "simcc", False, {"data.pool": 64})
+        studies.study(storage, "simcc", False, {"data.pool": 64, "tune.looks": 5})
+
+
 def test_runs_that_a_storage_does_not_know_are_not_written_over(tuned):
     asked = (*SMALL, "tune.folder=study", "tune.storage=other.db")
     done = runs.command("tune", *asked, cwd=tuned)
@@ -419,6 +454,9 @@ def test_an_arm_all_of_whose_trials_diverge_is_told_in_a_line(tmp_path):
 REFUSED = {
     ("tune.trials=0",): ("tune.trials=0", "whole number"),
     ("tune.trails=3",): ("tune.trails", "trials"),
+    ("tune.nope=1",): ("tune.nope: there is no such key.",),
+    ("tune.looks=0",): ("tune.looks=0", "at least 1"),
+    ("optimizer.weight_decay=0.5",): ("optimizer.weight_decay=0.5", "~tune.space.weight_decay"),
     ("tune.arms=simcc",): ("tune.arms=simcc", "list"),
     ("tune.arms=[simc]",): ("arm=simc", "simcc"),
     ("tune.arms=[simcc]", "arm=ce_2d"): ("arm=ce_2d", "one of the two"),

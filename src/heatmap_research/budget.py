@@ -108,9 +108,9 @@ def described(cfg: DictConfig) -> tuple[Schema, Codec | CoordinateCodec]:
 
 
 def framed(codec: Codec | CoordinateCodec, schema: Schema, good: float, near: float) -> Frame:
-    lines = codec.grid.lines if isinstance(codec, Codec) else PIXELS
+    lines, cell = (codec.grid.lines, "bin") if isinstance(codec, Codec) else (PIXELS, "pixel")
     with refusing("good, near"):
-        return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near)
+        return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
 
 
 def represented(
@@ -143,9 +143,14 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
     decoder, flip = taken.reading
     how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
     figures = {
-        "budget": budget_figures.bars((taken.forwards, taken.backwards), f"Error budget: {how}"),
+        "budget": budget_figures.bars(
+            (taken.forwards, taken.backwards), f"Error budget: {how}", taken.cell
+        ),
         "phase": budget_figures.phases(
-            taken.phases, curves(taken.laws), f"Error within a bin, gross errors left out: {how}"
+            taken.phases,
+            curves(taken.laws),
+            f"Error within a {taken.cell}, gross errors left out: {how}",
+            taken.cell,
         ),
         "border": budget_figures.border(taken.border, f"Error and the border: {how}"),
         "scores": budget_figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),

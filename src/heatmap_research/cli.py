@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +132,15 @@ def in_a_line(error: Exception) -> str:
     if isinstance(error, OverrideParseException):
         return f"{error.override}: this cannot be read ({' '.join(text.split())})."
     if match := re.search(r"Could not override '([^']+)'", text):
-        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys())}"
+        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys(match[1]))}"
     if match := re.search(r"Key '([^']+)' is not in struct", text):
         key = found[1] if (found := re.search(r"full_key: (\S+)", text)) else match[1]
-        return f"{key}: there is no such key.{did_you_mean(key, _known_keys())}"
+        return f"{key}: there is no such key.{did_you_mean(key, _known_keys(key))}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
+        return match[1]
     if text.startswith("Caught ") and lines:  # in a process that loads data: its last words
         return lines[-1].partition(": ")[2] or lines[-1]
     return lines[0] if lines else type(error).__name__
@@ -200,11 +202,23 @@ def _no_such_option(error: MissingConfigException) -> str:
     )
 
 
-def _known_keys() -> list[str]:
-    """Every key and group that conf/ names."""
-    files = list(conf_folder().rglob("*.yaml"))
-    keys = {key for file in files for key in re.findall(r"(?m)^\s*(\w+):", file.read_text())}
-    return sorted(keys | {file.parent.name for file in files})
+def _known_keys(path: str) -> list[str]:
+    """Every key and group that conf/ names; of a key within another, those it has anywhere."""
+    parents = path.split(".")[:-1]
+    conf = conf_folder()
+    files = list(conf.rglob("*.yaml"))
+    pairs = [("", file.parent.name) for file in files]
+    for file in files:
+        tree = OmegaConf.to_container(OmegaConf.load(file))
+        for above in (file.parent.name, file.stem):
+            pairs += _pairs(tree, above)
+    return sorted({key for above, key in pairs if not parents or above == parents[-1]})
+
+
+def _pairs(tree: Any, above: str) -> Iterator[tuple[str, str]]:
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield above, str(key)
+        yield from _pairs(value, str(key))
 
 
 def _refuse_additions(cfg: DictConfig) -> None:
@@ -220,7 +234,7 @@ def _refuse_additions(cfg: DictConfig) -> None:
         if (not parents and _is_group(path)) or (text.startswith("++") and _is_there(path)):
             continue
         raise IncompatibleError(
-            f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys())}"
+            f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys(path))}"
         )
 
 

@@ -34,6 +34,8 @@ from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
 
+KEPT = ("choices", "decoders_not_applicable")  # of a run that is resumed
+
 Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 
 
@@ -48,7 +50,7 @@ def train(
     quiet_libraries()
     checkpoint = None
     if cfg.resume:
-        checkpoint, known = _checkpoint(store), store.read()
+        checkpoint, known = _checkpoint(store), store.read(*KEPT)
         choices, unread = known["choices"], known["decoders_not_applicable"]
     size = cost(cfg)
     trainer = build_trainer(cfg, store, _progress(sweep, watched(cfg)))

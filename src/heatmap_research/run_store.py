@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heatmap_research.types import IncompatibleError
+
 VERSION = 1
 PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-core", "numpy")
 # Keys, at any depth, in which two runs of the same experiment may differ.
@@ -80,8 +82,22 @@ class RunStore:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
-    def read(self) -> dict[str, Any]:
-        return json.loads(self.record.read_text())
+    def read(self, *needed: str) -> dict[str, Any]:
+        """Refuses a record that is damaged, or that lacks what is needed of it."""
+        try:
+            record = json.loads(self.record.read_text())
+        except FileNotFoundError as error:
+            raise IncompatibleError(f"run={self.folder}: there is no run.json in it.") from error
+        except (OSError, ValueError) as error:
+            raise self._unreadable(str(error)) from error
+        if not isinstance(record, dict):
+            raise self._unreadable("it is no record of a run")
+        if lacking := [name for name in needed if name not in record]:
+            raise self._unreadable(f"it lacks {', '.join(lacking)}")
+        return record
+
+    def _unreadable(self, why: str) -> IncompatibleError:
+        return IncompatibleError(f"run={self.folder}: its run.json cannot be read ({why}).")
 
     def clear(self) -> None:
         """Of an earlier run in the same folder."""

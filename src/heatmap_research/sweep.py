@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ class Begun(Callback):
     """Hydra's hook: tells the command, which composes no config itself, where its sweep is."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        _begun.append(Sweep(Path(config.hydra.sweep.dir).absolute(), time.time() - 1))
+        with suppress(OmegaConfBaseException):  # a wrong name: the sweep itself says so
+            _begun.append(Sweep(Path(config.hydra.sweep.dir).absolute(), time.time() - 1))
 
 
 def begun() -> bool:
@@ -62,7 +63,11 @@ def begun() -> bool:
 
 
 def folder_of_study(study: str | None, otherwise: str) -> str:
-    return f"outputs/studies/{study}" if study else f"outputs/{otherwise}"
+    if not study:
+        return f"outputs/{otherwise}"
+    if study in (".", "..") or Path(study).name != study:
+        raise IncompatibleError(f"study={study}: give a name, not a path; outputs/studies has it.")
+    return f"outputs/studies/{study}"
 
 
 def folder_of_job(_root_: DictConfig) -> str:
@@ -116,6 +121,8 @@ def goes_on(store: RunStore, identity: Mapping[str, Any]) -> bool:
     if _same(_record(store.folder), identity) and (store.checkpoints / "last.ckpt").exists():
         return True
     shelve(store.folder)
+    if store.record.exists() and not _record(store.folder):
+        log.warning(f"  {store.record} cannot be read: this job is trained anew")
     store.clear()
     return False
 
@@ -154,7 +161,9 @@ def failures_recorded(store: RunStore, cfg: DictConfig, choices: dict[str, Any])
             lines = traceback.format_exception(error)
             (store.folder / "traceback.txt").write_text("".join(lines))
         if not recorded:
-            known = store.record.exists()  # of an earlier try, whose checkpoint may be gone on from
+            known = bool(_record(store.folder))  # an earlier try, which may be gone on with
+            if not known:
+                store.record.unlink(missing_ok=True)  # damaged
             store.update(**_ending(error), **({} if known else _early(cfg, choices)))
         raise
 

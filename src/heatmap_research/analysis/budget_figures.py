@@ -17,7 +17,7 @@ WORDS = {
     "decoding": "decoder",
     "flip": "flip test",
     "joint_bias": "bias by joint",
-    "phase_bias": "bias by phase in the bin",
+    "phase_bias": "bias by phase in the {cell}",
     "jitter": "jitter",
     "inversion": "inversion (left for right)",
     "swap": "swap (somebody else's)",
@@ -30,7 +30,18 @@ Curve = tuple[Float64[np.ndarray, " phase"], Float64[np.ndarray, " phase"]]  # p
 Curves = tuple[Curve, Curve]  # of mean errors, and of their mean size
 
 
-def bars(budgets: Sequence[Budget], title: str = "") -> Figure:
+def named(part: str, cell: str) -> str:
+    """`cell` is what a phase is within: a bin, or a pixel of a regression."""
+    return WORDS.get(part, part).format(cell=cell)
+
+
+def signed(value: float) -> str:
+    """Without a sign where nothing is left of it."""
+    shown = f"{value:+.3f}"
+    return shown if float(shown) else "0.000"
+
+
+def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figure:
     """A row of panels an order: pixels of mean error, and square pixels of mean squared error."""
     rows = max(len(each.parts) for each in budgets) + 2
     figure = Figure(figsize=(11, 0.6 + len(budgets) * (0.9 + 0.29 * rows)), layout="constrained")
@@ -39,9 +50,11 @@ def bars(budgets: Sequence[Budget], title: str = "") -> Figure:
     for (left, right), budget in zip(panels, budgets, strict=True):
         steps = [part.mean_px for part in budget.parts]
         _waterfall(left, budget, budget.total_px, steps, "mean error, crop pixels")
+        names = [named(name, cell) for name in budget.order]
+        left.set_yticks(range(len(names) + 2), ["as it is", *names, "remainder"], fontsize=8)
         squares = [part.square_px2 for part in budget.parts]
         _waterfall(right, budget, budget.total_px2, squares, "mean squared error, crop pixels²")
-        right.set_yticklabels([])
+        right.set_yticks(range(len(names) + 2), [])
     for axes, words in zip(
         panels[:, 0],
         ("put right one after the other", "the same in the opposite order"),
@@ -55,8 +68,9 @@ def phases(
     profiles: Mapping[str, Profile],
     laws: Mapping[str, Mapping[str, Curves]],
     title: str = "",
+    cell: str = "bin",
 ) -> Figure:
-    """Signed and mean error over the truth's place in its bin, beside the same of laws.
+    """Signed and mean error over the truth's place in its cell, beside the same of laws.
 
     `laws` are by name, then by axis: a curve of the one and a curve of the other.
     """
@@ -84,7 +98,7 @@ def phases(
             axes.axhline(0, color="grey", lw=0.5)
             axes.spines[["top", "right"]].set_visible(False)
         panels[0, column].set_title(f"along {name}", fontsize=10)
-        panels[1, column].set_xlabel("place of the truth in its bin (0: the middle), bins")
+        panels[1, column].set_xlabel(f"place of the truth in its {cell} (0: the middle), {cell}s")
     panels[0, 0].set_ylabel("mean error with its sign,\ncrop pixels")
     panels[1, 0].set_ylabel("mean size of the error,\ncrop pixels")
     panels[0, 0].legend(fontsize=8)
@@ -168,14 +182,12 @@ def _waterfall(
     end = total
     for place, (name, step) in enumerate(zip(budget.order, steps, strict=True), start=1):
         _part(axes, place, end, step, COLOURS[list(WORDS).index(name) % len(COLOURS)])
-        _number(axes, max(end, end - step), place, f"{round(-step, 3) + 0.0:+.3f}", total)
+        _number(axes, max(end, end - step), place, signed(-step), total)
         axes.vlines(end, place - 0.65, place + 0.35, color="grey", lw=0.6)
         end -= step
     last = len(steps) + 1
     axes.barh(last, end, color=REST, height=0.7)
     _number(axes, end, last, f"{end:.3f}", total)
-    names = [WORDS.get(name, name) for name in budget.order]
-    axes.set_yticks(range(last + 1), ["as it is", *names, "remainder"], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.17 * total)
     axes.set_xlabel(words, fontsize=9)

@@ -1,5 +1,6 @@
 """Runs as the rows of a table: their columns by name, one by one or as means over seeds."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +13,9 @@ OWN = (
     *("name", "folder", "status", "error", "study", "arm", "seed", "decoders", "stride"),
     *("seconds", "parameters", "macs", "peak_memory", "config_hash", "source_hash", "sweep_hash"),
 )
+# Facts that only a run which came far enough has, and keys that tell least of runs.
+LATER = ("steps", "skipped", "commit", "device", "boxes", "decoders_not_applicable")
+LAST = ("monitor", "monitor_mode", "evaluate", "decoder", "metric", "callback")
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,20 @@ def figure_of(run: Run) -> tuple[str, str]:
 
 def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
     """What tells these runs apart, and what came of them."""
-    figure = figure_of(runs[0])[0]
-    differing = [key for key in varied(runs) if "." not in key or not key.startswith("head._")]
-    asked = [] if by else ["name", "status", *_few(differing)]
+    figure = Counter(figure_of(run)[0] for run in runs).most_common(1)[0][0]
+    asked = [] if by else ["name", "status", *differing(runs)]
     failed = ["error"] if not by and any(run.error for run in runs) else []
     return [*asked, "decoder", f"val/{figure}", f"test/{figure}", "seconds", *failed]
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """Keys of the config, those that tell most first. An arm stands for the head, loss, target and
+    stride it brings."""
+    keys = [key for key in varied(runs) if not key.rpartition(".")[2].startswith("_")]
+    brought = [key for key in ("head", "loss", "target", "stride") if _goes_with_arm(runs, key)]
+    if "arm" in keys:
+        keys = [k for k in keys if k.partition(".")[0] not in brought]
+    return sorted((k for k in keys if k != "decoder"), key=lambda k: k.partition(".")[0] in LAST)
 
 
 def matching(runs: Sequence[Run], conditions: Mapping[str, Sequence[str]]) -> list[Run]:
@@ -99,7 +112,7 @@ def matching(runs: Sequence[Run], conditions: Mapping[str, Sequence[str]]) -> li
 
 def refuse_unknown(runs: Sequence[Run], key: str) -> None:
     """A column no run has anything in is a slip of the keyboard."""
-    if key in OWN or key == "decoder":
+    if key in (*OWN, *LATER, "decoder"):
         return
     if key.count("/"):
         known = {name for run in runs for name in _metrics(run)}
@@ -145,10 +158,10 @@ def _together(values: Sequence[Any]) -> Any:
     return Spread(mean(numbers), deviation, len(numbers))
 
 
-def _few(keys: Sequence[str]) -> list[str]:
-    """An arm brings its head, loss and stride: it stands for them."""
-    brought = {"head", "loss", "target", "stride"} if "arm" in keys else set()
-    return [key for key in keys if key not in brought and key.partition(".")[0] not in brought]
+def _goes_with_arm(runs: Sequence[Run], key: str) -> bool:
+    runs = [run for run in runs if run.is_resolved] or runs
+    pairs = {(run.arm, repr(run.value(key))) for run in runs}
+    return len(pairs) == len({run.arm for run in runs})
 
 
 def _equal(value: Any, word: str) -> bool:

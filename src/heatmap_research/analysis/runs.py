@@ -18,6 +18,7 @@ from heatmap_research import run_store
 log = logging.getLogger(__name__)
 
 OURS = {"version", "status", "config", "config_hash", "choices", "seed", "decoders"}
+OF_DATA = ("tolerances", "names")  # filled in as the data and `joints` have it
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class Run:
         return list(self.record["decoders"])
 
     @property
+    def is_resolved(self) -> bool:
+        return not any("${" in str(value) for _, value in _leaves(self.record["config"]))
+
+    @property
     def stride(self) -> float:
         return float(Fraction(str(self.record["config"]["stride"])))
 
@@ -108,7 +113,21 @@ class Run:
         if decoder is not None:
             kept &= ds.field("decoder") == decoder
         names = None if columns is None else list(columns)
-        return pq.read_table(self.folder / "predictions.parquet", columns=names, filters=kept)
+        try:
+            return pq.read_table(self.folder / "predictions.parquet", columns=names, filters=kept)
+        except FileNotFoundError as error:
+            raise ValueError(f"{self._predictions} is missing {self._remedy}.") from error
+        except (OSError, pa.ArrowException) as error:
+            why = str(error).partition("\n")[0].rstrip(".")
+            raise ValueError(f"{self._predictions} is damaged: {why} {self._remedy}.") from error
+
+    @property
+    def _predictions(self) -> str:
+        return f"{self.name}: its predictions.parquet"
+
+    @property
+    def _remedy(self) -> str:
+        return f"(heatmap-evaluate run={self.folder} makes another, in its folder evaluate)"
 
 
 def find(*folders: Path) -> list[Run]:
@@ -132,21 +151,25 @@ def find(*folders: Path) -> list[Run]:
 def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """What differs between runs, group choices first, each with its different values in order.
 
-    Left out: values that only repeat another key's (`target.sigma` is `sigma`) or go with the
-    option chosen for their group.
+    Left out: values that only repeat another key's (`target.sigma` is `sigma`, `data.train.pool` is
+    `data.pool`) or go with the option chosen for their group; and jobs that were refused before
+    their config was resolved, unless there are no others.
     """
+    runs = [run for run in runs if run.is_resolved] or runs
     choices = [_choices(run) for run in runs]
     configs = [dict(_leaves(run.record["config"])) for run in runs]
     groups, keys = _differing(choices), _differing(configs)
-    roots = [column for key, column in keys.items() if "." not in key]
-    kept = groups | {
-        key: column
-        for key, column in keys.items()
-        if key not in groups
-        and not ("." in key and column in roots)
-        and not _goes_with(column, groups.get(key.partition(".")[0]))
-    }
-    return {key: _distinct(column) for key, column in kept.items()}
+    kept = dict(groups)
+    for key, column in sorted(keys.items(), key=lambda item: item[0].count(".")):
+        choice = groups.get(key.partition(".")[0])
+        above = [kept[name] for name in kept if name not in groups and _may_repeat(key, name)]
+        if not (
+            key in (*groups, *OF_DATA)
+            or _goes_with(column, choice)
+            or any(_repeats(column, other, choice) for other in above)
+        ):
+            kept[key] = column
+    return {key: _distinct(kept[key]) for key in (*groups, *keys) if key in kept}
 
 
 def _read(file: Path) -> dict[str, Any] | None:
@@ -196,12 +219,37 @@ def _differing(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _distinct(column: Sequence[Any]) -> list[Any]:
-    return list({repr(value): value for value in column}.values())
+    found: dict[str, Any] = {}
+    for value in column:
+        found.setdefault(_told_by(value), value)
+    return list(found.values())
+
+
+def _told_by(value: Any) -> str:
+    """2 and 2.0 are one value, 1 and true are two."""
+    whole = isinstance(value, float) and value.is_integer()
+    return repr(int(value) if whole else value)
+
+
+def _may_repeat(key: str, name: str) -> bool:
+    """A key further down repeats one of the root, or of its own group."""
+    return key.count(".") > name.count(".") and name.partition(".")[0] in (
+        name,
+        key.partition(".")[0],
+    )
+
+
+def _repeats(column: Sequence[Any], other: Sequence[Any], choice: Sequence[Any] | None) -> bool:
+    """Wherever there is a value at all, if that goes with the option chosen."""
+    pairs = [(value, above) for value, above in zip(column, other, strict=True)]
+    alike = all(value is None or _told_by(value) == _told_by(above) for value, above in pairs)
+    absent = [value is None and above is not None for value, above in pairs]
+    return alike and (not any(absent) or _goes_with(absent, choice))
 
 
 def _goes_with(column: Sequence[Any], choice: Sequence[Any] | None) -> bool:
     """Whether the option chosen fixes the value."""
     if choice is None:
         return False
-    pairs = {(repr(option), repr(value)) for option, value in zip(choice, column, strict=True)}
+    pairs = {(repr(a), _told_by(b)) for a, b in zip(choice, column, strict=True)}
     return len(pairs) == len(_distinct(choice))

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from heatmap_research import cli
 from heatmap_research.check import check_values
 from heatmap_research.commands import evaluate
+from heatmap_research.run_store import RunStore
 from heatmap_research.types import IncompatibleError
 
 OWN = ("run", "name", "checkpoint", "stage", "data", "trainer", "good", "near", "oks")
@@ -23,6 +24,7 @@ def main() -> None:
 def budget(cfg: DictConfig) -> None:
     folder = Path(cfg.run)
     merged = _merged(cfg, folder)
+    RunStore(folder).read("choices")  # damaged, it is refused before anything is made
     unread = cli.complete(merged)
     _check(cfg, merged)
     checkpoint = evaluate.weights_of(folder, cfg.checkpoint)

@@ -41,10 +41,17 @@ def _list(flags: argparse.Namespace) -> int:
         if place == "-":
             print(text, end="")
         else:
-            Path(place).write_text(text)
+            _write(Path(place), text)
     if not wanted:
-        _show(rows)
+        _show(rows, [] if flags.columns or flags.by else run_table.differing(found))
     return 0
+
+
+def _write(place: Path, text: str) -> None:
+    try:
+        place.write_text(text)
+    except OSError as error:
+        raise ValueError(f"{place}: {error.strerror}; choose another folder or name.") from error
 
 
 def _kept(found: list[Any], flags: argparse.Namespace) -> list[Any]:
@@ -91,20 +98,14 @@ def _sorted(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
     return known + [row for row in rows if row[name] is None]
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
-    from rich import box
+def _show(rows: list[dict[str, Any]], apart: list[str]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    from heatmap_research.analysis.formats import words
+    from heatmap_research.analysis import listing
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in rows[0]:
-        text = any(isinstance(row[name], (str, list)) for row in rows)
-        table.add_column(name, justify="left" if text else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(words(value, name) for name, value in row.items()))
-    Console(width=None if Console().is_terminal else 160).print(table, highlight=False)
+    console = Console()
+    for line in listing.lines(rows, apart, console.width if console.is_terminal else None):
+        print(line)
 
 
 def _flags() -> argparse.ArgumentParser:

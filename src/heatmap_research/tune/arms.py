@@ -29,7 +29,7 @@ class Arm:
         with open_dict(cfg):
             del cfg["tune"]
             unread = cli.complete(cfg)
-            if looks and cfg.trainer.max_steps > 0 and "val_check_interval" not in cfg.trainer:
+            if cfg.trainer.max_steps > 0 and "val_check_interval" not in cfg.trainer:
                 batches = cfg.trainer.max_steps * cfg.trainer.accumulate_grad_batches
                 cfg.trainer.val_check_interval = max(1, batches // looks)
                 cfg.trainer.check_val_every_n_epoch = None
@@ -68,9 +68,10 @@ def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
     varied = {each.key for each in search.space}
     base = arm.config({}, cfg.tune.looks)[0]
     space = {each.key: vars(each) for each in search.space}
-    tune = {"startup": search.startup, "pruner": OmegaConf.to_container(cfg.tune).get("pruner")}  # type: ignore[union-attr]
+    tune = {"startup": search.startup, "looks": cfg.tune.looks}
+    tune["pruner"] = OmegaConf.to_container(cfg.tune).get("pruner")  # type: ignore[union-attr]
     config: Any = OmegaConf.to_container(base)
-    flat = _flat(config) | _flat({"tune": tune | {"space": space}})
+    flat = _flat({"tune": tune | {"space": space}}) | _flat(config)  # what differs first is named
     return {key: value for key, value in flat.items() if key not in varied}
 
 

@@ -1,6 +1,6 @@
 """What of the config says how to search: checked here, turned into a search."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from heatmap_research.types import IncompatibleError
 
 def check(cfg: DictConfig) -> None:
     tune = cfg.tune
-    whole = {"trials": 1, "startup": 1, "looks": 0}
+    whole = {"trials": 1, "startup": 1, "looks": 1}
     for key, least in whole.items():
         value = tune[key]
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -47,6 +47,18 @@ def search_of(cfg: DictConfig) -> Search:
         raise IncompatibleError(f"tune.space: {twice[0]} is given twice.")
     maximise = cfg.monitor_mode == "max"
     return Search(space, tune.trials, cfg.seed, pruner, tune.startup, maximise)
+
+
+def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:
+    """What is searched for cannot be given: it would do nothing."""
+    names = {node.key: name for name, node in cfg.tune.space.items()}
+    for text in overrides:
+        key = text.lstrip("+~").partition("=")[0].partition("@")[0]
+        if key in names:
+            raise IncompatibleError(
+                f"{text}: tune.space.{names[key]} searches for it; leave it out, or take "
+                f"it from the search: ~tune.space.{names[key]}."
+            )
 
 
 def _parameter(name: str, node: Any) -> Parameter:

@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 
 SQLITE, JOURNAL = (".db", ".sqlite"), (".journal", ".log")
+LATER = ("tune.looks",)  # not kept at first: what it decides on is compared too
 
 
 @contextmanager
@@ -42,7 +43,9 @@ def study(
     known = found.user_attrs.get("asked")
     if known is None:
         found.set_user_attr("asked", dict(asked))
-    elif differing := [key for key in known | asked if known.get(key) != asked.get(key)]:
+        return found
+    known = {key: asked.get(key) for key in LATER} | known
+    if differing := [key for key in asked | known if known.get(key) != asked.get(key)]:
         key = differing[0]
         more = f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf, open_dict
 
 from heatmap_research import cli, run
+from heatmap_research.callbacks.interruption import InterruptedRunError
 from heatmap_research.callbacks.looks import Looks
 from heatmap_research.run_store import RunStore
 from heatmap_research.tune.arms import Arm, words
@@ -47,6 +48,8 @@ def train(
     except PrunedError as stop:
         store.update(status="pruned", error=None, steps=watching.steps)
         log.info(f"  pruned {stop}")
+        raise
+    except InterruptedRunError:
         raise
     except Exception as error:
         log.info(f"  failed: {cli.in_a_line(error)}")

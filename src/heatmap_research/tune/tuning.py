@@ -3,13 +3,15 @@
 from functools import partial
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from optuna.study import Study
 
 from heatmap_research.callbacks.interruption import InterruptedRunError
 from heatmap_research.tune import space, studies
 from heatmap_research.tune.arms import Arm, arms_of, asked, try_out
 from heatmap_research.tune.outcome import conclude
-from heatmap_research.tune.search import Search, Trial
+from heatmap_research.tune.search import Search, Trial, trials
 from heatmap_research.tune.trial import NoSuchFigureError, train
 from heatmap_research.types import IncompatibleError
 
@@ -17,6 +19,7 @@ from heatmap_research.types import IncompatibleError
 def run(cfg: DictConfig) -> None:
     space.check(cfg)
     search, arms = space.search_of(cfg), arms_of(cfg)
+    space.refuse_given(cfg, HydraConfig.get().overrides.task)
     for arm in arms:
         try_out(arm, search, cfg.tune.looks)
     found = _search(cfg, search, arms)
@@ -37,9 +40,19 @@ def _search(cfg: DictConfig, search: Search, arms: list[Arm]) -> dict[str, list[
                     f"tune.folder={cfg.tune.folder}: it holds runs of {name} that "
                     f"tune.storage={cfg.tune.storage} knows nothing of: choose another folder."
                 )
+            _refuse_fewer(name, search, study)
         return {
             arm.name: search.run(
                 partial(train, arm, search, folder, cfg.tune.looks), known[arm.name], fatal
             )
             for arm in arms
         }
+
+
+def _refuse_fewer(name: str, search: Search, study: Study) -> None:
+    """Arms are compared by an equal number."""
+    if (had := len(trials(study))) > search.trials:
+        raise IncompatibleError(
+            f"tune.trials={search.trials}: {name} has had {had} trials in this study; give "
+            f"{had} or more, so that each arm has as many, or choose another tune.folder."
+        )

@@ -15,7 +15,7 @@ from heatmap_research.analysis.budget.law import Law
 from heatmap_research.analysis.budget.parts import ORDER, Budget
 from heatmap_research.analysis.budget.per_joint import Joints, per_joint
 from heatmap_research.analysis.budget.readings import Decoding, Flip
-from heatmap_research.analysis.budget.spread import uncertainty
+from heatmap_research.analysis.budget.spread import Spread, uncertainty, unknown
 from heatmap_research.analysis.budget.stages import Reading, Stage
 from heatmap_research.analysis.budget.state import Replacement, State, mean_length, start
 from heatmap_research.analysis.calibration import Reliability, Risk, reliability, risk
@@ -38,6 +38,8 @@ class Account:
     kinds: Mapping[str, int]  # of labelled joints, as the run has them
     left: Mapping[str, int]  # and after decoder, flip test and biases
     joints: Joints
+    spread: Spread  # of what was fitted to, read best
+    cell: str  # that a phase is within: a bin; a pixel where there are no bins
     phases: Mapping[str, Profile]
     laws: Mapping[str, Law]  # of this decoder: sure of the truth, and as unsure as the run
     border: Mapping[str, Profile]
@@ -58,6 +60,8 @@ class Account:
             "kinds": dict(self.kinds),
             "kinds_left": dict(self.left),
             "by_joint": self.joints.as_json(),
+            "uncertainty_share": self.spread.share,
+            "phase_in": self.cell,
             "phases": {axis: profile.as_json() for axis, profile in self.phases.items()},
             "laws": {name: each.as_json() for name, each in self.laws.items()},
             "border": {name: profile.as_json() for name, profile in self.border.items()},
@@ -91,8 +95,8 @@ def take(
     if not all(stage.truth.counted.any() for pair in pairs for stage in pair):
         raise ValueError("there are too few images to fit to some and read the others.")
     starts = [start(frame, *pair, reading) for pair in pairs]
-    widths = _uncertainty(frame, read if val is None else val, reading[1])
-    able, absent = _able(frame, schema, read, codec, widths)
+    spread = _uncertainty(frame, read if val is None else val, reading[1])
+    able, absent = _able(frame, schema, read, codec, spread.widths)
     forwards, backwards = parts.both_orders(starts, able)
     best = [Flip()(Decoding()(state)) for state in starts]
     sound = [parts.replaced(state, able, ORDER[:5]) for state in starts]
@@ -107,9 +111,11 @@ def take(
         flip_px=_flip_saves(read, reading[0]),
         kinds=_kinds(starts),
         left=_kinds(sound),
-        joints=per_joint(starts, widths),
+        joints=per_joint(starts, spread),
+        spread=spread,
+        cell=frame.cell,
         phases=against.by_phase(starts),
-        laws=_laws(codec, schema, frame, widths, reading[0]),
+        laws=_laws(codec, schema, frame, spread.widths, reading[0]),
         border={"as it is": against.by_border(starts), "read best": against.by_border(best)},
         scores=scores,
         risk=cost,
@@ -147,11 +153,11 @@ def _able(
     return able, absent
 
 
-def _uncertainty(frame: Frame, stage: Stage, flip: bool) -> Float64[np.ndarray, " joint"]:
+def _uncertainty(frame: Frame, stage: Stage, flip: bool) -> Spread:
     try:
         return uncertainty(frame, stage, flip)
     except ValueError:
-        return np.full(len(frame.flip), np.nan)
+        return unknown(len(frame.flip))
 
 
 def is_entangled(codec: Representation) -> bool:

@@ -18,6 +18,7 @@ class Frame:
     flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
     good: float  # a joint this similar to its truth is no gross error
     near: float  # one this similar to a point is at that point
+    cell: str = "bin"  # that a phase is within; a pixel where there are no bins
 
     def __post_init__(self) -> None:
         if not 0 < self.near < self.good < 1:
@@ -33,7 +34,7 @@ class Frame:
         return across, down
 
     def phase(self, points: Float64[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
-        """In bins from the middle of the nearest, -1/2 to 1/2, along x and y."""
+        """In bins (or pixels) from the middle of the nearest, -1/2 to 1/2, along x and y."""
         (top, _), (left, _) = self.lines
         bins = (points - np.array([left, top])) / np.array(self.spacing)
         return bins - np.floor(bins + 0.5)

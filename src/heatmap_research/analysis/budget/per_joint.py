@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from heatmap_research.analysis.budget.biases import by_joint
+from heatmap_research.analysis.budget.spread import Spread
 from heatmap_research.analysis.budget.state import State
 
 
@@ -19,13 +20,14 @@ class Joints:
     mean_px: Float64[np.ndarray, " joint"]
     bias: Float64[np.ndarray, "joint 2"]  # crop pixels, of what is no gross error
     good: Float64[np.ndarray, " joint"]  # share
-    uncertainty: Float64[np.ndarray, " joint"]  # crop pixels
+    uncertainty: Float64[np.ndarray, " joint"]  # crop pixels, of what is no gross error
+    pooled: Bool[np.ndarray, " joint"]  # whose uncertainty is that of all joints
 
     def as_json(self) -> dict[str, Any]:
         return {name: values.tolist() for name, values in asdict(self).items()}
 
 
-def per_joint(states: Sequence[State], widths: Float64[np.ndarray, " joint"]) -> Joints:
+def per_joint(states: Sequence[State], spread: Spread) -> Joints:
     frame = states[0].frame
     counted = np.concatenate([s.read.truth.counted for s in states])
     sound = np.concatenate([frame.sound(s.read.truth, s.errors) for s in states])
@@ -39,5 +41,6 @@ def per_joint(states: Sequence[State], widths: Float64[np.ndarray, " joint"]) ->
         mean_px=np.where(counted, lengths, 0).sum(0) / known,
         bias=by_joint(errors, sound),
         good=(counted & (alike >= frame.good)).sum(0) / known,
-        uncertainty=widths,
+        uncertainty=spread.widths,
+        pooled=spread.pooled,
     )

@@ -5,9 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 from rich.table import Table
 
+from heatmap_research.analysis.budget import spread
 from heatmap_research.analysis.budget.account import Account
 from heatmap_research.analysis.budget.parts import ORDER, Budget
-from heatmap_research.analysis.budget_figures import WORDS
+from heatmap_research.analysis.budget_figures import named, signed
+
+OFF_BINS = (
+    " Bias by phase knows the truth: off whole-bin answers it takes noise too, which what comes "
+    "after adds again."
+)
 
 
 def table(taken: Account, stage: str) -> Table:
@@ -20,30 +26,28 @@ def table(taken: Account, stage: str) -> Table:
     for name in ("forwards", "share", "backwards", "share", "squared, px²"):
         result.add_column(name, justify="right")
     one, other = taken.forwards, taken.backwards
-    result.add_row(
-        "as it is", *_cells(one.total_px, 1), *_cells(other.total_px, 1), f"{one.total_px2:.3f}"
-    )
+    whole = f"{one.total_px:.3f}", "100 %"
+    result.add_row("as it is", *whole, *whole, f"{one.total_px2:.3f}")
     for name in ORDER:
         if name in taken.absent:
-            result.add_row(WORDS[name], "n/a", "", "n/a", "", "", style="dim")
+            result.add_row(named(name, taken.cell), "n/a", "", "n/a", "", "", style="dim")
             continue
         parts = one.part(name), other.part(name)
-        cells = [cell for p in parts for cell in _cells(-p.mean_px, -p.share, "+")]
-        result.add_row(WORDS[name], *cells, f"{round(-parts[0].square_px2, 3) + 0.0:+.3f}")
-    rest = one.remainder_px, one.remainder_px / (one.total_px or 1.0)
+        cells = [cell for p in parts for cell in (signed(-p.mean_px), _percent(-p.share))]
+        result.add_row(named(name, taken.cell), *cells, signed(-parts[0].square_px2))
+    rest = f"{one.remainder_px:.3f}", f"{100 * one.remainder_px / (one.total_px or 1.0):.0f} %"
     result.add_section()
-    result.add_row("remainder", *_cells(*rest), *_cells(*rest), f"{one.remainder_px2:.3f}")
+    result.add_row("remainder", *rest, *rest, f"{one.remainder_px2:.3f}")
     return result
 
 
 def words(taken: Account, names: tuple[str, ...]) -> Iterator[str]:
     yield (
         "Forwards: from the top down, each after those above it; backwards: from the bottom up. "
-        "Parts do not add, so each order shares them out in its own way; a + is error added. "
-        "Bias by phase knows the truth: off whole-bin answers it takes noise too, which what comes "
-        "after adds again."
+        "Parts do not add, so each order shares them out in its own way; a + is error added."
+        f"{OFF_BINS if taken.cell == 'bin' else ''}"
     )
-    yield _largest(taken.forwards, taken.backwards)
+    yield _largest(taken.forwards, taken.backwards, taken.cell)
     best = " and ".join(
         f"{name}{' with' if flip else ' without'} flip test" for name, flip in taken.best
     )
@@ -61,28 +65,29 @@ def words(taken: Account, names: tuple[str, ...]) -> Iterator[str]:
     worst = [joint for joint in np.argsort(-means) if not np.isnan(means[joint])][:3]
     shown = ", ".join(f"{names[j]} {means[j]:.2f} px" for j in worst)
     yield f"Joints with the largest mean error: {shown}."
-    widths = taken.joints.uncertainty
-    if not np.isnan(widths).any():
-        each = ", ".join(f"{name} {w:.2f}" for name, w in zip(names, widths, strict=True))
-        yield f"How unsure it is (robust spread along an axis, read best), px: {each}."
+    if not np.isnan(taken.spread.widths).any():
+        first, *more = spread.words(taken.spread, names)
+        yield f"How unsure it is (robust spread along an axis, read best), {first}"
+        yield from more
     ece = "; ".join(f"{name}: ECE {curve.ece:.3f}" for name, curve in taken.scores.items())
     yield (
         f"Scores: {ece}; AURC {taken.risk.aurc:.3f} px, {taken.risk.excess:.3f} above the best "
         "order."
     )
     for name, why in taken.absent.items():
-        yield f"n/a: {WORDS[name]}: {why}."
+        yield f"n/a: {named(name, taken.cell)}: {why}."
 
 
-def _largest(one: Budget, other: Budget) -> str:
+def _largest(one: Budget, other: Budget, cell: str) -> str:
     shares = []
     for each, words in ((one, "forwards"), (other, "backwards")):
         part = max(each.parts, key=lambda part: part.mean_px)
-        shares.append(f"{words}: {WORDS[part.name]}, {100 * part.share:.0f} %")
+        shares.append(f"{words}: {named(part.name, cell)}, {100 * part.share:.0f} %")
     rest = 100 * one.remainder_px / (one.total_px or 1.0)
     return f"Largest {'; '.join(shares)} of the error. Nothing here explains {rest:.0f} %."
 
 
-def _cells(pixels: float, share: float, sign: str = "") -> tuple[str, str]:
-    """Without a sign where there is nothing."""
-    return f"{round(pixels, 3) + 0.0:{sign}.3f}", f"{round(100 * share) + 0:{sign}d} %"
+def _percent(share: float) -> str:
+    """Without a sign where it rounds to nothing."""
+    whole = round(100 * share)
+    return f"{whole:+d} %" if whole else "0 %"
