@@ -1,6 +1,5 @@
 """From a run's folder to an account of its error: evaluated twice, then read as arrays."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from heatmap_research.analysis.ceiling import Representation
 from heatmap_research.check import codec_of, instantiate, refusing, with_schema
 from heatmap_research.codec import Codec
 from heatmap_research.coordinate_codec import CoordinateCodec
-from heatmap_research.run_store import RunStore
+from heatmap_research.run_store import RunStore, write_json
 from heatmap_research.types import IncompatibleError, Schema
 
 PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
@@ -137,9 +136,7 @@ def represented(
 
 def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
     content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
-    partial = folder / "budget.partial"
-    partial.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
-    partial.replace(folder / "budget.json")
+    write_json(folder / "budget.json", content)
     decoder, flip = taken.reading
     how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
     figures = {
@@ -187,12 +184,3 @@ def _same(one: Truth, other: Truth) -> bool:
     return one.points.shape == other.points.shape and bool(
         np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)
     )
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no nan."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -28,18 +28,18 @@ def _number_wanted(annotation: Any, value: Any) -> str | None:
     others = kinds - {int, float}  # such as a tensor, which a config can only give as a word
     if kinds == others or str in others or (others and not isinstance(value, str)):
         return None
-    fits = _is_number(value) and (float in kinds or isinstance(value, int))
+    fits = is_number(value) and (float in kinds or isinstance(value, int))
     if fits or (optional and value is None):
         return None
     return ("a number" if float in kinds else "a whole number") + " or null" * optional
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_finite(value: Any) -> bool:
-    return _is_number(value) and math.isfinite(value)
+    return is_number(value) and math.isfinite(value)
 
 
 def _is_whole(value: Any, least: int) -> bool:
@@ -68,7 +68,7 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "widths": (lambda value: value in ("same", "oks"), "same or oks"),
     "beta": (_is_finite, "a number"),
     "seed": (lambda value: _is_whole(value, 0), "a whole number, at least 0"),
-    "ema": (lambda value: _is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
+    "ema": (lambda value: is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (lambda value: isinstance(value, bool), "true or false"),
     "channels_last": (lambda value: isinstance(value, bool), "true or false"),
     "overfit": (lambda value: _is_whole(value, 0), "a number of batches, 0 for all"),

@@ -109,9 +109,7 @@ class RunStore:
     def update(self, **facts: Any) -> None:
         """Adds facts to run.json, which is never seen half written."""
         known = self.read() if self.record.exists() else {"version": VERSION}
-        partial = self.record.with_suffix(".partial")
-        partial.write_text(json.dumps(_plain(known | facts), indent=1, allow_nan=False) + "\n")
-        os.replace(partial, self.record)
+        write_json(self.record, known | facts)
 
     def write_predictions(self, rows: pa.Table) -> None:
         """Replaces what is stored of the same stages."""
@@ -217,6 +215,13 @@ def _first_of_each(rows: pa.Table) -> pa.Table:
     numbered = rows.select(list(KEYS)).append_column("row", pa.array(range(len(rows))))
     first = numbered.group_by(list(KEYS)).aggregate([("row", "min")])["row_min"]
     return rows if len(first) == len(rows) else rows.take(first.combine_chunks().sort())
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Never seen half written."""
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+    os.replace(partial, file)
 
 
 def _plain(value: Any) -> Any:

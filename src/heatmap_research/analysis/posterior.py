@@ -39,14 +39,18 @@ def learnt(
     return profiles if codec.grid.ndim == 1 else (heatmaps.outer(profiles),)
 
 
-def refuse_entangled(codec: Codec) -> None:
+def is_entangled(codec: Codec) -> bool:
     """A label that is no product of profiles has no mean along one axis at a time."""
     if codec.grid.ndim == 1:
-        return
+        return False
     points = _probes(codec)
     (whole,) = _labels(replace(codec, labels=EVERYWHERE), points)
     product = heatmaps.outer(_labels(along_axes(codec), points))
-    if (whole - product).abs().amax() > 1e-4 * whole.amax():
+    return bool((whole - product).abs().amax() > 1e-4 * whole.amax())
+
+
+def refuse_entangled(codec: Codec) -> None:
+    if is_entangled(codec):
         raise IncompatibleError(
             "uncertainty above 0 needs a label that is the product of a profile along each axis, "
             "and this target's is not in 2-D: choose uncertainty=0, layout=1d or another target."

@@ -28,12 +28,13 @@ class Report(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.began = self.last = time.monotonic()
         self.first, self.loss = trainer.global_step, ""
+        self.steps = trainer.estimated_stepping_batches  # looks into the loader: once
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         now = time.monotonic()
-        ends = trainer.global_step >= trainer.estimated_stepping_batches
+        ends = trainer.global_step >= self.steps
         if self.enabled and (ends or now - self.last >= self.seconds):
             self.last, self.loss = now, f"loss {float(outputs['loss']):.4f}"
             if not ends:
@@ -57,7 +58,7 @@ class Report(ProgressBar):
 
 class Lines(Report):
     def say(self, trainer: Trainer, state: str) -> None:
-        left = (trainer.estimated_stepping_batches - trainer.global_step) / self._rate(trainer)
+        left = (self.steps - trainer.global_step) / self._rate(trainer)
         self._line(trainer, state, f"{left:.0f} s left")
 
     def end(self, trainer: Trainer, state: str) -> None:
@@ -66,7 +67,7 @@ class Lines(Report):
             self._line(trainer, state, f"done in {took:.0f} s")
 
     def _line(self, trainer: Trainer, state: str, time_words: str) -> None:
-        steps = f"step {trainer.global_step}/{trainer.estimated_stepping_batches}"
+        steps = f"step {trainer.global_step}/{self.steps}"
         log.info(f"  {steps}  {state}  {self._rate(trainer):.1f} steps/s  {time_words}")
 
     def _rate(self, trainer: Trainer) -> float:
@@ -80,8 +81,7 @@ class Bar(Report):
         state = TextColumn("{task.fields[state]}")
         columns = ("training", BarColumn(), MofNCompleteColumn(), left, state)
         self.bar = Progress(*columns, disable=not self.enabled)
-        steps = trainer.estimated_stepping_batches
-        self.task = self.bar.add_task("", total=steps, completed=self.first, state="")
+        self.task = self.bar.add_task("", total=self.steps, completed=self.first, state="")
         self.bar.start()
 
     def on_train_batch_end(

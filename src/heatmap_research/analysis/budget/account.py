@@ -20,8 +20,8 @@ from heatmap_research.analysis.budget.stages import Reading, Stage
 from heatmap_research.analysis.budget.state import Replacement, State, mean_length, start
 from heatmap_research.analysis.calibration import Reliability, Risk, reliability, risk
 from heatmap_research.analysis.ceiling import Representation
-from heatmap_research.analysis.posterior import refuse_entangled
-from heatmap_research.types import IncompatibleError, Schema
+from heatmap_research.analysis.posterior import is_entangled
+from heatmap_research.types import Schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ def _able(
     labels = None
     if isinstance(codec, str):
         absent["labels"] = codec
-    elif is_entangled(codec):
+    elif is_entangled(codec.codec):
         absent["labels"] = "its 2-D labels are no products of a profile along each axis"
     elif np.isnan(widths).any():
         absent["labels"] = "no joint is near its truth, so how unsure it is cannot be measured"
@@ -160,14 +160,6 @@ def _uncertainty(frame: Frame, stage: Stage, flip: bool) -> Spread:
         return unknown(len(frame.flip))
 
 
-def is_entangled(codec: Representation) -> bool:
-    try:
-        refuse_entangled(codec.codec)
-    except IncompatibleError:
-        return True
-    return False
-
-
 def _laws(
     codec: Representation | str,
     schema: Schema,
@@ -180,7 +172,7 @@ def _laws(
         return {}
     middling = float(np.median(widths))
     known = {"a network that is sure": 0.0}
-    if not is_entangled(codec) and not np.isnan(middling):
+    if not is_entangled(codec.codec) and not np.isnan(middling):
         known[f"one as unsure as this ({middling:.2f} px)"] = middling
     return {
         name: law.laws(codec, schema, frame, (width,) * schema.joints)[decoder]
