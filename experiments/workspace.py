@@ -75,7 +75,7 @@ def main() -> None:
     if given.dry_run:
         print(json.dumps(made._to_model().model_dump(mode="json", by_alias=True), indent=1))
         return
-    from heatmap_research.loggers.wandb import refuse_unreachable
+    from heatmap_research.training.loggers.wandb import refuse_unreachable
     from heatmap_research.types import IncompatibleError
 
     try:

@@ -6,7 +6,7 @@ os.environ["WANDB_MODE"] = "offline"
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads weights
 
 import pytest
-import runs
+import running
 import torch
 
 torch.set_num_threads(1)
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def smoke(folder: Path) -> Path:
     """A run of a few steps with every decoder that reads its maps."""
-    return runs.train(folder / "smoke", *runs.SMOKE)
+    return running.train(folder / "smoke", *running.SMOKE)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +51,8 @@ def experiments(folder: Path) -> dict[str, Path]:
 
 
 def _experiment(name: str, sweep: Path) -> Path:
-    few = ("seed=0", "trainer=smoke", "trainer.max_steps=2", *runs.DATA)
-    runs.succeed("train", "-m", f"experiment={name}", *few, f"hydra.sweep.dir={sweep}", cwd=sweep)
+    few = ("seed=0", "trainer=smoke", "trainer.max_steps=2", *running.DATA)
+    running.succeed(
+        "train", "-m", f"experiment={name}", *few, f"hydra.sweep.dir={sweep}", cwd=sweep
+    )
     return sweep

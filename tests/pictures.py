@@ -7,9 +7,9 @@ from types import MappingProxyType
 import numpy as np
 import simplejpeg
 
-from heatmap_research.augmentation import Augmentation
-from heatmap_research.datasets.coco_format import CocoFormat
-from heatmap_research.geometry import Geometry
+from heatmap_research.codec.geometry import Geometry
+from heatmap_research.data.augmentation import Augmentation
+from heatmap_research.data.datasets.coco_format import CocoFormat
 
 GEOMETRIES = MappingProxyType(
     {

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-import runs
+import running
 import torch
 
 SOURCES = {
@@ -12,7 +12,7 @@ SOURCES = {
         from dataclasses import dataclass
         from typing import ClassVar
 
-        from heatmap_research import heatmaps
+        from heatmap_research.codec import heatmaps
         from heatmap_research.types import Heatmap, Position
 
 
@@ -78,14 +78,14 @@ def lab(tmp_path_factory) -> Path:
 
 def command(lab, name, *arguments, cwd):
     line = ("--config-dir", str(lab / "conf"), *arguments)
-    return runs.succeed(name, *line, cwd=cwd, paths=(str(lab),))
+    return running.succeed(name, *line, cwd=cwd, paths=(str(lab),))
 
 
 @pytest.fixture(scope="module")
 def run(lab, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("extended") / "run"
     options = ("head=pooled", "loss=cross_entropy", "decoder=[rounded,argmax]")
-    steps = (*runs.SMOKE, "trainer.max_steps=2", f"hydra.run.dir={folder}")
+    steps = (*running.SMOKE, "trainer.max_steps=2", f"hydra.run.dir={folder}")
     command(lab, "train", *options, *steps, cwd=folder.parent)
     return folder
 
@@ -95,29 +95,29 @@ def test_new_options_are_checked_like_all_others(lab, tmp_path):
 
 
 def test_a_new_head_is_trained(run):
-    names = set(runs.weights(run))
+    names = set(running.weights(run))
     assert {"net.head.axes.0.weight", "net.head.axes.1.bias"} <= names
-    assert all(value.isfinite().all() for value in runs.weights(run).values())
-    assert runs.weights(run)["net.head.axes.0.weight"].shape == torch.Size([32, 8])
+    assert all(value.isfinite().all() for value in running.weights(run).values())
+    assert running.weights(run)["net.head.axes.0.weight"].shape == torch.Size([32, 8])
 
 
 def test_a_new_decoder_is_evaluated_beside_the_others(run):
     metrics = json.loads((run / "run.json").read_text())["metrics"]
     for stage in ("val", "test"):
         assert metrics[stage].keys() == {"rounded", "argmax"}
-    assert len(runs.logged(run, "val/rounded/pixel_error")) > 0
-    rows = [row for row in runs.predictions(run) if row["decoder"] == "rounded"]
+    assert len(running.logged(run, "val/rounded/pixel_error")) > 0
+    rows = [row for row in running.predictions(run) if row["decoder"] == "rounded"]
     assert all(float(2 * row[axis]).is_integer() for row in rows for axis in "xy")
 
 
 def test_every_decoder_means_the_new_one_too(lab, run, tmp_path):
     options = ("head=pooled", "loss=cross_entropy", "decoder=all", "trainer.max_steps=1")
     where = f"hydra.run.dir={tmp_path}/all"
-    command(lab, "train", *options, *runs.SMOKE[:1], *runs.TINY, where, cwd=tmp_path)
+    command(lab, "train", *options, *running.SMOKE[:1], *running.TINY, where, cwd=tmp_path)
     record = json.loads((tmp_path / "all" / "run.json").read_text())
     assert "rounded" in record["decoders"]
     named = {*record["decoders"], *record["decoders_not_applicable"]}
-    assert named == {*runs.decoders(), "rounded"}
+    assert named == {*running.decoders(), "rounded"}
 
 
 def test_a_run_of_new_options_is_evaluated_again(lab, run, tmp_path):
@@ -129,10 +129,10 @@ def test_a_run_of_new_options_is_evaluated_again(lab, run, tmp_path):
 
 def test_a_wrong_key_of_a_new_option_is_refused_like_any_other(lab, tmp_path):
     line = ("--config-dir", str(lab / "conf"), "decoder=[rounded]", "decoder.rounded.prts=3")
-    done = runs.command("check", *line, cwd=tmp_path, paths=(str(lab),))
+    done = running.command("check", *line, cwd=tmp_path, paths=(str(lab),))
     assert done.status != 0
     assert "prts" in done.out + done.err
-    added = runs.command(
+    added = running.command(
         "check", *line[:3], "+decoder.rounded.prts=3", cwd=tmp_path, paths=(str(lab),)
     )
     assert added.status != 0

@@ -9,14 +9,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-import runs
+import running
 from nbclient import NotebookClient
 from scipy import stats
 
-from heatmap_research.analysis.pairing import pairing
-from heatmap_research.analysis.runs import find
+from heatmap_research.analysis.comparison.pairing import pairing
+from heatmap_research.runs.find import find
 
-FOLDER = runs.ROOT / "notebooks"
+FOLDER = running.ROOT / "notebooks"
 NAMES = (
     "01_quantisation",
     "02_two_d_versus_one_d",
@@ -119,11 +119,11 @@ def test_a_notebook_says_nothing_of_the_machine_it_ran_on(name):
 def few(folder: Path) -> Path:
     """The sweep that notebooks read, of two seeds and a few steps a run; and two budgets."""
     sweep = folder / "notebooks"
-    steps = ("seed=0,1", "trainer.max_steps=3", "trainer.log_every_n_steps=1", *runs.TINY)
+    steps = ("seed=0,1", "trainer.max_steps=3", "trainer.log_every_n_steps=1", *running.TINY)
     dotted = f"hydra.sweep.dir={sweep}"
-    runs.succeed("train", "-m", "experiment=notebooks", *steps, dotted, cwd=sweep)
+    running.succeed("train", "-m", "experiment=notebooks", *steps, dotted, cwd=sweep)
     for run in {run.arm: run for run in find(sweep)}.values():
-        runs.succeed("budget", f"run={run.folder}", cwd=sweep)
+        running.succeed("budget", f"run={run.folder}", cwd=sweep)
     return sweep
 
 

@@ -15,13 +15,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 from pytorch_lightning import Callback, seed_everything
 
-from heatmap_research.build import build, build_data, build_trainer
-from heatmap_research.callbacks.progress import Lines
-from heatmap_research.check import watched
-from heatmap_research.cli import conf_folder
-from heatmap_research.run import quiet_libraries
-from heatmap_research.run_store import RunStore
-from heatmap_research.task import KeypointTask
+from heatmap_research.config.cli import conf_folder
+from heatmap_research.config.values import watched
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training.build import build, build_data, build_trainer
+from heatmap_research.training.callbacks.progress import Lines
+from heatmap_research.training.fit import quiet_libraries
+from heatmap_research.training.task import KeypointTask
 
 WARM_UP = 10  # steps that are not counted
 

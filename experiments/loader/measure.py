@@ -24,8 +24,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from heatmap_research.cli import conf_folder
-from heatmap_research.datasets.coco_format import CocoFormat
+from heatmap_research.config.cli import conf_folder
+from heatmap_research.data.datasets.coco_format import CocoFormat
 
 BATCH, SIZE = 64, (256, 192)
 UPPER = ["nose", *(joint for joint in ("eye", "ear", "shoulder", "elbow", "wrist") for _ in "lr")]

@@ -9,9 +9,9 @@ import time
 import torch
 from hydra import compose, initialize_config_dir
 
-from heatmap_research.check import instantiate
-from heatmap_research.cli import conf_folder
-from heatmap_research.rendering import pool
+from heatmap_research.config.cli import conf_folder
+from heatmap_research.config.values import instantiate
+from heatmap_research.data.rendering import pool
 
 SETTINGS = {
     "64x64": [],

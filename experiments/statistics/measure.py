@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 from simulation import World
 
-from heatmap_research.analysis.statistics import bootstrap, student
-from heatmap_research.analysis.statistics.families import holm
-from heatmap_research.analysis.statistics.interval import BOTH, IMAGES, SEEDS
-from heatmap_research.analysis.statistics.two_way import MeanSquares, linear, mean_squares
+from heatmap_research.analysis.comparison.statistics import bootstrap, student
+from heatmap_research.analysis.comparison.statistics.families import holm
+from heatmap_research.analysis.comparison.statistics.interval import BOTH, IMAGES, SEEDS
+from heatmap_research.analysis.comparison.statistics.two_way import (
+    MeanSquares,
+    linear,
+    mean_squares,
+)
 
 WORLDS = {
     "seeds dominate": World(seed=0.11),

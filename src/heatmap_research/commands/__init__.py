@@ -1,5 +1,5 @@
 """A command says what is wrong with its config before it spends seconds on importing torch."""
 
-from heatmap_research.lazy import lazily
+from heatmap_research.config.lazy import lazily
 
 lazily("torch")

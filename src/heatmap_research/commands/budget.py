@@ -6,10 +6,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research import cli
-from heatmap_research.check import check_values
 from heatmap_research.commands import evaluate
-from heatmap_research.run_store import RunStore
+from heatmap_research.config import cli
+from heatmap_research.config.values import check_values
+from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
 OWN = ("run", "name", "checkpoint", "stage", "data", "trainer", "good", "near", "oks")
@@ -28,7 +28,7 @@ def budget(cfg: DictConfig) -> None:
     unread = cli.complete(merged)
     _check(cfg, merged)
     checkpoint = evaluate.weights_of(folder, cfg.checkpoint)
-    from heatmap_research import budget
+    from heatmap_research.jobs import budget
 
     out = folder / "evaluate" / cfg.name
     flip = merged.flip_test if cfg.base.flip_test is None else cfg.base.flip_test

@@ -4,7 +4,7 @@ import sys
 
 from omegaconf import DictConfig
 
-from heatmap_research import cli
+from heatmap_research.config import cli
 
 GRIDS = ("layout", "target", "sigma", "stride", "decoder", "geometry", "flip_test", "uncertainty")
 
@@ -15,7 +15,7 @@ def main() -> None:
 
 
 def ceiling(cfg: DictConfig) -> None:
-    from heatmap_research import ceiling
+    from heatmap_research.jobs import ceiling
 
     ceiling.run(cfg)
 

@@ -6,7 +6,7 @@ import tempfile
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from heatmap_research import cli
+from heatmap_research.config import cli
 from heatmap_research.types import IncompatibleError
 
 
@@ -36,10 +36,10 @@ def check(cfg: DictConfig) -> None:
 
 
 def _check(cfg: DictConfig) -> None:
-    from heatmap_research.check import check_values
+    from heatmap_research.config.values import check_values
 
     check_values(cfg)
-    from heatmap_research.build import check
+    from heatmap_research.training.build import check
 
     check(cfg)
 

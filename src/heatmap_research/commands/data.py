@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _check(flags: argparse.Namespace) -> int:
-    from heatmap_research.audit import printed, report
+    from heatmap_research.data.audit import printed, report
 
     found = report.of(flags.file, flags.images, flags.category, flags.channels)
     printed.show(found, flags.first)
@@ -27,28 +27,27 @@ def _check(flags: argparse.Namespace) -> int:
 def _show(flags: argparse.Namespace) -> int:
     if flags.number < 1:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
-    from heatmap_research import annotations
-    from heatmap_research.analysis import annotated, contact_sheet
-    from heatmap_research.audit import reading
+    from heatmap_research.data import annotations
+    from heatmap_research.data.audit import contact_sheet, drawn, reading
 
     found = reading.read(flags.file, flags.category)
     if found is None:
         annotations.read(flags.file, category=flags.category)  # says why
         raise ValueError(f"{flags.file}: this cannot be read.")
     rows = (
-        annotated.named(found, flags.id)
+        drawn.named(found, flags.id)
         if flags.id
-        else annotated.drawn_by_lot(found, flags.number, flags.seed)
+        else drawn.drawn_by_lot(found, flags.number, flags.seed)
     )
-    people = annotated.people(found, rows, flags.images, flags.channels)
+    people = drawn.people(found, rows, flags.images, flags.channels)
     title = f"{flags.file.name}: {len(rows)} of {len(found.people)} annotations"
-    contact_sheet.write(contact_sheet.sheet(people, annotated.joints(found), title), flags.out)
+    contact_sheet.write(contact_sheet.sheet(people, drawn.joints(found), title), flags.out)
     print(f"{flags.out}: {len(rows)} of {len(found.people)} annotations")
     return 0
 
 
 def _convert(flags: argparse.Namespace) -> int:
-    from heatmap_research.converters import aic, mpii
+    from heatmap_research.data.converters import aic, mpii
 
     matlab = [source for source in flags.source if source.suffix == ".mat"]
     others = [source for source in flags.source if source.suffix != ".mat"]

@@ -12,7 +12,7 @@ from pathlib import Path
 def main() -> None:
     flags = _flags()
     options = [f"trainer.max_steps={flags.steps}", f"data.pool={flags.pool}"]
-    from heatmap_research import demo
+    from heatmap_research.jobs import demo
 
     demo.render(options)
     seeds = range(flags.seeds)

@@ -10,9 +10,9 @@ from typing import Any, cast
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research import cli
-from heatmap_research.check import check_values
-from heatmap_research.run_store import RunStore
+from heatmap_research.config import cli
+from heatmap_research.config.values import check_values
+from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
 OWN = ("run", "name", "checkpoint", "decoder", "metric", "data", "trainer")
@@ -30,7 +30,7 @@ def evaluate(cfg: DictConfig, given: list[str]) -> None:
     unread = cli.complete(merged)
     check_values(merged)
     checkpoint = weights_of(folder, cfg.checkpoint)
-    from heatmap_research import run
+    from heatmap_research.training import fit
 
     trained, store = RunStore(folder), RunStore(folder / "evaluate" / cfg.name)
     if Path(cfg.name).name != cfg.name:
@@ -38,7 +38,7 @@ def evaluate(cfg: DictConfig, given: list[str]) -> None:
     if "LOCAL_RANK" not in os.environ:
         _make(store.folder, merged)
     _let_ranks_start_alike([*given, f"name={cfg.name}"])
-    run.evaluate(merged, trained, store, checkpoint, choices, unread)
+    fit.evaluate(merged, trained, store, checkpoint, choices, unread)
 
 
 def _make(folder: Path, merged: DictConfig) -> None:

@@ -21,8 +21,8 @@ def main() -> None:
 def _report(flags: argparse.Namespace) -> None:
     began = time.monotonic()
     _refuse(flags)
-    from heatmap_research import report
-    from heatmap_research.analysis.report import verdicts
+    from heatmap_research.analysis.page import verdicts
+    from heatmap_research.jobs import report
 
     asked = {name: getattr(flags, name) for name in ("by", "metric", "margin", "baseline")}
     study = report.make(flags.folders, flags.budget, decoder=flags.decoder, **asked)
@@ -53,7 +53,7 @@ def _refuse(flags: argparse.Namespace) -> None:
         if not place.absolute().parent.is_dir():
             raise ValueError(f"--{name} {place}: there is no folder {place.parent}.")
     if flags.out.exists():
-        from heatmap_research.analysis.report import page
+        from heatmap_research.analysis.page import page
 
         if not page.is_ours(flags.out):
             raise ValueError(f"--out {flags.out}: that is no page of heatmap-report; it is kept.")

@@ -17,21 +17,21 @@ def main() -> None:
 
 
 def _list(flags: argparse.Namespace) -> int:
-    from heatmap_research.analysis import formats, run_table, runs
+    from heatmap_research.runs import find, formats, table
 
-    found = _kept(runs.find(*flags.folders), flags)
+    found = _kept(find.find(*flags.folders), flags)
     for key in (*flags.columns, *flags.by):
-        run_table.refuse_unknown(found, key)
+        table.refuse_unknown(found, key)
     if flags.by:
         found = _finished(found)
-    columns = flags.columns or run_table.usual(found, flags.by)
+    columns = flags.columns or table.usual(found, flags.by)
     if flags.by:
-        if others := run_table.mixed(found, flags.by):
+        if others := table.mixed(found, flags.by):
             few = ", ".join(others[:5])
             logging.warning(f"these means are over runs that differ also in: {few}")
-        rows = run_table.means(found, flags.by, columns)
+        rows = table.means(found, flags.by, columns)
     else:
-        rows = run_table.rows(found, columns)
+        rows = table.rows(found, columns)
     if flags.sort:
         rows = _sorted(rows, flags.sort)
     exports = {"csv": formats.as_csv, "latex": formats.as_latex, "json": formats.as_json}
@@ -43,7 +43,7 @@ def _list(flags: argparse.Namespace) -> int:
         else:
             _write(Path(place), text)
     if not wanted:
-        _show(rows, [] if flags.columns or flags.by else run_table.differing(found))
+        _show(rows, [] if flags.columns or flags.by else table.differing(found))
     return 0
 
 
@@ -55,10 +55,10 @@ def _write(place: Path, text: str) -> None:
 
 
 def _kept(found: list[Any], flags: argparse.Namespace) -> list[Any]:
-    from heatmap_research.analysis import run_table
+    from heatmap_research.runs import table
 
     conditions = dict(_condition(text) for text in flags.where)
-    kept = run_table.matching(found, conditions)
+    kept = table.matching(found, conditions)
     if flags.failed:
         kept = [run for run in kept if run.status != "finished"]
     if not kept:
@@ -101,7 +101,7 @@ def _sorted(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 def _show(rows: list[dict[str, Any]], apart: list[str]) -> None:
     from rich.console import Console
 
-    from heatmap_research.analysis import listing
+    from heatmap_research.runs import listing
 
     console = Console()
     for line in listing.lines(rows, apart, console.width if console.is_terminal else None):

@@ -8,8 +8,8 @@ from typing import cast
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research import cli
-from heatmap_research.check import check_values
+from heatmap_research.config import cli
+from heatmap_research.config.values import check_values
 from heatmap_research.types import IncompatibleError
 
 OWN = ("run", "checkpoint", "stage", "index", "output")
@@ -35,18 +35,18 @@ def show(cfg: DictConfig) -> None:
     shown = _of_run(cfg) if cfg.run else cfg
     cli.complete(shown)
     check_values(shown)
-    from heatmap_research import view
-    from heatmap_research.analysis import example
-    from heatmap_research.build import check
+    from heatmap_research.drawing import example
+    from heatmap_research.jobs import show
+    from heatmap_research.training.build import check
 
     names = check(shown).schema.names
-    batch = view.sample(shown, cfg.stage, cfg.index)
-    label, errors = view.label(shown, batch)
+    batch = show.sample(shown, cfg.stage, cfg.index)
+    label, errors = show.label(shown, batch)
     lines = [_title(shown, cfg), "the label, decoded: " + _words(errors)]
     predicted = None
     if cfg.run:
         checkpoint = Path(cfg.run) / "checkpoints" / f"{cfg.checkpoint}.ckpt"
-        predicted, errors = view.predicted(shown, batch, checkpoint)
+        predicted, errors = show.predicted(shown, batch, checkpoint)
         lines.append("predicted: " + _words(errors))
     figure = example.sheet(label, predicted, names, "\n".join(lines))
     Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)

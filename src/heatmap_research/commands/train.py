@@ -6,9 +6,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research import cli, sweep
-from heatmap_research.check import check_values, resolved
-from heatmap_research.run_store import RunStore
+from heatmap_research.config import cli
+from heatmap_research.config.values import check_values, resolved
+from heatmap_research.runs import sweep
+from heatmap_research.runs.store import RunStore
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +38,15 @@ def _checked(cfg: DictConfig) -> list[str]:
 
 
 def _train(cfg: DictConfig, unread: list[str]) -> None:
-    from heatmap_research import run
+    from heatmap_research.training import fit
 
     cli.name_in_loggers(cfg)
     store = RunStore(Path(cfg.output_dir))
     if not cfg.resume:
         OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
     try:
-        run.train(cfg, store, cli.choices(), unread, cli.in_sweep())
-    except run.InterruptedRunError as stop:
+        fit.train(cfg, store, cli.choices(), unread, cli.in_sweep())
+    except fit.InterruptedRunError as stop:
         command = "the same command" if cli.in_sweep() else f"heatmap-train resume={store.folder}"
         log.warning(f"{stop}; to go on: {command}")
         sys.exit(130)

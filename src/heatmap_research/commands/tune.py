@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from omegaconf import DictConfig
 
-from heatmap_research import cli
+from heatmap_research.config import cli
 from heatmap_research.types import IncompatibleError
 
 
@@ -19,8 +19,8 @@ def main() -> None:
 def tune(cfg: DictConfig) -> None:
     if find_spec("optuna") is None:
         raise IncompatibleError("Optuna is missing: pip install 'heatmap-research[tune]'.")
-    from heatmap_research.callbacks.interruption import InterruptedRunError
-    from heatmap_research.tune import tuning
+    from heatmap_research.jobs.tune import tuning
+    from heatmap_research.training.callbacks.interruption import InterruptedRunError
 
     try:
         tuning.run(cfg)

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float
 
-from heatmap_research import heatmaps
+from heatmap_research.codec import heatmaps
 from heatmap_research.types import Prediction, Sample, Tensor
 
 LEAST = 2.0**-52  # added to areas, as pycocotools does

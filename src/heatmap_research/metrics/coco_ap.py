@@ -5,12 +5,13 @@ import torch
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from heatmap_research import average_precision, geometry, official_ap, oks
-from heatmap_research.annotations import Annotations
-from heatmap_research.average_precision import MOST, Found, People
+from heatmap_research.codec import geometry
+from heatmap_research.data.annotations import Annotations
+from heatmap_research.metrics import average_precision, oks, pycocotools_ap
+from heatmap_research.metrics.average_precision import MOST, Found, People
 from heatmap_research.types import IncompatibleError, Prediction, Sample, Tensor
 
-ENGINES = {"fast": average_precision.evaluate, "pycocotools": official_ap.evaluate}
+ENGINES = {"fast": average_precision.evaluate, "pycocotools": pycocotools_ap.evaluate}
 NMS = ("none", "oks", "soft")
 NUMBERS = ("instance", "image")  # int64, carried as the bits of float64
 FACTS = ("score", "box_score", "crop_area")

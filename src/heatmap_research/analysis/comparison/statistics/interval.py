@@ -1,0 +1,64 @@
+"""A difference, and how far it can be from that of the population it is drawn from."""
+
+from dataclasses import dataclass
+
+from heatmap_research.analysis.comparison.statistics import student
+
+BOTH = "new seeds and new images"
+SEEDS = "new seeds on these images"
+IMAGES = "these seeds on new images"
+ONE_SEED = "new images, but this one seed only"
+ONE_IMAGE = "new seeds, but this one image only"
+
+
+@dataclass(frozen=True)
+class Interval:
+    estimate: float
+    low: float
+    high: float
+    level: float
+    population: str  # what it covers
+    method: str
+    freedom: float  # degrees of freedom of its standard error
+    error: float  # standard error
+    tails: student.Tails | None = None  # where two make it
+
+    @property
+    def p(self) -> float:
+        """Of no difference, two-sided."""
+        if self.error == 0:
+            return float(self.estimate == 0)
+        return 2 * self._chance(abs(self.estimate))
+
+    def p_equivalence(self, margin: float) -> float:
+        """Of a difference of the margin or more, either way (two one-sided tests)."""
+        if margin <= 0:
+            raise ValueError(f"margin={margin:g}: it must be greater than 0.")
+        room = margin - abs(self.estimate)
+        if self.error == 0:
+            return float(room <= 0)
+        return self._chance(room)
+
+    def _chance(self, distance: float) -> float:
+        near = float(student.above(distance / self.error, self.freedom))
+        return near if self.tails is None else max(near, float(self.tails.above(distance)))
+
+    def with_error(self, error: float) -> "Interval":
+        known = self.tails is not None and self.error > 0
+        tails = self.tails.times((error / self.error) ** 2) if known else None  # type: ignore[union-attr]
+        kept = (self.level, self.population, self.method, tails)
+        return around(self.estimate, error, self.freedom, *kept)
+
+
+def around(
+    estimate: float,
+    error: float,
+    freedom: float,
+    level: float,
+    population: str,
+    method: str,
+    tails: student.Tails | None = None,
+) -> Interval:
+    reach = float(student.quantile((1 + level) / 2, freedom)) * error
+    ends = (estimate - reach, estimate + reach)
+    return Interval(estimate, *ends, level, population, method, freedom, error, tails)

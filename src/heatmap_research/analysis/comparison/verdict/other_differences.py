@@ -1,0 +1,77 @@
+"""What runs differ in besides what is compared, as notes on a verdict."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.runs.find import Run, varied
+
+# What makes an arm what it is: how joints become maps and maps joints, and how that is best learnt.
+# Everything else (data, image size, backbone, neck, steps, ...) is the same on both sides or told.
+ARM = (
+    *("arm", "experiment", "head", "target", "labels", "loss", "decoder", "stride", "sigma"),
+    *("anisotropy", "widths", "score", "beta", "optimizer", "schedule"),
+)
+NO_MATTER = (
+    *("seed", "metric", "monitor", "monitor_mode", "evaluate", "channels_last"),
+    *("callback.last", "callback.best"),
+)
+DATA = ("data", "image_size", "geometry", "joints")  # what decides on images and their truth
+MOST = 6  # keys in a note
+LONG = 40  # letters of a value
+
+Pairs = Sequence[tuple[Group, Group]]
+
+
+def note(pairs: Pairs, by: str) -> str | None:
+    """Of groups that are compared, one pair in each setting: keys that go with `by`."""
+    own = ARM if by in ("arm", "experiment") else (by,)
+    found: dict[str, list[str]] = {}
+    for one, other in pairs:
+        for key, values in _differences(_first(one), _first(other)).items():
+            if not _among(key, own):
+                found.setdefault(key, []).append(f"{_word(values[0])}, not {_word(values[1])}")
+    if not found:
+        return None
+    said = [f"{key} ({'; '.join(dict.fromkeys(values))})" for key, values in found.items()]
+    more = [f"{len(said) - MOST} more"] if len(said) > MOST else []
+    return f"{pairs[0][0].arm} also differs in {_list(said[:MOST] + more)}"
+
+
+def of_data(one: Run, other: Run) -> str:
+    found = {k: v for k, v in _differences(one, other).items() if _among(k, DATA)}
+    return _list([f"{key} is {_word(a)} and {_word(b)}" for key, (a, b) in found.items()][:MOST])
+
+
+def _differences(one: Run, other: Run) -> dict[str, list[Any]]:
+    """Once each, however often a config repeats a value."""
+    differing = {k: v for k, v in varied([one, other]).items() if not _among(k, NO_MATTER)}
+    found: dict[str, list[Any]] = {}
+    for key in sorted(differing, key=lambda key: key.count(".")):
+        told = any(_repeats(key, known) and differing[key] == found[known] for known in found)
+        if not told and not set(key.split(".")[1:-1]) & found.keys():  # nor its option's
+            found[key] = differing[key]
+    return found
+
+
+def _repeats(key: str, known: str) -> bool:
+    """`data.train.pool` is `data.pool`, and `data.train.geometry.first` is `geometry.first`."""
+    of_its_group = [name.partition(".")[0] + name.rpartition(".")[2] for name in (key, known)]
+    return key.endswith(f".{known}") or of_its_group[0] == of_its_group[1]
+
+
+def _first(group: Group) -> Run:
+    return group.runs[min(group.runs)]
+
+
+def _among(key: str, keys: Sequence[str]) -> bool:
+    return any(key == other or key.startswith(f"{other}.") for other in keys)
+
+
+def _word(value: Any) -> str:
+    word = "none" if value is None else str(value)
+    return word if len(word) <= LONG else f"{word[: LONG - 1]}…"
+
+
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + " and " * (len(words) > 1) + "".join(words[-1:])

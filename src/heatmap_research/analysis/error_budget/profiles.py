@@ -1,0 +1,73 @@
+"""Errors against where the truth lies: within its bin, and from the border of the crop."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from heatmap_research.analysis.error_budget.frame import Frame
+from heatmap_research.analysis.error_budget.state import State
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A row an interval that holds points."""
+
+    middle: Float64[np.ndarray, " interval"]
+    bias: Float64[np.ndarray, " interval"]  # mean error; of lengths their mean
+    deviation: Float64[np.ndarray, " interval"]  # standard error of it
+    absolute: Float64[np.ndarray, " interval"]  # mean size of the error
+    absolute_deviation: Float64[np.ndarray, " interval"]
+    count: Float64[np.ndarray, " interval"]
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: values.tolist() for name, values in asdict(self).items()}
+
+
+def by_phase(states: Sequence[State], intervals: int = 16) -> dict[str, Profile]:
+    """Along x and along y, of what is no gross error."""
+    phases, errors = [], []
+    for state in states:
+        sound = state.frame.sound(state.read.truth, state.errors)
+        phases.append(state.frame.phase(state.read.truth.points)[sound])
+        errors.append(state.errors[sound])
+    phase, error = np.concatenate(phases), np.concatenate(errors)
+    edges = np.linspace(-0.5, 0.5, intervals + 1)
+    return {name: profile(phase[:, a], error[:, a], edges) for a, name in enumerate(("x", "y"))}
+
+
+def by_border(states: Sequence[State], intervals: int = 12) -> Profile:
+    """Lengths of all errors over the truth's distance to the nearest border, below 0 outside."""
+    counted = [state.read.truth.counted for state in states]
+    points = np.concatenate([s.read.truth.points[c] for s, c in zip(states, counted, strict=True)])
+    errors = np.concatenate([s.errors[c] for s, c in zip(states, counted, strict=True)])
+    distance = to_border(points, states[0].frame)
+    edges = np.unique(np.quantile(distance, np.linspace(0, 1, intervals + 1)))
+    edges = edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
+    return profile(distance, np.hypot(*errors.T), edges)
+
+
+def to_border(points: Float64[np.ndarray, "n 2"], frame: Frame) -> Float64[np.ndarray, " n"]:
+    height, width = frame.image_size
+    far = np.array([width, height]) - 0.5
+    return np.minimum(points + 0.5, far - points).min(-1)
+
+
+def profile(
+    place: Float64[np.ndarray, " n"],
+    error: Float64[np.ndarray, " n"],
+    edges: Float64[np.ndarray, " edge"],
+) -> Profile:
+    part = np.clip(np.searchsorted(edges, place, side="right") - 1, 0, len(edges) - 2)
+    counts = np.bincount(part)
+    there = counts > 0
+    count = counts[there].astype(float)
+    middle, bias, square, size = (
+        np.bincount(part, values)[there] / count for values in (place, error, error**2, abs(error))
+    )
+    deviations = [
+        np.sqrt(np.maximum(square - mean**2, 0) / np.maximum(count - 1, 1)) for mean in (bias, size)
+    ]
+    return Profile(middle, bias, deviations[0], size, deviations[1], count)

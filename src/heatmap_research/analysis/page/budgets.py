@@ -1,0 +1,65 @@
+"""Where the error comes from, of runs that heatmap-budget has taken apart."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.gridspec import GridSpec
+
+from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.error_budget import figures
+from heatmap_research.analysis.error_budget.parts import Budget
+from heatmap_research.analysis.page import drawings
+from heatmap_research.analysis.page.parts import Listing, Part, Plot, Section, Words
+from heatmap_research.analysis.page.study import Study, first, label
+
+
+def section(study: Study) -> Section:
+    files = {id(group): file_of(first(group).folder) for group in study.shown()}
+    taken = [group for group in study.shown() if files[id(group)] is not None]
+    without = [group for group in study.shown() if files[id(group)] is None]
+    parts: list[Part] = []
+    if taken:
+        contents = [json.loads(file.read_text()) for g in taken if (file := files[id(g)])]
+        parts.append(_plot(taken, contents))
+    if without:
+        names = "; ".join(map(label, without))
+        hint = f"Not taken apart: {names}. heatmap-report --budget does it, or:"
+        parts.append(Words(hint, "note"))
+        parts.append(Listing([f"heatmap-budget run={first(group).folder}" for group in without]))
+    return Section("Error budget", parts)
+
+
+def file_of(folder: Path) -> Path | None:
+    """The first of its budgets by name."""
+    return next(iter(sorted(folder.glob("evaluate/*/budget.json"))), None)
+
+
+def _plot(groups: Sequence[Group], contents: Sequence[Mapping[str, Any]]) -> Plot:
+    pairs = list(zip(groups, contents, strict=True))
+    of = "; ".join(
+        f"{label(group)}, seed {first(group).seed}, {content['stage']} by {content['decoder']}"
+        f"{' with a flip test' if content['flip_test'] else ''}"
+        for group, content in pairs
+    )
+    caption = (
+        "What each cause, put right after those above it, takes off a run's error. Hatched: adds "
+        f"error. Of single runs, without an interval: {of}. Causes were fitted on "
+        f"{', '.join(dict.fromkeys(content['fitted_to'] for content in contents))}."
+    )
+    return Plot(caption, [_picture(content, label(group)) for group, content in pairs])
+
+
+def _picture(content: Mapping[str, Any], name: str) -> str:
+    """Of the mean error alone, as wide as a phone."""
+    figure = figures.bars(
+        [Budget.from_json(content["forwards"])], cell=content.get("phase_in", "bin")
+    )
+    errors, squares = figure.axes
+    figure.delaxes(squares)
+    errors.set_subplotspec(GridSpec(1, 1, figure=figure)[0])
+    figure.suptitle("")
+    figure.set_size_inches(4.8, figure.get_figheight())
+    errors.set_title(name, fontsize=10, loc="left")
+    return drawings.svg(figure, f"Error budget of {name}")

@@ -1,0 +1,148 @@
+"""Numbers that were varied, and the figure over each of them."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.page import drawings
+from heatmap_research.analysis.page.parts import Part, Plot, Section, Words
+from heatmap_research.analysis.page.study import Study, first, words
+
+UNITS = {
+    "sigma": "label width sigma, pixels of the crop",
+    "stride": "stride, pixels per bin",
+    "image_size": "height of the crop, pixels",
+    "data.pool": "training images",
+    "data.occlusion": "share covered",
+}
+Curves = dict[str, dict[float, list[float]]]  # line -> knob -> seeds
+
+
+def section(study: Study) -> Section:
+    known = keys(study)
+    if not known:
+        need = "Curves need a number that was varied, such as sigma=2,4 or data.pool=256,1024."
+        return Section("Curves", [Words(need, "note")])
+    return Section("Curves", [_plot(study, key) for key in known])
+
+
+def keys(study: Study) -> list[str]:
+    """Settings that are numbers, and what tells arms apart if it is one."""
+    settings = [key for key, _ in study.groups[0].setting]
+    return [key for key in [study.by, *settings] if _is_varied(study, key)]
+
+
+def at(group: Group, key: str) -> float | None:
+    """Its value as a number; of a size its height."""
+    value = first(group).value(key)
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, str) and "/" in value:
+        try:
+            return float(Fraction(value))
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)
+
+
+def line(study: Study, group: Group, key: str) -> str:
+    return first(group).arm if key == study.by else group.arm
+
+
+def rest(group: Group, key: str) -> tuple[tuple[str, str], ...]:
+    return tuple((k, words(v)) for k, v in group.setting if k != key)
+
+
+def _is_varied(study: Study, key: str) -> bool:
+    found = [at(group, key) for group in study.groups]
+    return None not in found and len(set(found)) > 1
+
+
+def _plot(study: Study, key: str) -> Part:
+    curves, over = _curves(study, key)
+    if not curves:
+        return Words(f"{study.name} is not known of these runs.", "note")
+    names = list(curves)
+    figures = [_panel(curves, UNITS.get(key, key), study.figure)]
+    if key == "image_size" and study.reading.unit == "px":
+        figures.append(_panel(_shares(curves), UNITS[key], "the same, % of the height"))
+    titles = [f"Test over {key}, panel {i + 1}" for i in range(len(figures))]
+    averaged = f" Averaged over {', '.join(over)}." if over else ""
+    caption = (
+        f"{study.name} on test over {key}; each arm by the decoder chosen on val. Lines: means "
+        "over seeds; bands: one standard deviation of seeds either way, no interval; marks: "
+        f"seeds.{averaged}"
+    )
+    pictures = [drawings.svg(f, t) for f, t in zip(figures, titles, strict=True)]
+    return Plot(caption[0].upper() + caption[1:], pictures, drawings.legend(names))
+
+
+def _shares(curves: Curves) -> Curves:
+    return {
+        name: {size: [100 * value / size for value in values] for size, values in found.items()}
+        for name, found in curves.items()
+    }
+
+
+def _curves(study: Study, key: str) -> tuple[Curves, list[str]]:
+    """Over other settings the mean, of those that are there at every value."""
+    lines: dict[str, dict[float, list[Group]]] = {}
+    for group in study.groups:
+        knobs = lines.setdefault(line(study, group, key), {})
+        knobs.setdefault(at(group, key) or 0.0, []).append(group)
+    rests = [{rest(g, key) for g in found} for knobs in lines.values() for found in knobs.values()]
+    shared = set.intersection(*rests) or set.union(*rests)
+    kept = {
+        name: {
+            knob: _means(study, [g for g in found if rest(g, key) in shared])
+            for knob, found in sorted(knobs.items())
+        }
+        for name, knobs in lines.items()
+    }
+    over = [k for k, values in _columns(shared).items() if len(values) > 1]
+    known = {name: {k: v for k, v in found.items() if v} for name, found in kept.items()}
+    return {name: found for name, found in known.items() if found}, over
+
+
+def _columns(rests: set[tuple[tuple[str, str], ...]]) -> dict[str, set[str]]:
+    columns: dict[str, set[str]] = {}
+    for found in sorted(rests):
+        for key, value in found:
+            columns.setdefault(key, set()).add(value)
+    return columns
+
+
+def _means(study: Study, groups: Sequence[Group]) -> list[float]:
+    """Of each seed that all of them have."""
+    found = [study.values(group, "test") for group in groups]
+    if not found:
+        return []
+    seeds = sorted(set.intersection(*map(set, found)))
+    return [mean(values[seed] for values in found) for seed in seeds]
+
+
+def _panel(curves: Curves, across: str, up: str) -> Any:
+    figure, axes = drawings.panel()
+    for place, by_knob in enumerate(curves.values()):
+        knobs = np.array(list(by_knob))
+        means = np.array([mean(values) for values in by_knob.values()])
+        spreads = np.array([np.std(v, ddof=1) if len(v) > 1 else 0 for v in by_knob.values()])
+        colour = drawings.colour(place)
+        axes.fill_between(knobs, means - spreads, means + spreads, color=colour, alpha=0.18, lw=0)
+        axes.plot(knobs, means, drawings.style(place), color=colour, lw=1.6)
+        for knob, values in by_knob.items():
+            axes.plot([knob] * len(values), values, "o", color=colour, ms=3.5, mfc="none")
+    every = sorted({knob for by_knob in curves.values() for knob in by_knob})
+    if every[0] > 0 and every[-1] >= 8 * every[0]:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    axes.set_xticks(every, [f"{knob:g}" for knob in every])
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    return figure

@@ -1,0 +1,62 @@
+"""How training went, from metrics.csv."""
+
+from collections.abc import Sequence
+
+from heatmap_research.analysis.page import drawings
+from heatmap_research.analysis.page.parts import Plot, Section, Words
+from heatmap_research.analysis.page.study import Study, label
+from heatmap_research.runs import curves
+from heatmap_research.runs.curves import Course
+from heatmap_research.runs.find import Run
+from heatmap_research.runs.table import figure_of
+
+LOSSES = {
+    "train/excess": "loss above the label's entropy",
+    "train/loss": "loss (of one kind in each arm: not to be compared)",
+}
+DENSE = 20_000  # points from which on lines are drawn as pixels
+
+
+def section(study: Study) -> Section:
+    shown = study.shown()
+    panels: dict[str, list[tuple[int, Course]]] = {}
+    for place, group in enumerate(shown):
+        for run in group.runs.values():
+            for name, course in _found(run, study.decoder(group)).items():
+                panels.setdefault(name, []).append((place, course))
+    if "loss above the label's entropy" in panels:
+        panels.pop(LOSSES["train/loss"], None)
+    if not panels:
+        need = "Learning curves need the runs' metrics.csv, which logger=csv keeps."
+        return Section("Learning curves", [Words(need, "note")])
+    caption = (
+        "A line a run: what was watched on val, by the decoder chosen, and the loss, over "
+        f"training steps. Shown: {'; '.join(map(label, shown))}."
+    )
+    pictures = [_panel(name, found) for name, found in panels.items()]
+    return Section("Learning curves", [Plot(caption, pictures, drawings.legend(study.arms))])
+
+
+def _found(run: Run, decoder: str) -> dict[str, Course]:
+    watched = figure_of(run)[0]
+    columns = {f"val/{decoder}/{watched}": f"val {watched} by the decoder chosen"} | LOSSES
+    found = {}
+    for column, name in columns.items():
+        try:
+            found[name] = curves.read(run, column)
+        except (ValueError, OSError):
+            continue
+    return found
+
+
+def _panel(name: str, found: Sequence[tuple[int, Course]]) -> str:
+    figure, axes = drawings.panel()
+    dense = sum(len(course.step) for _, course in found) > DENSE
+    for place, course in found:
+        alone = "o" if len(course.step) == 1 else drawings.style(place)
+        colour = drawings.colour(place)
+        axes.plot(course.step, course.value, alone, ms=4, color=colour, lw=1, rasterized=dense)
+    drawings.logarithmic(axes, "y")
+    axes.set_xlabel("training steps")
+    axes.set_ylabel(name, fontsize=8.5)
+    return drawings.svg(figure, f"Course of {name}")

@@ -1,0 +1,144 @@
+"""What a page is of: runs in groups that differ in their seed only, read by one metric."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+
+from heatmap_research.analysis.comparison.verdict import ap, measures, tables
+from heatmap_research.analysis.comparison.verdict.reading import Reading
+from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.comparison.verdict.verdict import Verdict
+from heatmap_research.drawing.example import Example
+from heatmap_research.runs.find import Run
+from heatmap_research.runs.table import Spread
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What only a group's network tells; `missing` says why some of it is not known."""
+
+    lines: tuple[tuple[float, float], ...] | None = None  # y, x: pixel of bin 0, pixels per bin
+    layout: int | None = None  # axes of a map; 0: coordinates
+    output_bytes: int | None = None  # of an image, in single precision
+    latency: float | None = None  # seconds
+    examples: tuple[Example, ...] = ()
+    missing: str | None = None
+
+
+NOTHING = Seen(missing="no network was looked at")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    runs: Sequence[Run]
+    by: str  # what tells arms apart
+    groups: Sequence[Group]
+    reading: Reading
+    margin: float | None
+    verdicts: Sequence[Verdict]
+    silent: str | None  # why there are no verdicts
+    seen: Mapping[Path, Seen] = field(default_factory=dict)  # by the folder of a group's first run
+    commands: Mapping[Path, str] = field(default_factory=dict)  # by folder of a run or of a sweep
+    _read: dict[tuple[Path, str, str], float | None] = field(default_factory=dict)
+
+    @property
+    def arms(self) -> list[str]:
+        return list(dict.fromkeys(group.arm for group in self.groups))
+
+    @property
+    def name(self) -> str:
+        """The metric in words."""
+        return "mean error" if self.reading.metric == "pixel_error" else self.reading.metric
+
+    @property
+    def figure(self) -> str:
+        """On an axis."""
+        unit = self.reading.unit
+        return f"{self.name} on test{f', {unit}' if unit != self.reading.metric else ''}"
+
+    def of(self, arm: str) -> list[Group]:
+        return [group for group in self.groups if group.arm == arm]
+
+    def seen_of(self, group: Group) -> Seen:
+        return self.seen.get(first(group).folder, NOTHING)
+
+    def decoder(self, group: Group) -> str:
+        return self.reading.decoder(group)
+
+    def values(self, group: Group, stage: str, decoder: str | None = None) -> dict[int, float]:
+        """By seed, of those that have one."""
+        name = decoder or self.decoder(group)
+        found = {seed: self._value(run, stage, name) for seed, run in group.runs.items()}
+        return {seed: value for seed, value in sorted(found.items()) if value is not None}
+
+    def spread(self, group: Group, stage: str, decoder: str | None = None) -> Spread | None:
+        return spread(list(self.values(group, stage, decoder).values()))
+
+    def best(self, groups: Sequence[Group]) -> Group:
+        """On val, by the decoder chosen there; test has no say in it."""
+        sign = -1 if self.reading.higher_is_better else 1
+        known = {id(g): mean(v.values()) for g in groups if (v := self.values(g, "val"))}
+        return min(groups, key=lambda g: sign * known[id(g)] if id(g) in known else float("inf"))
+
+    def shown(self) -> list[Group]:
+        """One group an arm, for figures that have room for no more.
+
+        All under the same data and image size where there are such; in other settings each arm has
+        those that are best on val.
+        """
+        asked = [_conditions(group) for group in self.groups]
+        shared = [c for c in asked if all(c in map(_conditions, self.of(arm)) for arm in self.arms)]
+        wanted = shared[0] if shared else None
+        return [
+            self.best([g for g in self.of(arm) if wanted in (None, _conditions(g))])
+            for arm in self.arms
+        ]
+
+    def _value(self, run: Run, stage: str, decoder: str) -> float | None:
+        told = run.metric(stage, decoder, self.reading.metric)
+        if told is not None:
+            return told
+        key = (run.folder, stage, decoder)
+        if key not in self._read:
+            self._read[key] = _measured(run, stage, decoder, self.reading.metric)
+        return self._read[key]
+
+
+def first(group: Group) -> Run:
+    return group.runs[min(group.runs)]
+
+
+def label(group: Group) -> str:
+    return ", ".join([group.arm, *(f"{key}={words(value)}" for key, value in group.setting)])
+
+
+def words(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    if not values:
+        return None
+    return Spread(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+def _measured(run: Run, stage: str, decoder: str, metric: str) -> float | None:
+    """Of a metric that was not asked for when the run was evaluated."""
+    try:
+        if metric == "AP":
+            matched = ap.matched(run, stage, decoder)
+            return float(matched.of(np.ones((1, len(matched.images))))[0])
+        found = tables.per_image(run, stage, decoder, measures.named(metric))
+    except (ValueError, OSError):
+        return None
+    total, count = (sum(column) for column in zip(*found.values(), strict=True))
+    return total / count if count else None
+
+
+def _conditions(group: Group) -> str:
+    """What makes a test harder or easier, and is nobody's to choose."""
+    asked = [(k, v) for k, v in group.setting if k.partition(".")[0] in ("data", "image_size")]
+    return repr(asked)

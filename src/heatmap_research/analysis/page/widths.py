@@ -1,0 +1,138 @@
+"""Label widths three ways: equal in pixels, each arm's own, as published."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from heatmap_research.analysis.comparison.verdict import wording
+from heatmap_research.analysis.comparison.verdict.comparing import compare
+from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of
+from heatmap_research.analysis.page import drawings, factors, numbers
+from heatmap_research.analysis.page.parts import Cell, Column, Part, Plot, Section, Table, Words
+from heatmap_research.analysis.page.study import Study, first
+
+PUBLISHED = {2: 2.0, 1: 6.0}  # bins: maps (Xiao et al., 2018), pairs of vectors (Li et al., 2022)
+Ways = dict[str, dict[str, Group]]  # way -> arm -> group
+
+
+def section(study: Study) -> Section:
+    title = "Label width three ways"
+    if "sigma" not in factors.keys(study) or study.by == "sigma":
+        need = "This needs arms whose sigma was varied: arm=ce_2d,simcc sigma=1,2,4,8."
+        return Section(title, [Words(need, "note")])
+    groups, held = _under_same(study)
+    ways = _ways(study, groups)
+    kept = f" All at {', '.join(f'{key}={value}' for key, value in held)}." if held else ""
+    parts: list[Part] = [_plot(study, ways, kept), _table(study, ways)]
+    parts += [Words(text, "note") for text in _compared(study, ways)]
+    parts += [Words(text, "note") for text in _not_run(study, groups)]
+    return Section(title, parts)
+
+
+def _under_same(study: Study) -> tuple[list[Group], tuple[tuple[str, str], ...]]:
+    """Where other settings were varied too, those of the first group."""
+    held = factors.rest(study.groups[0], "sigma")
+    return [g for g in study.groups if factors.rest(g, "sigma") == held], held
+
+
+def _ways(study: Study, groups: Sequence[Group]) -> Ways:
+    sigmas = sorted({sigma for g in groups if (sigma := factors.at(g, "sigma")) is not None})
+    ways: Ways = {f"all at {s:g} px": _at(groups, dict.fromkeys(study.arms, s)) for s in sigmas}
+    own = {arm: [group for group in groups if group.arm == arm] for arm in study.arms}
+    ways["tuned on val"] = {arm: study.best(found) for arm, found in own.items() if found}
+    ways["published"] = _at(groups, published(study, groups))
+    return {way: found for way, found in ways.items() if found}
+
+
+def published(study: Study, groups: Sequence[Group]) -> dict[str, float]:
+    """In pixels: the bins that were published, at the stride of these runs."""
+    found = {}
+    for group in groups:
+        bins = PUBLISHED.get(study.seen_of(group).layout or 0)
+        if bins is not None:
+            found[group.arm] = bins * first(group).stride
+    return found
+
+
+def _at(groups: Sequence[Group], sigmas: Mapping[str, float]) -> dict[str, Group]:
+    return {g.arm: g for g in groups if factors.at(g, "sigma") == sigmas.get(g.arm)}
+
+
+def _plot(study: Study, ways: Ways, kept: str) -> Plot:
+    figure, axes = drawings.panel((1.6 + 0.8 * len(ways), 3.4))
+    for place, arm in enumerate(study.arms):
+        shift = 0.24 * (place - (len(study.arms) - 1) / 2) / max(1, len(study.arms) - 1)
+        for x, found in enumerate(ways.values()):
+            if arm in found and (spread := study.spread(found[arm], "test")) is not None:
+                axes.errorbar(
+                    x + shift,
+                    spread.mean,
+                    yerr=spread.deviation or 0,
+                    fmt="o",
+                    ms=5,
+                    color=drawings.colour(place),
+                )
+    axes.set_xticks(range(len(ways)), [way.replace(" at ", "\nat ") for way in ways], fontsize=9)
+    axes.set_xlim(-0.5, len(ways) - 0.5)
+    axes.set_ylabel(study.figure)
+    axes.set_xlabel("sigma of the labels")
+    caption = (
+        "Arms with labels equally wide in pixels, with each arm's width that is best on val, and "
+        "with published widths (2 bins for maps, 6 bins for pairs of vectors) where they were "
+        f"run. Bars: one standard deviation of seeds either way, no interval.{kept}"
+    )
+    return Plot(
+        caption,
+        [drawings.svg(figure, "Test by arm at three choices of sigma")],
+        drawings.legend(study.arms),
+    )
+
+
+def _table(study: Study, ways: Ways) -> Table:
+    columns = [Column("choice"), *map(Column, study.arms)]
+    rows = [
+        [Cell(way), *(_cell(study, found.get(arm)) for arm in study.arms)]
+        for way, found in ways.items()
+    ]
+    caption = f"{study.name} on test (sigma, px): mean ± standard deviation over seeds."
+    return Table(caption[0].upper() + caption[1:], columns, rows)
+
+
+def _cell(study: Study, group: Group | None) -> Cell:
+    if group is None:
+        return Cell("not run")
+    cell = numbers.spread(study.spread(group, "test"))
+    return Cell(f"{cell.text} ({factors.at(group, 'sigma'):g})", cell.value)
+
+
+def _compared(study: Study, ways: Ways) -> list[str]:
+    """Pairs that no setting has in common, which the verdict therefore has not."""
+    said = []
+    for way in ("tuned on val", "published"):
+        for one, other in combinations(ways.get(way, {}).values(), 2):
+            if len(seeds_of(one, other)) and (text := _difference(study, one, other)):
+                said.append(f"With sigma {way}, {text}")
+    return said
+
+
+def _difference(study: Study, one: Group, other: Group) -> str:
+    try:
+        found = compare(study.reading, (one,), (other,), (), 0.95)
+    except ValueError:
+        return ""
+    gap = found.interval
+    size = f"{wording.number(abs(gap.estimate), gap)} {study.reading.unit}"
+    spread = wording.covering(gap, study.reading.unit, len(found.seeds), found.images)
+    names = [f"{g.arm} ({factors.at(g, 'sigma'):g} px)" for g in (one, other)]
+    more = "above" if gap.estimate > 0 else "below"
+    return f"{names[0]} is {size} {more} {names[1]} ({spread}; not adjusted for the choice)."
+
+
+def _not_run(study: Study, groups: Sequence[Group]) -> list[str]:
+    wanted = published(study, groups)
+    missing = {a: s for a, s in wanted.items() if a not in _at(groups, {a: s})}
+    if not wanted:
+        return ["Published widths are in bins: without the runs' networks they have no pixels."]
+    return [
+        f"The published width of {arm} is {sigma:g} px at this stride: add sigma={sigma:g}."
+        for arm, sigma in missing.items()
+    ]

@@ -1,0 +1,72 @@
+"""Decoders on exact labels of one axis, in double precision. Bins, unless said otherwise."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from heatmap_research.analysis.theory.laws import expectation
+from heatmap_research.analysis.theory.simulation.curve import Curve, Points
+from heatmap_research.codec import heatmaps
+from heatmap_research.codec.codec import Decoder
+
+STEPS: Mapping[str, Callable[[Points], Points]] = {  # an error's law, by the place within a bin
+    "argmax": lambda phase: -phase,
+    "quarter_offset": lambda phase: np.sign(phase) / 4 - phase,
+    "dark": np.zeros_like,
+}
+
+
+def staircase(
+    decoders: Mapping[str, Decoder], sigma: float, stride: float, bins: int
+) -> list[Curve]:
+    """Decoded over true position; these and sigma in input pixels, from bin 0's middle on."""
+    truth = np.linspace(2, bins - 3, 20 * (bins - 5) + 1)[:-1] + 0.025  # never between two bins
+    phase = truth - np.floor(truth + 0.5)
+    curves = []
+    for name, decoder in decoders.items():
+        found = decoded(decoder, truth, sigma / stride, bins, stride)
+        law = stride * (truth + STEPS[name](phase))
+        curves.append(Curve(name, stride * truth, stride * found, law))
+    return curves
+
+
+def by_width(
+    decoders: Mapping[str, Decoder], sigma: float, widths: Sequence[float], reach: float
+) -> list[Curve]:
+    """Mean distance over truths anywhere in a square bin, for labels so many bins wide.
+
+    Decoders were made for labels of `sigma` input pixels; windows reach so many sigmas.
+    """
+    phase = (np.arange(200) + 0.5) / 200 - 0.5
+    laws = {name: [step(phase)] * len(widths) for name, step in STEPS.items()}
+    laws["soft_argmax"] = [np.asarray(expectation.aliasing_bias(phase, w)) for w in widths]
+    laws["local_soft_argmax"] = [_in_window(phase, width, reach) for width in widths]
+    middle = 32  # so far from any border that nothing is cut off
+    curves = []
+    for name, decoder in decoders.items():
+        pairs = [(width, sigma / width) for width in widths]
+        off = [decoded(decoder, middle + phase, w, 65, s) - middle - phase for w, s in pairs]
+        measured, law = ([_distance(each) for each in some] for some in (off, laws[name]))
+        curves.append(Curve(name, np.array(widths), np.array(measured), np.array(law)))
+    return curves
+
+
+def decoded(decoder: Decoder, truth: Points, width: float, bins: int, stride: float) -> Points:
+    """Places found in labels that are so many bins wide and sum to one."""
+    places = torch.as_tensor(truth)[:, None, None]
+    label = heatmaps.normalise(heatmaps.gaussian(places, (width,), (bins,)))
+    return decoder(label, stride)[:, 0, 0].numpy()
+
+
+def _in_window(phase: Points, width: float, reach: float) -> Points:
+    """Of a mean within a window, which cuts some off; no law of labels narrower than a bin."""
+    if width < 1:
+        return np.full_like(phase, np.nan)
+    radius = max(1, int(np.ceil(reach * width - 1e-6)))
+    return np.asarray(expectation.window_bias(phase, width, radius))
+
+
+def _distance(error: Points) -> float:
+    """Mean length where errors along both axes are these, independently."""
+    return float(np.hypot.outer(error, error).mean())

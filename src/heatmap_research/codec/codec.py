@@ -1,0 +1,234 @@
+"""Keypoints to labels, scores to loss, heatmaps to keypoints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.codec.grid import Grid
+from heatmap_research.codec.labels import Labels
+from heatmap_research.types import (
+    Activation,
+    Heatmap,
+    Heatmaps,
+    IncompatibleError,
+    Keypoints,
+    Label,
+    PerJoint,
+    Position,
+    Prediction,
+    Strides,
+    Tensor,
+)
+
+Visible = Int[Tensor, "batch joint"]
+
+
+@runtime_checkable
+class Target(Protocol):
+    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap: ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    @property
+    def activation(self) -> Activation: ...  # how the scores it trains are to be read
+
+    def __call__(self, scores: Heatmap, label: Label) -> PerJoint: ...
+    def least(self, label: Label) -> PerJoint: ...  # the loss of perfect scores
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    @property
+    def needs(self) -> Activation | None: ...  # the only reading it has a meaning for; None for any
+
+    def __call__(self, heatmap: Heatmap, stride: float) -> Position: ...
+
+
+class Cost(NamedTuple):
+    """What a step minimises, and how far that is above the least these labels allow."""
+
+    loss: Float[Tensor, ""]
+    excess: Float[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """How wide labels are, as shares of their target's width."""
+
+    anisotropy: tuple[float, float]  # along y, along x
+    by_joint: tuple[float, ...] | None  # null: all alike
+
+    def __post_init__(self) -> None:
+        if min(*self.anisotropy, *(self.by_joint or (1.0,))) <= 0:
+            raise ValueError(
+                f"anisotropy={list(self.anisotropy)}: label widths along y and x are above 0."
+            )
+
+    def __call__(self, stride: tuple[float, ...], axes: tuple[int, ...], like: Tensor) -> Strides:
+        """Pixels per bin as a target has to take them for its labels to become so wide."""
+        wide = tuple(s / self.anisotropy[axis] for s, axis in zip(stride, axes, strict=True))
+        if self.by_joint is None:
+            return wide
+        joints = heatmaps.constant(self.by_joint, like)[:, None]  # (K, 1)
+        return tuple(s / joints for s in wide)
+
+
+ALIKE = Widths(anisotropy=(1.0, 1.0), by_joint=None)
+ScoreRule = Literal["product", "mass", "mean", "min"]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One representation of keypoints: every method serves both layouts by looping over maps."""
+
+    grid: Grid
+    target: Target
+    loss: Loss
+    decoders: Mapping[str, Decoder]
+    labels: Labels
+    score: ScoreRule  # how the heights, or the masses, of a joint's maps make one score
+    widths: Widths = ALIKE
+    beta: float = 1.0  # of softmax maps: scores are multiplied by it
+
+    def __post_init__(self) -> None:
+        if self.score not in get_args(ScoreRule):
+            raise ValueError(f"score={self.score}: choose {', '.join(get_args(ScoreRule))}.")
+        self.labels.refuse_for(self.grid.ndim, self.loss.activation)
+        if self.beta <= 0 or (self.beta != 1 and self.loss.activation != "softmax"):
+            raise IncompatibleError(
+                f"beta={self.beta:g} sharpens maps that are read through a softmax: choose a "
+                "number above 0 and a loss that trains such maps, as loss=kl, or beta=1."
+            )
+        refuse_unreadable(self.decoders, self.loss.activation)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.grid.shapes
+
+    def encode(self, keypoints: Keypoints, visible: Visible) -> list[Label]:
+        blank = self.labels.blank(visible)
+        beyond = self.labels.per_map(self.grid.beyond(keypoints))
+        positions = self.grid.split(keypoints)
+        return [
+            self._label(position, blank, self.labels.drawn(visible, beyond[m]), m)
+            for m, position in enumerate(positions)
+        ]
+
+    def training_loss(self, scores: Heatmaps, keypoints: Keypoints, visible: Visible) -> Cost:
+        """Summed over the maps of a joint, as log-likelihoods are; the mean over learnt joints."""
+        with torch.autocast(keypoints.device.type, enabled=False):
+            labels = self.encode(keypoints, visible)
+            pairs = zip(scores, labels, strict=True)
+            loss = _mean([self.loss(s.float() * self.beta, label) for s, label in pairs], labels)
+            least = _mean([self.loss.least(label) for label in labels], labels)
+        return Cost(loss, loss.detach() - least)
+
+    def activate(self, scores: Heatmaps) -> Heatmaps:
+        return tuple(heatmaps.activate(s.float() * self.beta, self.loss.activation) for s in scores)
+
+    def mirror(self, activated: Heatmaps, flip: tuple[int, ...]) -> Heatmaps:
+        """The maps of the image whose mirror image these are of."""
+        return self.grid.mirror(tuple(heatmap[:, list(flip)] for heatmap in activated))
+
+    def decode(self, activated: Heatmaps) -> dict[str, Prediction]:
+        with torch.autocast(activated[0].device.type, enabled=False):
+            score = self._score(activated)
+            return {
+                name: Prediction(self._locate(decoder, activated), score)
+                for name, decoder in self.decoders.items()
+            }
+
+    def as_read(self, label: Heatmap) -> Heatmap:
+        """What activated scores that match this label look like."""
+        return heatmaps.normalise(label) if self.loss.activation == "softmax" else label
+
+    def _label(self, position: Position, blank: PerJoint, drawn: PerJoint, m: int) -> Label:
+        shape = self.grid.shapes[m]
+        middle = heatmaps.constant([(size - 1) / 2 for size in shape], position)
+        position = torch.where(drawn[..., None] > 0, position, middle)  # or nowhere would spread
+        heatmap = self._draw(position, m)
+        if self.labels.blanks:
+            empty = 1 / heatmap[0, 0].numel() if self.labels.blanks == "uniform" else 0.0
+            heatmap = torch.where(heatmaps.over(heatmap, blank) > 0, empty, heatmap)
+        ideal = self._ideal(position, 0.0, m)
+        return Label(
+            heatmap=heatmap,
+            position=position,
+            visible=torch.maximum(drawn, blank),
+            stride=self.grid.strides[m],
+            energy=ideal.square().flatten(2).sum(-1),
+        )
+
+    def _draw(self, position: Position, m: int) -> Heatmap:
+        axes = (0, 1) if self.grid.ndim == 2 else (m,)
+        stride = self.widths(self.grid.strides[m], axes, position)
+        return self.target(position, self.grid.shapes[m], stride)
+
+    def _ideal(self, like: Tensor, phase: float, m: int) -> Heatmap:
+        """A label per joint about the middle of a map: on a bin, or this share of one beyond."""
+        middle = heatmaps.constant([size // 2 + phase for size in self.grid.shapes[m]], like)
+        return self._draw(middle.expand(1, like.shape[1], -1), m)
+
+    def _locate(self, decoder: Decoder, activated: Heatmaps) -> Keypoints:
+        return self.grid.join([decoder(heatmap, self.grid.stride) for heatmap in activated])
+
+    def _score(self, activated: Heatmaps) -> PerJoint:
+        of_map = self._mass if self.score == "mass" else self._height
+        parts = torch.stack([of_map(heatmap, m) for m, heatmap in enumerate(activated)])
+        if self.score == "min":
+            return parts.amin(0).clamp(max=1)
+        return (parts.mean(0) if self.score == "mean" else parts.prod(0)).clamp(max=1)
+
+    def _height(self, heatmap: Heatmap, m: int) -> PerJoint:
+        """Relative to an ideal label's: 1 whatever its phase, between bins or on one.
+
+        What the parabola adds to the highest bin is bounded by what it adds to a label's.
+        """
+        on_a_bin, between = (
+            self.as_read(self._ideal(heatmap, phase, m)).flatten(2).amax(-1) for phase in (0.0, 0.5)
+        )
+        top = heatmap.flatten(2).amax(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
+        _, rise = heatmaps.parabola(heatmap / heatmaps.over(heatmap, top), floor=1e-12)
+        return top / on_a_bin * torch.minimum(rise, on_a_bin / between)
+
+    def _mass(self, heatmap: Heatmap, m: int) -> PerJoint:
+        """Share of all that lies where a label at the highest bin has more than e^-2 of its peak,
+        relative to that label's share: two sigmas of a Gaussian."""
+        label = self._draw(heatmaps.argmax(heatmap), m)
+        peak = label.flatten(2).amax(-1)
+        window = label >= 0.1353 * heatmaps.over(label, peak)
+        found, ideal = (
+            (heatmaps.normalise(each) * window).flatten(2).sum(-1) for each in (heatmap, label)
+        )
+        return (found / ideal).clamp(max=1)
+
+
+def readable(needs: Activation | None, activation: Activation) -> bool:
+    """Whether a decoder has a meaning for what a loss trains; None stands for every map."""
+    return needs == activation or (needs is None and activation != "coordinates")
+
+
+def refuse_unreadable(decoders: Mapping[str, Decoder], activation: Activation) -> None:
+    if not decoders:
+        raise ValueError("decoder=[]: choose at least one, such as decoder=[argmax].")
+    for name, decoder in decoders.items():
+        if not readable(decoder.needs, activation):
+            able = [n for n, d in decoders.items() if readable(d.needs, activation)]
+            usual = "coordinates" if activation == "coordinates" else "argmax"
+            raise IncompatibleError(
+                f"decoder={name} reads {decoder.needs or 'any'} maps, but this loss trains "
+                f"{activation} ones: choose decoder=[{','.join(able) or usual}], "
+                f"decoder=all for every one that can read them, or another loss."
+            )
+
+
+def _mean(losses: list[PerJoint], labels: list[Label]) -> Float[Tensor, ""]:
+    """Over learnt joints, of sums over maps; a joint may be learnt along one axis only."""
+    learnt = torch.stack([label.visible for label in labels])
+    count = learnt.sum() / len(labels)
+    return (torch.stack(losses) * learnt).sum() / torch.where(count > 0, count, 1)

@@ -1,0 +1,41 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.codec.decoders._published import check_kernel
+from heatmap_research.types import Heatmap, Position
+
+
+@dataclass(frozen=True)
+class DarkPublished:
+    """DARK as its authors' code has it: Dark with their blur, differences and border.
+
+    The highest bin is that of the map before the blur. Second differences span two bins a side,
+    so the step may be of any length, and none is taken less than two bins from the border.
+    """
+
+    needs: ClassVar[None] = None
+    size: int  # bins of the blur's kernel, along each axis
+    floor: float  # values are raised to this before the logarithm
+
+    def __post_init__(self) -> None:
+        check_kernel("decoder.dark_published.size", self.size)
+        if self.floor <= 0:
+            raise ValueError(
+                f"decoder.dark_published.floor={self.floor:g}: its logarithm needs it above 0."
+            )
+
+    def __call__(self, heatmap: Heatmap, stride: float) -> Position:
+        centre = heatmaps.argmax(heatmap)
+        log = heatmaps.modulated(heatmap, self.size).clamp(min=self.floor).log()
+        near, inside = heatmaps.neighbourhood(log, centre, radius=2)
+        axes = centre.shape[-1]
+        whole = (slice(None),) * 2
+        inner, wide = near[whole + (slice(1, 4),) * axes], near[whole + (slice(0, 5, 2),) * axes]
+        own = torch.eye(axes, dtype=torch.bool, device=centre.device)
+        second = torch.where(own, heatmaps.hessian(wide) / 4, heatmaps.hessian(inner))
+        step = heatmaps.newton(heatmaps.gradient(inner), second)
+        clear = inside.flatten(2).all(-1)[..., None]
+        return torch.where(clear, centre + step, centre)

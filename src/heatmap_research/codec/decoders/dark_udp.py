@@ -1,0 +1,46 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.codec.decoders._published import check_kernel, check_range
+from heatmap_research.types import Heatmap, PerJoint, Position
+
+
+@dataclass(frozen=True)
+class DarkUdp:
+    """DARK as mmpose has it for UDP: a step of any length everywhere, also at the border.
+
+    Beyond the map its outer bins go on. Values are cut off on both sides, so that maps whose peak
+    is low, such as distributions over many bins, lose their flanks.
+    """
+
+    needs: ClassVar[None] = None
+    size: int  # bins of the blur's kernel, along each axis
+    low: float  # values are cut off here before the logarithm
+    high: float
+    epsilon: float  # added to second differences
+
+    def __post_init__(self) -> None:
+        check_kernel("decoder.dark_udp.size", self.size)
+        check_range("decoder.dark_udp.low", self.low, self.high)
+
+    def __call__(self, heatmap: Heatmap, stride: float) -> Position:
+        centre = heatmaps.argmax(heatmap)
+        log = heatmaps.modulated(heatmap, self.size).clamp(self.low, self.high).log()
+        near, _ = heatmaps.neighbourhood(heatmaps.extended(log, 1), centre + 1)
+        axes = range(centre.shape[-1])
+        rows = [torch.stack([_second(near, a, b) for a in axes], dim=-1) for b in axes]
+        own = self.epsilon * torch.eye(len(axes), dtype=log.dtype, device=log.device)
+        step = heatmaps.newton(heatmaps.gradient(near), torch.stack(rows, dim=-2) + own)
+        return centre + step
+
+
+def _second(near: Heatmap, first: int, second: int) -> PerJoint:
+    """A mixed one is what the diagonal bends more than both axes do."""
+    along, across = (heatmaps.bend(heatmaps.through(near, axis)) for axis in (first, second))
+    if first == second:
+        return along
+    plane = heatmaps.through(near, first, second)
+    return (heatmaps.bend(plane.diagonal(dim1=-2, dim2=-1)) - along - across) / 2

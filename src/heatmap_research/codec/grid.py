@@ -1,0 +1,129 @@
+"""Where heatmap bins lie in the input crop. The only module that knows 2-D from 1-D."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import torch
+
+from heatmap_research.codec.geometry import Geometry
+from heatmap_research.types import (
+    Heatmap,
+    Heatmaps,
+    IncompatibleError,
+    Keypoints,
+    PerJoint,
+    Position,
+)
+
+CENTER = Geometry(first=-0.5, last=-0.5, flip_shift=None)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One (height, width) map per joint if ndim is 2; a height and a width vector if it is 1.
+
+    If it is 0, there are no maps: a head answers with coordinates.
+    """
+
+    image_size: tuple[int, int]  # height, width
+    stride: float  # input pixels per bin
+    ndim: Literal[0, 1, 2]
+    geometry: Geometry = CENTER
+
+    def __post_init__(self) -> None:
+        if not 0 < self.stride < math.inf:
+            raise ValueError(f"stride={self.stride:g}: give the input pixels per bin, above 0.")
+        for size in self.image_size:
+            bins = size / self.stride
+            if round(bins) < 1 or abs(bins - round(bins)) > 1e-6 * bins:
+                raise IncompatibleError(
+                    f"stride={_words(self.stride)} does not divide image_size="
+                    f"[{self.image_size[0]},{self.image_size[1]}] ({size} pixels make {bins:.2f} "
+                    f"bins): choose {_divisors(self.image_size)}, or another image_size."
+                )
+            if self.ndim and round(bins) + self.geometry.last - self.geometry.first <= 0:
+                raise IncompatibleError(
+                    f"stride={_words(self.stride)} leaves one bin of image_size="
+                    f"[{self.image_size[0]},{self.image_size[1]}], and this geometry measures from "
+                    "the first bin to the last: choose a finer stride, or geometry=center."
+                )
+
+    @property
+    def bins(self) -> tuple[int, int]:
+        height, width = (round(size / self.stride) for size in self.image_size)
+        return height, width
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape per joint of each tensor a head must predict."""
+        if self.ndim == 0:
+            return ((2,),)
+        return (self.bins,) if self.ndim == 2 else tuple((size,) for size in self.bins)
+
+    @property
+    def strides(self) -> tuple[tuple[float, ...], ...]:
+        """Pixels from one bin to the next along each axis of each map."""
+        spacings = tuple(spacing for _, spacing in self.lines)
+        return (spacings,) if self.ndim == 2 else tuple((spacing,) for spacing in spacings)
+
+    def split(self, keypoints: Keypoints) -> tuple[Position, ...]:
+        """Crop pixels to bins, one position per map."""
+        axes = zip(keypoints.flip(-1).unbind(-1), self.lines, strict=True)  # y, x
+        bins = [(pixels - origin) / spacing for pixels, (origin, spacing) in axes]
+        return torch.stack(bins, dim=-1).split(self.ndim, dim=-1)
+
+    def join(self, positions: Sequence[Position]) -> Keypoints:
+        """Inverse of split."""
+        axes = zip(torch.cat(list(positions), dim=-1).unbind(-1), self.lines, strict=True)
+        pixels = [bins * spacing + origin for bins, (origin, spacing) in axes]
+        return torch.stack(pixels, dim=-1).flip(-1)
+
+    def beyond(self, keypoints: Keypoints) -> tuple[PerJoint, ...]:
+        """Pixels by which each map misses a keypoint, whose outer bins end half a bin beyond."""
+        return tuple(
+            torch.stack(
+                [
+                    torch.maximum(-0.5 - bins, bins - (size - 0.5)).clamp(min=0) * spacing
+                    for bins, size, spacing in zip(position.unbind(-1), shape, stride, strict=True)
+                ]
+            ).amax(0)
+            for position, shape, stride in zip(
+                self.split(keypoints), self.shapes, self.strides, strict=True
+            )
+        )
+
+    def mirror(self, heatmaps: Heatmaps) -> Heatmaps:
+        """Reflect left to right; width is the last axis of the last map in both layouts."""
+        shift = self.geometry.shift(self.image_size[1], self.bins[1])
+        return (*heatmaps[:-1], _moved(heatmaps[-1].flip(-1), shift))
+
+    @property
+    def lines(self) -> tuple[tuple[float, float], ...]:
+        """Along y and x: the pixel bin 0 sits on, and the pixels from one bin to the next."""
+        sizes = zip(self.image_size, self.bins, strict=True)
+        return tuple(self.geometry.line(size, bins) for size, bins in sizes)
+
+
+def _moved(heatmap: Heatmap, shift: float) -> Heatmap:
+    """By so many bins along the last axis, between bins linearly; the outer bins go on."""
+    if abs(shift) < 1e-9:
+        return heatmap
+    whole, size = math.floor(shift), heatmap.shape[-1]
+    here, before = (
+        heatmap[..., (torch.arange(size, device=heatmap.device) - steps).clamp(0, size - 1)]
+        for steps in (whole, whole + 1)
+    )
+    return here if shift == whole else torch.lerp(here, before, shift - whole)
+
+
+def _words(stride: float) -> str:
+    """2/3 rather than 0.6666666666666666."""
+    return str(Fraction(stride).limit_denominator(1000))
+
+
+def _divisors(image_size: tuple[int, int]) -> str:
+    fits = [s for s in (8, 4, 2, 1) if all(size % s == 0 for size in image_size)]
+    return ", ".join(map(str, fits)) + " or a fraction such as 1/2"

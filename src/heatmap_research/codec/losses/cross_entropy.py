@@ -1,0 +1,23 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.types import Activation, Heatmap, Label, PerJoint
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Above the label's entropy by the KL divergence, whose gradient it has."""
+
+    activation: ClassVar[Activation] = "softmax"
+
+    def __call__(self, scores: Heatmap, label: Label) -> PerJoint:
+        wanted = heatmaps.normalise(label.heatmap).flatten(2)
+        return -(wanted * scores.flatten(2).log_softmax(-1)).sum(-1)
+
+    def least(self, label: Label) -> PerJoint:
+        """The label's entropy."""
+        wanted = heatmaps.normalise(label.heatmap).flatten(2)
+        return torch.special.entr(wanted).sum(-1)

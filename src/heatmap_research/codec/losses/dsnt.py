@@ -1,0 +1,30 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from heatmap_research.codec.losses.expectation import beyond, offset
+from heatmap_research.codec.losses.js import Js
+from heatmap_research.types import Activation, Heatmap, Label, PerJoint
+
+
+@dataclass(frozen=True)
+class Dsnt:
+    """Distance of the map's mean in input pixels, and a map that looks like its label
+    (Nibali et al., 2018). Vectors have a distance each: the two are summed, not squared.
+    """
+
+    weight: float  # input pixels per nat of Jensen-Shannon divergence
+    activation: ClassVar[Activation] = "softmax"
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            raise ValueError(f"loss.weight={self.weight:g}: give 0 or more.")
+
+    def __call__(self, scores: Heatmap, label: Label) -> PerJoint:
+        distance = torch.linalg.vector_norm(offset(scores, label), dim=-1)  # gradient 0 at 0
+        return distance + self.weight * Js()(scores, label)
+
+    def least(self, label: Label) -> PerJoint:
+        """A bound: of the distance alone, as if the label could be met at the same time."""
+        return torch.linalg.vector_norm(beyond(label), dim=-1)

@@ -1,0 +1,18 @@
+from dataclasses import dataclass
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.types import Heatmap, Position, Strides
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Peak 1 at the exact position, never rounded to a bin."""
+
+    sigma: float  # input pixels, so that resolution can change without changing the blur
+
+    def __post_init__(self) -> None:
+        if self.sigma <= 0:
+            raise ValueError(f"sigma={self.sigma:g}: a label's width in input pixels is above 0.")
+
+    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
+        return heatmaps.gaussian(position, tuple(self.sigma / s for s in stride), shape)

@@ -1,0 +1,30 @@
+from dataclasses import dataclass
+from typing import get_args
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.codec.heatmaps import Rounding
+from heatmap_research.types import Heatmap, Position, Strides
+
+
+@dataclass(frozen=True)
+class GaussianPatch:
+    """A Gaussian at the exact position, cut to whole bins about the bin that holds it."""
+
+    sigma: float  # input pixels
+    reach: float  # half width of the window, in sigmas
+    rule: Rounding  # by which the window, not the Gaussian, finds its middle bin
+
+    def __post_init__(self) -> None:
+        if self.sigma <= 0:
+            raise ValueError(f"sigma={self.sigma:g}: a label's width in input pixels is above 0.")
+        if self.reach <= 0:
+            raise ValueError(f"target.reach={self.reach:g}: a window reaches beyond 0 sigmas.")
+        if self.rule not in get_args(Rounding):
+            raise ValueError(f"target.rule={self.rule}: choose {', '.join(get_args(Rounding))}.")
+
+    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
+        sigmas = [self.sigma / s for s in stride]
+        away = heatmaps.distances(heatmaps.rounded(position, self.rule), shape)
+        windows = zip(away, sigmas, strict=True)
+        patch = [(d.abs() <= self.reach * s + 1e-4).to(d.dtype) for d, s in windows]
+        return heatmaps.gaussian(position, tuple(sigmas), shape) * heatmaps.outer(patch)

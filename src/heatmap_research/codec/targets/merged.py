@@ -1,0 +1,44 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.types import Heatmap, Position, Strides, Tensor
+
+
+@dataclass(frozen=True)
+class Merged:
+    """One map a joint for all people of an image; who is absent is nan.
+
+    Positions without an axis of people are drawn as the target alone would.
+    """
+
+    target: Callable[[Position, tuple[int, ...], Strides], Heatmap]
+    rule: Literal["maximum", "sum"]  # a sum is scaled to a maximum of 1
+
+    def __post_init__(self) -> None:
+        if self.rule not in ("maximum", "sum"):
+            raise ValueError(f"target.rule={self.rule}: choose maximum or sum.")
+
+    def __call__(
+        self,
+        position: Float[Tensor, "batch *person joint axis"],
+        shape: tuple[int, ...],
+        stride: Strides,
+    ) -> Heatmap:
+        if position.ndim == 3:
+            return self.target(position, shape, stride)
+        everyone = position.flatten(0, 1)
+        drawn = self.target(everyone.nan_to_num(), shape, stride)
+        absent = everyone.isnan().any(-1).to(drawn.dtype)
+        drawn = torch.where(heatmaps.over(drawn, absent) > 0, 0, drawn)
+        people = drawn.unflatten(0, position.shape[:2])  # (B, person, K, *shape)
+        return people.amax(1) if self.rule == "maximum" else _peak_one(people.sum(1))
+
+
+def _peak_one(heatmap: Heatmap) -> Heatmap:
+    top = heatmap.flatten(2).amax(-1)
+    return heatmap / heatmaps.over(heatmap, torch.where(top > 0, top, 1))

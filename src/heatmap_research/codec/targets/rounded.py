@@ -1,0 +1,25 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+from heatmap_research.codec import heatmaps
+from heatmap_research.codec.heatmaps import Rounding
+from heatmap_research.types import Heatmap, Position, Strides
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Any target drawn at a whole bin: no decoder finds what the label no longer says.
+
+    In the mean 0.3826 strides of it are lost.
+    """
+
+    target: Callable[[Position, tuple[int, ...], Strides], Heatmap]
+    rule: Rounding
+
+    def __post_init__(self) -> None:
+        if self.rule not in get_args(Rounding):
+            raise ValueError(f"target.rule={self.rule}: choose {', '.join(get_args(Rounding))}.")
+
+    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
+        return self.target(heatmaps.rounded(position, self.rule), shape, stride)

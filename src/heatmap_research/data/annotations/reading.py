@@ -1,0 +1,143 @@
+"""From a COCO file to Annotations."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from heatmap_research.data.annotations import columns, schemas, source
+from heatmap_research.data.annotations.overlap import largest_iou
+from heatmap_research.data.annotations.rows import AREA, Record, Rows
+from heatmap_research.data.annotations.table import Annotations
+from heatmap_research.types import Schema
+
+__all__ = ["AREA", "read", "schema_of"]
+log = logging.getLogger(__name__)
+
+
+def read(
+    file: str | Path,
+    sigmas: Sequence[float] | None = None,
+    category: str | int | None = None,
+) -> Annotations:
+    """Once a process for a file that does not change; its arrays are shared and cannot be written.
+
+    A category is named where several have keypoints. Without sigmas they are the file's, else
+    COCO's if the joints are COCO's or CrowdPose's, else 0.05 each.
+    """
+    file = Path(file).expanduser()
+    chosen = None if category is None else str(category)
+    found, record = _read(file, chosen, source.stamp(file))
+    if sigmas is None:
+        if not schemas.known(record):
+            _warn_once(file)
+        return found
+    return replace(found, schema=_schema(file, record, sigmas))
+
+
+def schema_of(
+    file: str | Path,
+    sigmas: Sequence[float] | None = None,
+    category: str | int | None = None,
+) -> Schema:
+    return read(file, sigmas, category).schema
+
+
+@functools.cache
+def _warn_once(file: Path) -> None:
+    log.warning(
+        "%s: it gives no OKS sigmas and its joints are not COCO's, so each has %g; "
+        "data.sigmas=[...] sets them.",
+        *(file, schemas.UNKNOWN),
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotations, Record]:
+    content = source.load(file)
+    chosen = _category(file, content["categories"], category)
+    image_ids = columns.ids(content["images"], "image", file)
+    records = _of_category(file, content, chosen)
+    people = Rows(file, records, columns.ids(records, "annotation", file))
+    images, crowd = people.images(image_ids), people.crowd()
+    keypoints = people.keypoints(len(chosen["keypoints"]))
+    boxes = people.boxes(keypoints)
+    found = Annotations(
+        file=file,
+        schema=_schema(file, chosen, None),
+        category=chosen["id"],
+        image_ids=image_ids,
+        image_files=tuple(str(image.get("file_name") or "") for image in content["images"]),
+        image_sizes=_sizes(file, content["images"]),
+        ids=people.ids,
+        images=images,
+        boxes=boxes,
+        keypoints=keypoints,
+        areas=people.areas(boxes),
+        crowd=crowd,
+        heads=people.heads(),
+        overlaps=largest_iou(boxes, images, crowd),
+    )
+    return found, chosen
+
+
+def _schema(file: Path, category: Record, sigmas: Sequence[float] | None) -> Schema:
+    try:
+        return schemas.schema(category, sigmas)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def _category(file: Path, categories: list[Record], wanted: str | None) -> Record:
+    """The one with keypoints, or the one that was asked for by name or number."""
+    columns.ids(categories, "category", file)
+    able = [c for c in categories if _is_names(c.get("keypoints"))]
+    names = ", ".join(str(c.get("name", c["id"])) for c in able) or "none"
+    if wanted is None and len(able) == 1:
+        return {"name": "", **able[0]}
+    if wanted is None and able:
+        raise ValueError(
+            f"{file}: several categories have keypoints ({names}): choose data.category=NAME."
+        )
+    if wanted is None:
+        have = ", ".join(str(c.get("name", c["id"])) for c in categories) or "there are none"
+        raise ValueError(f"{file}: no category has names of keypoints (categories: {have}).")
+    asked = [c for c in categories if wanted in (str(c.get("name")), str(c["id"]))]
+    if asked and asked[0] not in able:
+        raise ValueError(f"{file}: category {wanted} has no keypoints; with keypoints: {names}.")
+    if not asked:
+        raise ValueError(f"{file}: there is no category {wanted}; with keypoints: {names}.")
+    return {"name": "", **asked[0]}
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
+def _of_category(file: Path, content: dict[str, list[Record]], chosen: Record) -> list[Record]:
+    known = {category["id"] for category in content["categories"]}
+    for record in content["annotations"]:
+        number = record.get("category_id")
+        if type(number) is not int or number not in known:
+            there = f"there is no category {record.get('category_id')!r}"
+            said = there if "category_id" in record else "it has no category_id"
+            raise ValueError(f"{file}: annotation {record.get('id')}: {said}.")
+    return [r for r in content["annotations"] if r["category_id"] == chosen["id"]]
+
+
+def _sizes(file: Path, images: list[Record]) -> Int64[np.ndarray, "image 2"]:
+    sizes = [[_side(file, image, key) for key in ("width", "height")] for image in images]
+    return np.array(sizes, dtype=np.int64).reshape(-1, 2)
+
+
+def _side(file: Path, image: Record, key: str) -> int:
+    """0 where the file does not say."""
+    value = image.get(key) or 0
+    if type(value) not in (int, float) or not (value != value or 0 <= value < 2**31):
+        raise ValueError(f"{file}: image {image['id']}: {key} is {value!r}, no number of pixels.")
+    return 0 if value != value else int(value)

@@ -1,0 +1,90 @@
+"""The annotations of one category, from records to columns."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from heatmap_research.data.annotations import columns
+
+AREA = 0.53  # of the box; the mean over COCO's people, for annotations without an area
+Record = dict[str, Any]
+
+
+class Rows:
+    """The columns of one file's annotations."""
+
+    def __init__(self, file: Path, records: list[Record], ids: Int64[np.ndarray, " person"]):
+        self.file, self.records, self.ids = file, records, ids
+
+    def images(self, image_ids: Int64[np.ndarray, " image"]) -> Int64[np.ndarray, " person"]:
+        rows = {image: row for row, image in enumerate(image_ids.tolist())}
+        asked = [record.get("image_id") for record in self.records]
+        found = [rows.get(image, -1) if type(image) is int else -1 for image in asked]
+        if -1 in found:
+            self.complain(person := found.index(-1), f"there is no image {asked[person]!r}")
+        return np.array(found, dtype=np.int64)
+
+    def crowd(self) -> Bool[np.ndarray, " person"]:
+        flags = [record.get("iscrowd") or 0 for record in self.records]
+        if strange := [row for row, flag in enumerate(flags) if flag not in (0, 1)]:
+            self.complain(strange[0], f"iscrowd is {flags[strange[0]]!r}, neither 0 nor 1")
+        return np.array(flags, dtype=bool)
+
+    def keypoints(self, joints: int) -> Float64[np.ndarray, "person joint 3"]:
+        """Nothing is labelled of a person without the list, nor of one whose list is empty."""
+        nothing = [0] * (3 * joints)
+        rows = [record.get("keypoints") or nothing for record in self.records]
+        flat = columns.numbers(rows, 3 * joints, "keypoints", self.complain)
+        points = flat.reshape(-1, joints, 3)
+        seen = points[:, :, 2]
+        self._refuse(~np.isin(seen, (0, 1, 2)), "visibility is {}, not 0, 1 or 2", seen)
+        points = np.where(seen[:, :, None] > 0, points, 0.0)
+        self._refuse(~np.isfinite(points), "a keypoint is at {}", points)
+        return points
+
+    def boxes(self, points: Float64[np.ndarray, "person joint 3"]) -> Float64[np.ndarray, "p 4"]:
+        given = np.array([bool(r.get("bbox")) for r in self.records], dtype=bool)
+        rows = [record.get("bbox") or [0.0] * 4 for record in self.records]
+        boxes = columns.numbers(rows, 4, "bbox", self.complain)
+        self._refuse(~np.isfinite(boxes), "bbox has {}", boxes)
+        self._refuse(boxes[:, 2:] < 0, "bbox has a negative width or height, {:g}", boxes[:, 2:])
+        return np.where(given[:, None], boxes, _extent(points))
+
+    def areas(self, boxes: Float64[np.ndarray, "person 4"]) -> Float64[np.ndarray, " person"]:
+        areas = self._numbers("area", AREA * boxes[:, 2] * boxes[:, 3])
+        self._refuse(~(np.isfinite(areas) & (areas >= 0)), "area is {}", areas)
+        return areas
+
+    def heads(self) -> Float64[np.ndarray, " person"]:
+        heads = self._numbers("head_size", np.full(len(self.records), np.nan))
+        self._refuse(np.isinf(heads) | (heads <= 0), "head_size is {:g}, not above 0", heads)
+        return heads
+
+    def _numbers(
+        self, key: str, otherwise: Float64[np.ndarray, " person"]
+    ) -> Float64[np.ndarray, " person"]:
+        values = [record.get(key) for record in self.records]
+        rows = [
+            [other if value is None else value]
+            for value, other in zip(values, otherwise.tolist(), strict=True)
+        ]
+        return columns.numbers(rows, 1, key, self.complain)[:, 0]
+
+    def _refuse(self, wrong: Bool[np.ndarray, "..."], words: str, values: np.ndarray) -> None:
+        if wrong.any():
+            place = tuple(np.argwhere(wrong)[0])
+            self.complain(int(place[0]), words.format(values[place]))
+
+    def complain(self, row: int, words: str) -> NoReturn:
+        raise ValueError(f"{self.file}: annotation {self.ids[row]}: {words}.")
+
+
+def _extent(points: Float64[np.ndarray, "person joint 3"]) -> Float64[np.ndarray, "person 4"]:
+    """Of the labelled points; zeros where there are none."""
+    out = points[:, :, 2:] == 0
+    low = np.where(out, np.inf, points[:, :, :2]).min(1)
+    high = np.where(out, -np.inf, points[:, :, :2]).max(1)
+    box = np.concatenate([low, high - low], axis=1)
+    return np.where(out.all((1, 2))[:, None], 0.0, box)

@@ -1,0 +1,109 @@
+"""What a category says of its joints, and what is taken for granted where it is silent."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heatmap_research.data.annotations import sides
+from heatmap_research.types import Schema
+
+log = logging.getLogger(__name__)
+
+TENTHS = {  # as pycocotools writes them: divided by 10 they are its sigmas to the last bit
+    **{"nose": 0.26, "eye": 0.25, "ear": 0.35, "shoulder": 0.79, "elbow": 0.72},
+    **{"wrist": 0.62, "hip": 1.07, "knee": 0.87, "ankle": 0.89},
+    **{"head": 0.79, "neck": 0.79},  # CrowdPose's; its other joints have COCO's
+}
+MIDDLE = ("nose", "head", "neck")
+UNKNOWN = 0.05  # of the root of the area; COCO's go from 0.025 to 0.107
+Record = Mapping[str, Any]
+
+
+def schema(category: Record, sigmas: Sequence[float] | None) -> Schema:
+    """Raises ValueError without the name of the file, which its caller knows."""
+    names = category["keypoints"]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"category {category['name']}: two joints are called {twice[0]}.")
+    return Schema(
+        names=tuple(names),
+        flip=flip_of(category),
+        skeleton=skeleton_of(category),
+        sigmas=_sigmas(category, sigmas),
+    )
+
+
+def flip_of(category: Record) -> tuple[int, ...]:
+    """The file's own flip_pairs or flip_indices, counted from 0, else by names."""
+    names = category["keypoints"]
+    if (pairs := category.get("flip_pairs")) is not None:
+        return _of_pairs(pairs, len(names))
+    if (flip := category.get("flip_indices")) is not None:
+        if not _whole(flip) or sorted(flip) != list(range(len(names))):
+            raise ValueError(f"flip_indices={flip}: give each of 0 to {len(names) - 1} once.")
+        return tuple(flip)
+    return sides.mirrored(names)
+
+
+def skeleton_of(category: Record) -> tuple[tuple[int, int], ...]:
+    """Counted from 1 in COCO, from 0 where a 0 occurs; only drawn, so none beats a wrong one."""
+    bones, joints = category.get("skeleton") or [], len(category["keypoints"])
+    if not isinstance(bones, list) or not all(_whole(bone) and len(bone) == 2 for bone in bones):
+        log.warning("The skeleton is not made of pairs of joints, so none is drawn.")
+        return ()
+    first = 0 if any(0 in bone for bone in bones) else 1
+    if any(not first <= joint < joints + first for bone in bones for joint in bone):
+        log.warning("The skeleton names joints beyond the %d there are, so none is drawn.", joints)
+        return ()
+    return tuple((a - first, b - first) for a, b in bones)
+
+
+def _of_pairs(pairs: Any, joints: int) -> tuple[int, ...]:
+    flip = list(range(joints))
+    for pair in pairs if isinstance(pairs, list) else [pairs]:
+        if not _whole(pair) or len(pair) != 2 or not all(0 <= joint < joints for joint in pair):
+            raise ValueError(f"flip_pairs has {pair}: give pairs of joints, 0 to {joints - 1}.")
+        if any(flip[joint] != joint for joint in pair):
+            raise ValueError(f"flip_pairs has {pair}, but one of them is paired already.")
+        flip[pair[0]], flip[pair[1]] = pair[1], pair[0]
+    return tuple(flip)
+
+
+def _sigmas(category: Record, asked: Sequence[float] | None) -> tuple[float, ...]:
+    joints = len(category["keypoints"])
+    in_file = {key: category.get(key) for key in ("sigmas", "keypoint_sigmas")}
+    given = in_file if asked is None else {"sigmas": asked}
+    for key, values in given.items():
+        if values is not None:
+            return _checked(key, values, joints)
+    return _by_name(category["keypoints"]) or (UNKNOWN,) * joints
+
+
+def known(category: Record) -> bool:
+    """Whether OKS tolerances follow from the file."""
+    given = any(category.get(key) is not None for key in ("sigmas", "keypoint_sigmas"))
+    return given or _by_name(category["keypoints"]) is not None
+
+
+def _by_name(names: Sequence[str]) -> tuple[float, ...] | None:
+    """COCO's, if each joint is one of its or CrowdPose's."""
+    table = {
+        f"{side}{kind}": tenths / 10
+        for kind, tenths in TENTHS.items()
+        for side in ([""] if kind in MIDDLE else ["left ", "right "])
+    }
+    found = [table.get(" ".join(sides.words(name))) for name in names]
+    return None if None in found else tuple(sigma for sigma in found if sigma is not None)
+
+
+def _checked(key: str, values: Any, joints: int) -> tuple[float, ...]:
+    if not isinstance(values, Sequence) or len(values) != joints:
+        count = f"{len(values)} values" if isinstance(values, Sequence) else repr(values)
+        raise ValueError(f"{key}: {count} for {joints} joints; give one OKS tolerance each.")
+    if bad := [s for s in values if not isinstance(s, (int, float)) or not 0 < s < math.inf]:
+        raise ValueError(f"{key} has {bad[0]!r}: give numbers above 0.")
+    return tuple(float(sigma) for sigma in values)
+
+
+def _whole(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int for value in values)

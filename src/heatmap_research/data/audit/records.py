@@ -1,0 +1,128 @@
+"""The records of an annotation file as columns: what cannot be read of them is nan."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatmap_research.data import annotations
+from heatmap_research.data.audit.columns import Array, Mask, extent, is_id, numbers
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Records:
+    """The annotations of one category, with their images; whatever else is in the file, apart."""
+
+    file: Path
+    category: Record
+    images: list[Record]
+    people: list[Record]
+    lost: tuple[str, ...]  # annotations of no category that is listed
+    odd: tuple[str, ...]  # records that are none
+    unnumbered: tuple[str, ...]  # categories without an id
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.category["keypoints"])
+
+    @cached_property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Joints that mirror each other, the left one first where the names tell."""
+        try:
+            flip = annotations.flip_of(self.category)
+        except ValueError:
+            return []
+        pairs = [(a, b) for a, b in enumerate(flip) if a < b]
+        return [(b, a) if self._sides(a, b) == ("r", "l") else (a, b) for a, b in pairs]
+
+    @cached_property
+    def sided(self) -> list[tuple[int, int]]:
+        """Those pairs of which left and right are known."""
+        return [pair for pair in self.pairs if self._sides(*pair) == ("l", "r")]
+
+    def _sides(self, a: int, b: int) -> tuple[str, str]:
+        """The first letters in which two names differ."""
+        letters = zip(self.names[a].lower(), self.names[b].lower(), strict=False)
+        return next((pair for pair in letters if pair[0] != pair[1]), ("", ""))
+
+    @cached_property
+    def bones(self) -> list[tuple[int, int]]:
+        try:
+            return list(annotations.skeleton_of(self.category))
+        except TypeError:  # not even a list
+            return []
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return [str(person.get("id", f"at {i}")) for i, person in enumerate(self.people)]
+
+    @cached_property
+    def image_ids(self) -> list[str]:
+        return [str(image.get("id", f"at {i}")) for i, image in enumerate(self.images)]
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Of each person's image; -1 where it is not listed. An id is a whole number, no text."""
+        row = {image.get("id"): i for i, image in enumerate(self.images) if is_id(image.get("id"))}
+        asked = [person.get("image_id") for person in self.people]
+        return np.array([row.get(i, -1) if is_id(i) else -1 for i in asked], dtype=np.int64)
+
+    @cached_property
+    def image_sizes(self) -> Array:
+        """Width and height."""
+        return numbers([[image.get("width"), image.get("height")] for image in self.images], 2)
+
+    @cached_property
+    def boxed(self) -> Mask:
+        """Has a box of its own."""
+        return np.array([bool(person.get("bbox")) for person in self.people], dtype=bool)
+
+    @cached_property
+    def boxes(self) -> Array:
+        """Of the labelled points where the file gives none."""
+        given = numbers([person.get("bbox") for person in self.people], 4)
+        return np.where(self.boxed[:, None], given, extent(self.points, self.labelled))
+
+    @cached_property
+    def areas(self) -> Array:
+        return numbers([[person.get("area")] for person in self.people], 1)[:, 0]
+
+    @cached_property
+    def points(self) -> Array:
+        """(person, joint, 3); of one without the list, nothing is labelled."""
+        joints = len(self.names)
+        given = [person.get("keypoints") or [0] * (3 * joints) for person in self.people]
+        return numbers(given, 3 * joints).reshape(-1, joints, 3)
+
+    @cached_property
+    def labelled(self) -> Mask:
+        return self.points[..., 2] > 0
+
+    @cached_property
+    def learnable(self) -> Mask:
+        return ~self.crowd & self.labelled.any(1) & (self.boxes[:, 2:] > 0).all(1)
+
+    @cached_property
+    def crowd(self) -> Mask:
+        return np.array([bool(person.get("iscrowd", 0)) for person in self.people], dtype=bool)
+
+    @cached_property
+    def frames(self) -> Array:
+        """Width and height of each person's image."""
+        sizes = np.append(self.image_sizes, [[np.nan, np.nan]], axis=0)
+        return sizes[self.rows]
+
+    def of(self, mask: Mask) -> list[str]:
+        """Names people."""
+        return [f"annotation {self.ids[row]}" for row in np.flatnonzero(mask).tolist()]
+
+    def of_images(self, mask: Mask) -> list[str]:
+        return [self.image(row) for row in np.flatnonzero(mask).tolist()]
+
+    def image(self, row: int) -> str:
+        return f"image {self.image_ids[row]} ({self.images[row].get('file_name', 'no file name')})"

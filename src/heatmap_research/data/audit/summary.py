@@ -1,0 +1,81 @@
+"""What an annotation file holds, in figures, as far as it can be read."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatmap_research.data.annotations import schemas
+from heatmap_research.data.audit.columns import Array
+from heatmap_research.data.audit.records import Records
+
+PERCENTS = (5, 25, 50, 75, 95)
+SMALL, LARGE = 32.0, 96.0  # pixels, of the root of the area: COCO's classes
+
+
+def facts(records: Records) -> Iterator[tuple[str, str]]:
+    learnable, labelled = records.learnable, records.labelled
+    points = labelled[learnable].sum(1)
+    pictured = len(np.unique(records.rows[learnable & (records.rows >= 0)]))
+    yield "category", f"{records.category.get('name', 'unnamed')} (id {records.category.get('id')})"
+    yield "images", f"{len(records.images)}, {pictured} of them with someone to learn from"
+    yield "people", f"{len(records.people)}, {records.crowd.sum()} of them crowds"
+    yield "learnable", f"{learnable.sum()} people: no crowd, a labelled point, a box with an area"
+    yield "joints", f"K = {len(records.names)}, {_mean(points)} labelled on a learnable person"
+    yield "flip pairs", f"{len(records.pairs)}, {_source_of_pairs(records)}"
+    yield "skeleton", f"{len(records.bones)} bones"
+    yield "OKS sigmas", _source_of_sigmas(records)
+    widths, heights = records.boxes[learnable, 2:].T
+    yield "percentiles", "  ".join(f"{f'{p} %':>6}" for p in PERCENTS)
+    for name, values in (
+        ("box width, px", widths),
+        ("box height, px", heights),
+        ("root of area, px", np.sqrt(records.areas[learnable].clip(0))),
+    ):
+        yield name, _spread(values)
+
+
+def joints(records: Records) -> Iterator[tuple[str, ...]]:
+    """Name, mirror joint, sigma, and the shares of the learnable people whose joint is so."""
+    visible = records.points[records.learnable, :, 2]
+    mirror = dict(records.pairs) | {b: a for a, b in records.pairs}
+    sigmas = _sigmas(records)
+    for joint, name in enumerate(records.names):
+        shares = [_mean(100.0 * (visible[:, joint] == value), 1) for value in (2, 1, 0)]
+        other = records.names[mirror[joint]] if joint in mirror else ""
+        yield (str(joint), name, other, f"{sigmas[joint]:g}" if sigmas else "n/a", *shares)
+
+
+def _mean(values: NDArray[Any], digits: int = 2) -> str:
+    return f"{np.mean(values):.{digits}f}" if len(values) else "n/a"
+
+
+def _spread(values: Array) -> str:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return "n/a"
+    return "  ".join(f"{value:6.1f}" for value in np.percentile(known, PERCENTS))
+
+
+def _sigmas(records: Records) -> tuple[float, ...]:
+    try:
+        return schemas.schema({"name": "", **records.category}, None).sigmas
+    except ValueError:
+        return ()
+
+
+def _source_of_sigmas(records: Records) -> str:
+    if not _sigmas(records):
+        return "n/a"
+    given = [k for k in ("sigmas", "keypoint_sigmas") if records.category.get(k) is not None]
+    if given:
+        return f"the file's {given[0]}"
+    if schemas.known(records.category):
+        return "COCO's (of head and neck CrowdPose's), by the names of the joints"
+    return f"none in the file: {schemas.UNKNOWN:g} each, unless data.sigmas=[...] sets them"
+
+
+def _source_of_pairs(records: Records) -> str:
+    given = [k for k in ("flip_pairs", "flip_indices") if records.category.get(k) is not None]
+    return f"the file's {given[0]}" if given else "by left and right in the names of the joints"

@@ -1,0 +1,197 @@
+"""Random crops: what is drawn for an item depends on the seed and the item's number alone."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+
+from heatmap_research.codec.geometry import Geometry
+from heatmap_research.data import counter_random
+from heatmap_research.types import Tensor
+
+PerItem = Float[Tensor, " batch"]
+Boxes = Float[Tensor, "batch 4"]  # x, y, width, height; source pixels
+Points = Float[Tensor, "batch joint 2"]  # source pixels
+Visible = Int[Tensor, "batch joint"]
+Upper = Bool[Tensor, " joint"]
+
+LOWER = ("hip", "pelvis", "thigh", "knee", "shin", "ankle", "foot", "heel", "toe")  # in names
+
+
+def _clipped(draw: Tensor, limit: float) -> Tensor:
+    return torch.special.ndtri(draw).clamp(-limit, limit)
+
+
+def _truncated(draw: Tensor, limit: float) -> Tensor:
+    tail = 0.5 * math.erfc(limit / math.sqrt(2))
+    return torch.special.ndtri(tail + draw * (1 - 2 * tail))
+
+
+def _uniform(draw: Tensor, limit: float) -> Tensor:
+    return (2 * draw - 1) * limit
+
+
+SPREADS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "clipped": _clipped,  # standard normal, what lies beyond the limit is put on it
+    "truncated": _truncated,  # standard normal, within the limit
+    "uniform": _uniform,
+}
+
+
+class Draws(NamedTuple):
+    """Of a batch of items."""
+
+    flip: Bool[Tensor, " batch"]
+    angle: PerItem  # radians
+    scale: PerItem  # of the box's sides
+    shift: Float[Tensor, "batch 2"]  # x, y in sides of the padded box
+    half: Bool[Tensor, " batch"]  # the box of half the joints, where that can be had
+    upper: Bool[Tensor, " batch"]  # rather than the lower half
+    patches: Float[Tensor, "batch patch 4"]  # x, y, width, height in sides of the crop
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strengths: the numbers of a standard draw are multiplied by them."""
+
+    flip: float  # probability
+    spread: str  # of rotation, scale and shift: clipped or truncated (normal), or uniform
+    rotation: float  # degrees at 1 of the spread
+    rotation_limit: float  # of the spread; that of scale and shift is 1
+    rotation_probability: float
+    scale: float  # the box's sides are multiplied by 1 + this x the spread
+    shift: float  # in sides of the padded box
+    shift_probability: float
+    half_body: float  # probability
+    half_body_least: int  # labelled joints a person must have
+    half_body_padding: float  # sides of the crop, in boxes of joints
+    half_body_upper: float  # probability of the upper half
+    patches: int  # that are painted black
+    patch_size: Sequence[float]  # least and largest, in sides of the crop
+    patch_probability: float  # of each
+
+    def __post_init__(self) -> None:
+        if self.spread not in SPREADS:
+            raise ValueError(f"augment.spread={self.spread}: choose {', '.join(SPREADS)}.")
+        for knob in (field.name for field in fields(self) if field.name != "spread"):
+            value = getattr(self, knob)
+            most = 1 if knob in PROBABILITIES or knob in ("patch_size", "shift") else math.inf
+            numbers = value if isinstance(value, Sequence) else (value,)
+            if not all(0 <= number <= most and number < math.inf for number in numbers):
+                raise ValueError(f"augment.{knob}={value}: choose from 0 to {most}.")
+        if self.scale >= 1:
+            raise ValueError(f"augment.scale={self.scale}: a box needs a size; choose below 1.")
+        if len(self.patch_size) != 2 or self.patch_size[0] > self.patch_size[1]:
+            raise ValueError(f"augment.patch_size={self.patch_size}: give the least, the largest.")
+
+    @property
+    def active(self) -> bool:
+        strengths = (
+            *(self.flip, self.rotation * self.rotation_probability, self.scale),
+            *(self.shift * self.shift_probability, self.half_body),
+            self.patches * self.patch_probability,
+        )
+        return any(strengths)
+
+    def draw(self, seed: int, number: Int[Tensor, " batch"]) -> Draws:
+        words = counter_random.uniform(
+            ("augmentation", seed), number, 9 + 5 * self.patches
+        ).double()
+        words = words + 2.0**-25  # never 0, whose normal is infinite
+        flip, turns, moves, half, upper = (words[:, i] for i in range(5))
+        spread = SPREADS[self.spread]
+        angle = math.radians(self.rotation) * spread(words[:, 5], self.rotation_limit)
+        shift = self.shift * spread(words[:, 7:9], 1.0)
+        return Draws(
+            flip=flip < self.flip,
+            angle=angle * (turns < self.rotation_probability),
+            scale=1 + self.scale * spread(words[:, 6], 1.0),
+            shift=shift * (moves < self.shift_probability)[:, None],
+            half=half < self.half_body,
+            upper=upper < self.half_body_upper,
+            patches=self._patches(words[:, 9:].unflatten(1, (self.patches, 5))),
+        )
+
+    def _patches(self, words: Float[Tensor, "batch patch 5"]) -> Float[Tensor, "batch patch 4"]:
+        least, largest = self.patch_size
+        size = least + (largest - least) * words[..., 2:4]
+        size = size * (words[..., 4:] < self.patch_probability)
+        return torch.cat([words[..., :2] * (1 - size), size], dim=-1)
+
+    def boxes(
+        self, draws: Draws, padded: Boxes, keypoints: Points, visible: Visible, upper: Upper
+    ) -> Boxes:
+        """What to crop: the padded box or that of half the joints, then scaled and shifted."""
+        if self.half_body:
+            halves = self._half_bodies(draws.upper, padded, keypoints, visible, upper)
+            padded = torch.where(draws.half[:, None], halves, padded)
+        middle = padded[:, :2] + padded[:, 2:] * (0.5 + draws.shift)
+        size = padded[:, 2:] * draws.scale[:, None]
+        return torch.cat([middle - size / 2, size], dim=-1)
+
+    def candidates(
+        self, padded: Boxes, keypoints: Points, visible: Visible, upper: Upper
+    ) -> list[Boxes]:
+        """All that may be cropped, but for scale and shift."""
+        if not self.half_body:
+            return [padded]
+        either = (torch.full((len(padded),), half) for half in (True, False))
+        halves = (self._half_bodies(half, padded, keypoints, visible, upper) for half in either)
+        return [padded, *halves]
+
+    def _half_bodies(
+        self,
+        above: Bool[Tensor, " batch"],
+        padded: Boxes,
+        keypoints: Points,
+        visible: Visible,
+        upper: Upper,
+    ) -> Boxes:
+        """As HRNet: about the joints' mean, padded; at least 3 of the half drawn, else the other's
+        where it has 2."""
+        seen = visible > 0
+        halves = torch.stack([seen & upper, seen & ~upper], dim=1)  # (B, 2, K)
+        count = halves.sum(-1)
+        first = torch.where(above & (count[:, 0] > 2) | (count[:, 1] <= 2), 0, 1)
+        mask = halves[torch.arange(len(halves)), first]  # (B, K)
+        out, kept = ~mask[..., None], mask.sum(-1, keepdim=True)
+        middle = keypoints.masked_fill(out, 0).sum(1) / kept.clamp(min=1)
+        high = keypoints.masked_fill(out, -math.inf).amax(1)
+        low = keypoints.masked_fill(out, math.inf).amin(1)
+        size = (high - low) * self.half_body_padding
+        enough = (seen.sum(-1) > self.half_body_least) & (kept[:, 0] >= 2) & (size > 0).all(-1)
+        return torch.where(enough[:, None], torch.cat([middle - size / 2, size], -1), padded)
+
+
+def to_source(
+    draws: Draws, box: Boxes, image_size: tuple[int, int], geometry: Geometry
+) -> Float[Tensor, "batch 2 3"]:
+    """Crop pixels to source pixels: mirrored, put on the box, turned about its middle."""
+    plain = geometry.to_source(box, image_size)
+    middle = torch.tensor(
+        [(geometry.first + size + geometry.last) / 2 for size in reversed(image_size)],
+        dtype=box.dtype,
+    )
+    centre = plain[..., :2] @ middle + plain[..., 2]  # (B, 2) source pixels
+    cosine, sine = draws.angle.cos(), draws.angle.sin()
+    turn = torch.stack([cosine, -sine, sine, cosine], dim=-1).unflatten(-1, (2, 2))
+    linear = turn @ plain[..., :2]
+    offset = (turn @ (plain[..., 2] - centre)[..., None])[..., 0] + centre
+    mirror = torch.where(draws.flip, -1.0, 1.0).to(box)
+    offset = offset + linear[..., 0] * ((image_size[1] - 1) * draws.flip)[:, None]
+    linear = torch.stack([linear[..., 0] * mirror[:, None], linear[..., 1]], dim=-1)
+    return torch.cat([linear, offset[..., None]], dim=-1)
+
+
+def upper_half(names: Sequence[str]) -> Upper:
+    """All joints but those whose names speak of hips or what is below."""
+    return torch.tensor([not any(word in name.lower() for word in LOWER) for name in names])
+
+
+PROBABILITIES = (
+    *("flip", "rotation_probability", "shift_probability", "half_body", "half_body_upper"),
+    "patch_probability",
+)

@@ -1,0 +1,151 @@
+"""MPII Human Pose (Andriluka et al., 2014), from its official file or the usual train and valid.
+
+The official file, mpii_human_pose_v1_u12_1.mat, has head boxes but no validation split; train.json
+and valid.json (as of HRNet's code) have the split but no head boxes. Given both, the output has
+both. Pixels are counted from 1 in either and from 0 in what is written.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heatmap_research.data.converters.coco_file import Category, keys, load, person, write
+from heatmap_research.data.converters.mpii_matlab import people_of
+
+SIDES = ("right", "left")
+LIMBS = (("ankle", "knee"), ("knee", "hip"), ("wrist", "elbow"), ("elbow", "shoulder"))
+CATEGORY = Category(
+    names=(
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+        *("pelvis", "thorax", "upper_neck", "head_top"),
+        *("right_wrist", "right_elbow", "right_shoulder"),
+        *("left_shoulder", "left_elbow", "left_wrist"),
+    ),
+    skeleton=(
+        *((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in LIMBS),
+        *(("pelvis", f"{side}_hip") for side in SIDES),
+        *(("thorax", f"{side}_shoulder") for side in SIDES),
+        *(("pelvis", "thorax"), ("thorax", "upper_neck"), ("upper_neck", "head_top")),
+    ),
+    # MPII has none of its own: COCO's; pelvis as a hip, thorax, neck and head as a shoulder
+    sigmas=(
+        *(0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.107, 0.079, 0.079, 0.079),
+        *(0.062, 0.072, 0.079, 0.079, 0.072, 0.062),
+    ),
+)
+SIDE = 200.0  # pixels of a person's height at scale 1
+LOWERED = 15.0  # pixels at scale 1 the box is moved down, as by all since Newell et al. (2016)
+OF_BOX = 0.6  # of the head box's diagonal: the length PCKh measures in
+
+
+@dataclass(frozen=True)
+class Person:
+    """As published: pixels counted from 1."""
+
+    image: str
+    center: tuple[float, float] | None
+    scale: float | None
+    points: dict[int, tuple[float, float, int]]  # of labelled joints: x, y, our visibility
+    head: tuple[float, float, float, float] | None  # x1, y1, x2, y2
+    alone: bool | None  # sufficiently apart from others
+
+
+def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
+    """Number of people written; head boxes of a .json are looked up in the official .mat."""
+    if source.suffix == ".mat":
+        found = [Person(**facts) for facts in people_of(source)]
+    else:
+        found = list(_of_json(source, matlab))
+    found = [someone for someone in found if someone.points]
+    numbers = _numbers([someone.image for someone in found])
+    images = [{"id": number, "file_name": image} for image, number in numbers.items()]
+    people = [
+        person(
+            *(place, numbers[someone.image], _keypoints(someone)),
+            bbox=_box(someone),
+            head_size=_head_size(someone),
+            single_person=someone.alone,
+        )
+        for place, someone in enumerate(found, start=1)
+    ]
+    write(target, "MPII Human Pose", CATEGORY, images, people)
+    return len(people)
+
+
+def _of_json(source: Path, matlab: Path | None) -> Iterator[Person]:
+    """Its joints_vis tells labelled from not; which are covered, it does not say."""
+    records = load(source)
+    needed = {"image", "center", "scale", "joints", "joints_vis"}
+    if not isinstance(records, list) or any(needed - keys(record) for record in records):
+        raise ValueError(f"{source}: not a list of {', '.join(sorted(needed))}.")
+    known = _index(matlab)
+    for place, record in enumerate(records):
+        joints, seen = record["joints"], record["joints_vis"]
+        if not len(joints) == len(seen) == len(CATEGORY.names):
+            raise ValueError(
+                f"{source}: person {place} of {record['image']} has {len(joints)} joints and "
+                f"{len(seen)} of joints_vis, not {len(CATEGORY.names)}."
+            )
+        official = known.get(_key(record["image"], record["center"]))
+        if matlab and official is None:
+            raise ValueError(f"{source}: {matlab} has no person {place} of {record['image']}.")
+        yield Person(
+            image=record["image"],
+            center=tuple(record["center"]),
+            scale=record["scale"],
+            points=_labelled(joints, seen, official),
+            head=official.head if official else None,
+            alone=official.alone if official else None,
+        )
+
+
+def _labelled(joints: Any, seen: Any, official: Person | None) -> dict[int, Any]:
+    covered = {k for k, (_, _, v) in official.points.items() if v == 1} if official else set()
+    return {
+        joint: (x, y, 1 if joint in covered else 2)
+        for joint, ((x, y), v) in enumerate(zip(joints, seen, strict=True))
+        if v > 0
+    }
+
+
+def _index(matlab: Path | None) -> dict[tuple[str, int, int], Person]:
+    if matlab is None:
+        return {}
+    people = (Person(**facts) for facts in people_of(matlab))
+    return {_key(p.image, p.center): p for p in people if p.center is not None}
+
+
+def _key(image: str, center: Any) -> tuple[str, int, int]:
+    return image, round(center[0]), round(center[1])
+
+
+def _numbers(images: list[str]) -> dict[str, int]:
+    """Of their names, which are numbers, so that every file counts them alike."""
+    names = list(dict.fromkeys(images))
+    stems = [Path(name).stem for name in names]
+    if all(stem.isdecimal() for stem in stems) and len({int(s) for s in stems}) == len(stems):
+        return {name: int(stem) for name, stem in zip(names, stems, strict=True)}
+    return {name: number for number, name in enumerate(names, start=1)}
+
+
+def _keypoints(someone: Person) -> list[float]:
+    points = (someone.points.get(joint) for joint in range(len(CATEGORY.names)))
+    return [n for p in points for n in ((p[0] - 1, p[1] - 1, p[2]) if p else (0, 0, 0))]
+
+
+def _box(someone: Person) -> list[float] | None:
+    """Without centre or scale there is none, and a reader takes the extent of the points."""
+    if someone.center is None or someone.scale is None or someone.scale <= 0:
+        return None
+    side = SIDE * someone.scale
+    x, y = someone.center[0] - 1, someone.center[1] - 1 + LOWERED * someone.scale
+    return [x - side / 2, y - side / 2, side, side]
+
+
+def _head_size(someone: Person) -> float | None:
+    if someone.head is None:
+        return None
+    x1, y1, x2, y2 = someone.head
+    return OF_BOX * math.hypot(x2 - x1, y2 - y1) or None

@@ -1,0 +1,179 @@
+"""Loaders of one data config. The order of training is a function of (seed, position) alone."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
+
+from heatmap_research.data.annotations import Annotations
+from heatmap_research.types import IncompatibleError, Sample
+
+
+class ShuffledBatches(Sampler[list[int]]):
+    """An endless stream of batches, cut into epochs; it goes on from where training stands.
+
+    Every rank draws the same order and takes its own part of each batch.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        position: Callable[[], int],  # batches trained on so far
+        rank: int = 0,
+        ranks: int = 1,
+        endless: bool = False,  # an epoch's indices go on from the last one's
+    ) -> None:
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.position, self.rank, self.ranks, self.endless = position, rank, ranks, endless
+
+    def __len__(self) -> int:
+        return self.size // (self.batch_size * self.ranks)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        start = self.position()
+        for position in range(start, start + len(self)):
+            epoch, batch = divmod(position, len(self))
+            if batch == 0 or position == start:
+                order = self._order(epoch)
+            first = (batch * self.ranks + self.rank) * self.batch_size
+            yield order[first : first + self.batch_size]
+
+    def _order(self, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+        order = torch.randperm(self.size, generator=generator)
+        return (order + epoch * self.size * self.endless).tolist()
+
+
+class EachOnce(Sampler[int]):
+    """This rank's share of a data set, without the padding that would count some twice."""
+
+    def __init__(self, size: int, rank: int, ranks: int) -> None:
+        self.indices = range(rank, size, ranks)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+
+def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None) -> Sample:
+    """A data set that answers a whole batch at once has collated it already."""
+    batch = samples if isinstance(samples, Sample) else default_collate(samples)
+    if joints is None:
+        return batch
+    only = list(joints)
+    return batch._replace(keypoints=batch.keypoints[:, only], visible=batch.visible[:, only])
+
+
+class DataModule(LightningDataModule):
+    def __init__(
+        self,
+        make: Mapping[str, Callable[[], Dataset[Sample]]],  # train, val, test: made when needed
+        batch_size: int,
+        workers: int,
+        seed: int,
+        overfit: int,  # batches to train and validate on, over and over; 0 uses all data
+        joints: Sequence[int] | None = None,  # those to learn, of those the data have; None: all
+        names: Sequence[str] | None = None,  # of all joints of every stage's data
+    ) -> None:
+        super().__init__()
+        self.joints, self.names = joints, names
+        self.collate = partial(collate, joints=joints)
+        self.make, self.made = make, dict[str, Dataset[Sample]]()
+        self.batch_size, self.workers = batch_size, workers
+        self.seed, self.overfit = seed, overfit
+
+    def dataset(self, stage: str) -> Dataset[Sample]:
+        if self.overfit and stage == "val":
+            stage = "train"
+        if stage not in self.made:
+            whole = self.make[stage]()
+            self._refuse_other_joints(whole, stage)
+            few = range(self.overfit * self.batch_size)
+            if len(few) > len(whole):  # type: ignore[arg-type]
+                raise IncompatibleError(
+                    f"overfit={self.overfit} batches are {len(few)} images of the "
+                    f"{len(whole)} there are: choose a smaller number."  # type: ignore[arg-type]
+                )
+            self.made[stage] = Subset(whole, few) if self.overfit and stage == "train" else whole
+        return self.made[stage]
+
+    def _refuse_other_joints(self, data: Dataset[Sample], stage: str) -> None:
+        schema = getattr(data, "schema", None)
+        if schema and self.names is not None and tuple(schema.names) != tuple(self.names):
+            raise IncompatibleError(
+                f"data.{stage} has the joints {', '.join(schema.names)}, and data.train "
+                f"{', '.join(self.names)}: give files of the same joints, in the same order."
+            )
+
+    def truth(self, stage: str) -> Annotations | None:
+        """All that is annotated, where a data set knows more than its samples show."""
+        truth = getattr(self.dataset(stage), "truth", None)
+        return truth if truth is None or self.joints is None else truth.only(self.joints)
+
+    @property
+    def skipped(self) -> dict[str, list[str]]:
+        """Of each stage, what of its data could not be read and was left out as asked."""
+        left_out = {stage: getattr(data, "skipped", ()) for stage, data in self.made.items()}
+        return {stage: list(those) for stage, those in left_out.items() if those}
+
+    def make_ready(self) -> None:
+        """What takes its time once, before the clock of a training runs."""
+        for stage in ("train", "val"):
+            self.dataset(stage)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        data = self.dataset("train")
+        size = len(data)  # type: ignore[arg-type]
+        if size < self.batch_size * self._ranks:
+            raise IncompatibleError(
+                f"data.batch_size={self.batch_size} on {self._ranks} device(s) is more than the "
+                f"{size} training samples: choose a smaller one."
+            )
+        endless = getattr(data, "endless", False)
+        place = (self._position, self._rank, self._ranks)
+        batches = ShuffledBatches(size, self.batch_size, self.seed, *place, endless)
+        return self._loader(data, batch_sampler=batches)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        return self._evaluation("test")
+
+    def _evaluation(self, stage: str) -> DataLoader[Sample]:
+        data = self.dataset(stage)
+        size = len(data)  # type: ignore[arg-type]
+        if size < self._ranks:
+            raise IncompatibleError(
+                f"data.{stage} has {size} sample(s) for {self._ranks} devices: choose fewer."
+            )
+        each = EachOnce(size, self._rank, self._ranks)
+        return self._loader(data, batch_size=self.batch_size, sampler=each)
+
+    def _loader(self, data: Dataset[Sample], **order: Any) -> DataLoader[Sample]:
+        return DataLoader(
+            data,
+            collate_fn=self.collate,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available() and getattr(data, "device", None) is None,
+            **order,
+        )
+
+    def _position(self) -> int:
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def _ranks(self) -> int:
+        return self.trainer.world_size if self.trainer else 1

@@ -1,0 +1,268 @@
+"""Any keypoint data set in COCO's format, one crop for each person."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from heatmap_research.codec.geometry import Geometry, apply, inverse
+from heatmap_research.data import augmentation, crop_cache, images
+from heatmap_research.data.annotations import Annotations, read
+from heatmap_research.data.augmentation import Augmentation, Draws
+from heatmap_research.data.buffers import Memory
+from heatmap_research.data.crop_cache import CropCache
+from heatmap_research.data.datasets._pictures import Pictures
+from heatmap_research.data.people import People, detected, labelled, part_of
+from heatmap_research.types import Sample, Schema
+
+log = logging.getLogger(__name__)
+
+CHOICES = {
+    "boxes": ("gt", "detections"),
+    "on_error": ("stop", "skip"),
+    "part": ("all", "rest", "held_out"),
+}
+
+
+@dataclass(eq=False)
+class CocoFormat(Dataset[Sample]):
+    """Item i is person `i % len`, as drawn for number i where there is augmentation.
+
+    Beyond the border of an image crops are black. With on_error=skip every image is read once at
+    the start, and the people of those that cannot be read are left out and listed: lengths and
+    order are the same in every process. `truth` holds all annotations of the images that are left.
+    """
+
+    annotations: str
+    images: str  # folder
+    image_size: Sequence[int]  # height, width
+    channels: int
+    geometry: Geometry
+    boxes: str  # gt, or detections of a file
+    detections: str | None
+    padding: float  # sides of the crop, in boxes
+    augment: Augmentation | None
+    sigmas: Sequence[float] | None  # OKS tolerances; None: the file's, or as its joints are known
+    category: str | int | None  # needed where several have keypoints
+    cache: bool | str | None  # of crops: true, or a folder; None for none
+    on_error: str  # stop, or skip images that cannot be read
+    seed: int  # of augmentation
+    held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
+    part: str  # all images, the held_out ones, or the rest
+    truth: Annotations = field(init=False, repr=False)
+    people: People = field(init=False, repr=False)
+    pictures: Pictures = field(init=False, repr=False)
+    skipped: tuple[str, ...] = field(init=False, repr=False, default=())
+    crops: CropCache | None = field(init=False, repr=False, default=None)
+    memory: Memory = field(init=False, repr=False, default_factory=Memory)
+
+    def __post_init__(self) -> None:
+        self._validate()
+        if self.augment is not None and not self.augment.active:
+            self.augment = None
+        whole = read(self.annotations, self.sigmas, self.category)
+        self.truth = part_of(whole, self.part, self.held_out)
+        self.people = self._people()
+        self.pictures = self._pictures()
+        self.pictures.refuse_missing(few=self.on_error == "skip")
+        if self.on_error == "skip":
+            self._leave_out_unreadable()
+        self.upper = augmentation.upper_half(self.schema.names)
+        if self.cache:
+            self.crops = self._cached()
+
+    @property
+    def schema(self) -> Schema:
+        return self.truth.schema
+
+    @property
+    def endless(self) -> bool:
+        return self.augment is not None
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, number: int) -> Sample:
+        return Sample(*(batch[0] for batch in self.__getitems__([number])))
+
+    def __getitems__(self, numbers: Sequence[int]) -> Sample:
+        """A batch, already collated."""
+        if min(numbers) < 0 or (max(numbers) >= len(self) and not self.endless):
+            raise IndexError(f"items {numbers} of {len(self)}.")
+        number = torch.tensor(numbers)
+        row = number.numpy() % len(self)
+        people = self.people.of(row)
+        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
+        size, padded = self._size, torch.from_numpy(self._padded(people.boxes))
+        draws = None if self.augment is None else self.augment.draw(self.seed, number)
+        if self.augment is None or draws is None:
+            to_source = self.geometry.to_source(padded, size)
+        else:
+            box = self.augment.boxes(draws, padded, points, visible, self.upper)
+            to_source = augmentation.to_source(draws, box, size, self.geometry)
+        crops = self._crops(row, people, to_source.numpy())
+        points = apply(inverse(to_source), points).masked_fill(visible[..., None] == 0, 0)
+        if draws is not None:
+            points, visible = self._mirrored(draws, points, visible)
+            visible = _occluded(draws, crops, points, visible)
+        return Sample(
+            image=torch.from_numpy(crops),
+            keypoints=points.float(),
+            visible=visible,
+            to_source=to_source.float(),
+            scale=torch.from_numpy(people.scales).float(),
+            image_id=torch.from_numpy(self.truth.image_ids[people.images]),
+            instance_id=torch.from_numpy(people.ids),
+            box=torch.from_numpy(people.boxes).float(),
+            box_score=torch.from_numpy(people.scores).float(),
+            head=torch.from_numpy(people.heads).float(),
+            overlap=torch.from_numpy(people.overlaps).float(),
+        )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        height, width = self.image_size
+        return height, width
+
+    def _padded(self, boxes: Float64[np.ndarray, "batch 4"]) -> Float64[np.ndarray, "batch 4"]:
+        corner, size = boxes[:, :2], boxes[:, 2:]
+        grown = self.padding * size
+        return np.concatenate([corner + (size - grown) / 2, grown], axis=1)
+
+    def _mirrored(self, draws: Draws, points: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        flip, mirrored = list(self.schema.flip), draws.flip[:, None]
+        points = torch.where(mirrored[..., None], points[:, flip], points)
+        return points, torch.where(mirrored, visible[:, flip], visible)
+
+    def _crops(
+        self,
+        row: Int64[np.ndarray, " batch"],
+        people: People,
+        to_source: Float64[np.ndarray, "batch 2 3"],
+    ) -> UInt8[np.ndarray, "batch channel height width"]:
+        """Each image is decoded once, or once for each reduction its people allow."""
+        crops = self.memory.take(len(row), self.channels, *self._size)
+        done = np.zeros(len(row), bool)
+        if self.crops is not None:
+            done = self.crops.fill(crops, row, to_source, self.memory)
+        factors = map(images.reduction, _spacing(to_source).tolist())
+        wanted: dict[tuple[int, int], list[int]] = {}
+        for place, task in enumerate(zip(people.images.tolist(), factors, strict=True)):
+            if not done[place]:
+                wanted.setdefault(task, []).append(place)
+        for (image, asked), places in wanted.items():
+            pixels, factor = self.pictures.read(image, asked, self.memory)
+            for place in places:
+                matrix = images.in_reduced(to_source[place], factor)
+                images.warp(pixels, matrix, crops[place], self.memory)
+        return crops
+
+    def _people(self) -> People:
+        if self.boxes == "gt":
+            people = labelled(self.truth)
+        else:
+            people = detected(Path(str(self.detections)).expanduser(), self.truth)
+        if not len(people):
+            raise ValueError(f"{self.annotations}: nobody in it has a box and a labelled joint.")
+        return people
+
+    def _pictures(self) -> Pictures:
+        called = "detection" if self.boxes == "detections" else "annotation"
+        folder = Path(self.images).expanduser()
+        return Pictures(folder, self.channels, self.truth, self.people, called)
+
+    def _leave_out_unreadable(self) -> None:
+        problems, used = self.pictures.unreadable(), self.pictures.used()
+        self.skipped = tuple(problems.values())
+        if not problems:
+            return
+        log.warning(
+            "%d of %d images are skipped:\n  %s",
+            *(len(problems), len(used), "\n  ".join(self.skipped)),
+        )
+        kept = ~np.isin(np.arange(len(self.truth.image_ids)), list(problems))
+        self.people, self.truth = self.people.within(kept), self.truth.of(kept)
+        self.pictures = self._pictures()
+
+    def _cached(self) -> CropCache:
+        people, sizes = self.people, self.truth.image_sizes[self.people.images]
+        if unknown := self.people.images[~sizes.all(1)].tolist():
+            raise ValueError(
+                f"data.cache: {self.annotations} gives no width and height of some images "
+                f"({self.pictures.record(unknown[0])}), without which no crops are cached: choose "
+                "data.cache=null."
+            )
+        padded = self._padded(people.boxes)
+        whole = torch.from_numpy(padded)
+        plain = self.geometry.to_source(whole, self._size).numpy()
+        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
+        boxes = [whole]
+        if self.augment is not None:
+            boxes = self.augment.candidates(whole, points, visible, self.upper)
+        ends = [self._extent(box.numpy()) for box in boxes]
+        low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
+        asked = crop_cache.regions(plain, low, high, people.images, sizes)
+        default = os.environ.get("HEATMAP_CACHE", "~/.cache/heatmap_research")
+        folder = Path(default if self.cache is True else str(self.cache)).expanduser()
+        facts = {"files": self.pictures.stamps(), "images": people.images}
+        return crop_cache.load(folder, facts, self.channels, asked, self.pictures.read)
+
+    def _extent(
+        self, box: Float64[np.ndarray, "person 4"]
+    ) -> tuple[Float64[np.ndarray, "person 2"], Float64[np.ndarray, "person 2"]]:
+        """The source pixels, x and y, that crops of a box may reach."""
+        plain = self.geometry.to_source(torch.from_numpy(box), self._size).numpy()
+        reach = _spacing(plain)[:, None] * np.array(self._size[::-1]) / 2
+        if (augment := self.augment) is not None:
+            if augment.rotation:
+                reach = np.repeat(np.linalg.norm(reach, axis=1, keepdims=True), 2, axis=1)
+            reach = reach * (1 + augment.scale) + augment.shift * box[:, 2:]
+        middle = box[:, :2] + box[:, 2:] / 2
+        return middle - reach - 2, middle + reach + 2
+
+    def _validate(self) -> None:
+        for knob, choices in CHOICES.items():
+            if (word := getattr(self, knob)) not in choices:
+                raise ValueError(f"data.{knob}={word}: choose {' or '.join(choices)}.")
+        if self.boxes == "detections" and not self.detections:
+            raise ValueError(
+                "data.boxes=detections: give the detector's file, data.detections=FILE, or choose "
+                "data.boxes=gt."
+            )
+        if not 0 < self.padding < float("inf"):
+            raise ValueError(f"data.padding={self.padding}: give sides of the crop in boxes.")
+        if self.held_out < 0 or (self.part != "all" and not self.held_out):
+            raise ValueError(f"data.held_out={self.held_out}: give a number of images.")
+
+
+def _spacing(to_source: Float64[np.ndarray, "batch 2 3"]) -> Float64[np.ndarray, " batch"]:
+    """The least source pixels from a crop's pixel to the next."""
+    return np.linalg.norm(to_source[:, :, :2], axis=1).min(-1)
+
+
+def _occluded(
+    draws: Draws,
+    crops: UInt8[np.ndarray, "batch channel height width"],
+    points: Tensor,
+    visible: Tensor,
+) -> Tensor:
+    """Paints the patches; a joint under one is labelled but covered."""
+    if not draws.patches.numel():
+        return visible
+    height, width = crops.shape[2:]
+    corner, size = draws.patches.split(2, dim=-1)
+    sides = torch.tensor([width, height])
+    low, high = ((edge * sides).round().long() for edge in (corner, corner + size))
+    for crop, boxes in zip(crops, torch.cat([low, high], -1).tolist(), strict=True):
+        for left, top, right, bottom in boxes:
+            crop[:, top:bottom, left:right] = 0
+    pixel = points.round()[:, None]  # (B, 1, K, 2)
+    under = ((pixel >= low[:, :, None]) & (pixel < high[:, :, None])).all(-1).any(1)
+    return torch.where(under & (visible > 1), 1, visible)

@@ -1,0 +1,190 @@
+"""Picture files and arrays as uint8 pixels, in the frame their labels were made in.
+
+Everything becomes 8 bits: of 16 the high byte, of floats in [0, 1] 255 times. What is transparent
+is black, as is what lies outside. Three channels are read with a spare fourth: OpenCV warps four
+twice as fast as three.
+"""
+
+import io
+import warnings
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import simplejpeg
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageOps
+
+from heatmap_research.data.buffers import Memory
+from heatmap_research.types import IncompatibleError
+
+cv2.setNumThreads(0)  # the loader's processes are the threads
+
+Pixels = UInt8[np.ndarray, "height width channel"]
+Matrix = Float[np.ndarray, "2 3"]  # crop pixels to those of a picture
+Size = Sequence[int] | None  # width and height a file is annotated with; None: unknown
+
+REDUCTIONS = (8, 4, 2, 1)  # source pixels per pixel a JPEG can be decoded at
+TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
+FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+class UnreadableError(IncompatibleError):
+    """A file that is missing, damaged, or not what its annotation says."""
+
+
+def reduction(spacing: float) -> int:
+    """The largest that still has a pixel wherever a crop of this spacing samples the source."""
+    return next((factor for factor in REDUCTIONS if factor <= spacing), 1)
+
+
+def read(
+    path: str, channels: int, size: Size = None, factor: int = 1, memory: Memory | None = None
+) -> tuple[Pixels, int]:
+    """The pixels, and the source pixels from one to the next: `factor` for a JPEG, else 1."""
+    memory = memory or Memory()
+    try:
+        if path.endswith(".npy"):
+            return _array(path, channels, size), 1
+        with open(path, "rb", buffering=0) as file:
+            content = file.readall()
+        if channels not in (1, 3):
+            raise IncompatibleError(
+                f"{path} is a picture, and backbone.in_chans={channels}: choose 1 or 3, or give "
+                ".npy arrays."
+            )
+        reduced = _jpeg(content, channels, size, factor, memory)
+        return (_picture(content, channels, size), 1) if reduced is None else (reduced, factor)
+    except IncompatibleError:
+        raise
+    except FileNotFoundError as error:
+        raise UnreadableError(f"{path} is missing") from error
+    except Exception as error:  # damaged bytes make decoders raise anything
+        words = next(iter(str(error).splitlines()), type(error).__name__).replace(path, "it")
+        raise UnreadableError(f"{path} cannot be read: {words}") from error
+
+
+def warp(
+    pixels: Pixels, matrix: Matrix, crop: UInt8[np.ndarray, "kept rows columns"], memory: Memory
+) -> None:
+    """Fills a crop; `matrix` leads from its pixels to those of the picture, beyond which is 0."""
+    height, width = crop.shape[1:]
+    most = 1 if len(crop) % 4 == 2 else 4  # OpenCV warps two channels in steps of 1/32 pixel
+    for first in range(0, len(crop), most):
+        planes = list(crop[first : first + most])
+        part = pixels[..., first : first + most]
+        if not part.flags.c_contiguous:
+            part = np.ascontiguousarray(part)
+        depth = part.shape[2]
+        warped = planes[0] if depth == 1 else memory.take(height, width, depth)
+        cv2.warpAffine(part, matrix, (width, height), dst=warped, flags=FLAGS)
+        if depth > 1:
+            cv2.split(warped, planes + [memory.take(height, width)] * (depth - len(planes)))
+
+
+def in_reduced(matrix: Float[np.ndarray, "*batch 2 3"], factor: int) -> np.ndarray:
+    """From source pixels on to those of a reduced picture, whose number n covers factor of them."""
+    if factor == 1:
+        return matrix
+    return (matrix - [0.0, 0.0, (factor - 1) / 2]) / factor
+
+
+def _jpeg(content: bytes, channels: int, size: Size, factor: int, memory: Memory) -> Pixels | None:
+    """None for any other file, and for what needs a second look: turned, CMYK or damaged."""
+    if content[:2] != b"\xff\xd8" or size is None:
+        return None
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(content)
+        if (width, height) != tuple(size) or space in ("CMYK", "YCCK"):
+            return None
+        high, wide = -(-height // factor), -(-width // factor)
+        return simplejpeg.decode_jpeg(
+            content,
+            "GRAY" if channels == 1 else "RGBX",
+            min_height=high,
+            min_width=wide,
+            min_factor=factor,
+            buffer=memory.take(high, wide, 1 if channels == 1 else 4),
+        )
+    except ValueError:
+        return None
+
+
+def _picture(content: bytes, channels: int, size: Size) -> Pixels:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata
+        with Image.open(io.BytesIO(content)) as stored:
+            stored.load()
+            image = _opaque(_eight_bits(_as_annotated(stored, size)))
+        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return spared(pixels.reshape(*pixels.shape[:2], channels), Memory())
+
+
+def _as_annotated(image: Image.Image, size: Size) -> Image.Image:
+    """As stored where that has the annotated size; turned by EXIF where only that has it."""
+    if size is not None and image.size == tuple(size):
+        return image
+    upright = ImageOps.exif_transpose(image)
+    if size is not None and upright.size != tuple(size):
+        raise _wrong_size(image.size, size)
+    return upright
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("it has 32 bits a pixel: make it a .npy array of floats in [0, 1]")
+    return image
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode not in TRANSPARENT and "transparency" not in image.info:
+        return image
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+
+
+def _array(path: str, channels: int, size: Size) -> Pixels:
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3:
+        raise ValueError(f"it has {array.ndim} axes, not (height, width[, channel])")
+    return spared(_levels(_channels_last(path, array, channels, size)), Memory())
+
+
+def _channels_last(path: str, array: np.ndarray, channels: int, size: Size) -> np.ndarray:
+    layouts = [array, np.moveaxis(array, 0, -1)]
+    sized = [a for a in layouts if size is None or a.shape[1::-1] == tuple(size)]
+    if size is not None and not sized:
+        raise _wrong_size(array.shape[1::-1], size)
+    if fitting := [a for a in sized if a.shape[2] == channels]:
+        return fitting[0]
+    raise IncompatibleError(
+        f"{path} has {sized[0].shape[2]} channel(s), and backbone.in_chans={channels}."
+    )
+
+
+def _levels(array: np.ndarray) -> UInt8[np.ndarray, "height width channel"]:
+    if array.dtype == np.uint8:
+        return np.asarray(array)
+    if array.dtype == np.uint16:
+        return (array >> 8).astype(np.uint8)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"it holds {array.dtype}: give uint8, uint16 or floats in [0, 1]")
+    if not (array.min() >= 0 and array.max() <= 1):  # nor NaN
+        raise ValueError("it holds floats outside [0, 1]: scale them")
+    return np.rint(array * 255).astype(np.uint8)
+
+
+def spared(pixels: Pixels, memory: Memory) -> UInt8[np.ndarray, "height width stored"]:
+    """In one piece, three channels with a fourth."""
+    if pixels.shape[2] != 3:
+        return np.ascontiguousarray(pixels)
+    height, width = pixels.shape[:2]
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA, dst=memory.take(height, width, 4))
+
+
+def _wrong_size(found: Sequence[int], size: Sequence[int]) -> ValueError:
+    return ValueError(f"it is {found[0]}x{found[1]}, and annotated as {size[0]}x{size[1]}")

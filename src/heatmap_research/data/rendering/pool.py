@@ -1,0 +1,114 @@
+"""Images rendered once and shared, as a memory-mapped file, by runs and processes."""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from rich.console import Console
+from rich.progress import track
+
+from heatmap_research.data import threads
+from heatmap_research.data.rendering.figures import Figures
+
+VERSION = 1  # to be raised when the same knobs draw other images
+AT_ONCE = 64  # images per step of the progress bar
+
+Images = UInt8[np.ndarray, "image channel height width"]
+
+log = logging.getLogger(__name__)
+
+
+def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
+    """From the directory `cache`; in memory where that is None or cannot be used."""
+    if cache is None:
+        return render(figures, first, count)
+    path = Path(os.path.expanduser(cache)) / file_name(figures, first, count)
+    if _holds(path, figures, first, count):
+        return np.load(path, mmap_mode="r")
+    images = render(figures, first, count)
+    try:
+        _write(path, images)
+        return np.load(path, mmap_mode="r")
+    except OSError as problem:
+        _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {problem}")
+        return images
+
+
+def file_name(figures: Figures, first: int, count: int) -> str:
+    height, width = figures.image_size
+    knobs = asdict(figures) | {"image_size": [height, width]}
+    content = json.dumps([VERSION, first, count, knobs], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    return f"figures-{count}x{figures.channels}x{height}x{width}-{digest}.npy"
+
+
+def render(figures: Figures, first: int, count: int) -> Images:
+    images = np.empty((count, figures.channels, *figures.image_size), np.uint8)
+    batches = torch.arange(count).split(AT_ONCE)
+
+    def draw(rows: torch.Tensor) -> None:
+        images[rows.numpy()] = figures(first + rows).numpy()
+
+    with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as workers:
+        drawn = workers.map(draw, batches)
+        deque(_announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
+    return images
+
+
+def _announced(steps: Iterator[None], count: int, task: str) -> Iterator[None]:
+    """With a bar on a terminal, else with two lines in the log."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        yield from track(steps, task, total=count, console=console)
+        return
+    start = time.perf_counter()
+    log.info("%s ...", task)
+    yield from steps
+    log.info("%s ... done in %.1f s", task, time.perf_counter() - start)
+
+
+def _holds(path: Path, figures: Figures, first: int, count: int) -> bool:
+    """Whether a whole file of the right shape agrees with a fresh first and last image."""
+    ends = np.array([0, count - 1])
+    try:
+        images = np.load(path, mmap_mode="r")
+        expected = figures(first + torch.from_numpy(ends)).numpy()
+        intact = len(images) == count and np.array_equal(images[ends], expected)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError, EOFError):  # a file shorter than it says; a damaged header
+        intact = False
+    if not intact:
+        log.warning("%s is damaged and is rendered anew.", path)
+    return intact
+
+
+def _write(path: Path, images: Images) -> None:
+    """Whole or not at all: of processes that write the same file at once, the last one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        try:
+            np.save(file, images)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning(message)

@@ -1,0 +1,25 @@
+"""How every figure looks: colours in their order, and axes without a frame."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+COLOURS = ("#3366aa", "#66aadd", "#cc5533", "#e0a030", "#559944", "#884499")
+
+
+def blank(size: tuple[float, float]) -> Figure:
+    """An empty figure of this width and height in inches, with room for titles at its edge."""
+    return Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+
+
+def single(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    """A figure of this width and height in inches with one pair of axes."""
+    figure = blank(size)
+    axes = figure.add_subplot()
+    bare(axes)
+    return figure, axes
+
+
+def bare(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25)

@@ -1,0 +1,44 @@
+"""What a run looks like while it is trained."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from heatmap_research.drawing.example import Array, Example, draw
+
+FINEST = 0.05  # pixels: errors below are drawn as if they were as large
+
+
+def samples(
+    labels: Sequence[Example], predicted: Sequence[Example], names: Sequence[str], title: str
+) -> Figure:
+    """A column an image: its label above, what is predicted below."""
+    figure = Figure(figsize=(2.3 * len(labels) + 0.4, 5.4), layout="constrained")
+    figure.suptitle(f"{title}\n+ truth, dot decoded", fontsize=9)
+    rows = figure.subplots(2, len(labels), squeeze=False)
+    for row, examples, word in zip(rows, (labels, predicted), ("label", "predicted"), strict=True):
+        for axes, example, name in zip(row, examples, names, strict=True):
+            draw(axes, example)
+            axes.set_title(f"{word}, {name}", fontsize=8)
+    return figure
+
+
+def errors(found: Mapping[str, Array], title: str) -> Figure:
+    """A line a decoder, over errors whose bins are as wide as they are far out."""
+    largest = max([1.0, *(float(each.max()) for each in found.values() if len(each))])
+    bins = np.geomspace(FINEST, largest * 1.001, 41)
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    for name, each in found.items():
+        counts, _ = np.histogram(each.clip(FINEST), bins)
+        label = f"{name}: median {np.median(each):.2f}, mean {each.mean():.2f} px"
+        axes.stairs(100 * counts / len(each), bins, label=label)
+    axes.set_xscale("log")
+    axes.set_xlabel("distance from the truth, pixels of the crop")
+    axes.set_ylabel("joints in each bin, per cent")
+    axes.set_ylim(bottom=0)
+    axes.set_title(title, fontsize=9)
+    axes.legend(fontsize=7, loc="upper left")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

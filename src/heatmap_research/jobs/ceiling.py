@@ -1,0 +1,205 @@
+"""Ceilings of codecs that are named by the options of conf/: from a config to rows and figures."""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from heatmap_research.analysis.error_budget import spread, stages
+from heatmap_research.analysis.error_budget.spread import Spread
+from heatmap_research.analysis.theory import ceiling_figures, round_trip
+from heatmap_research.analysis.theory.posterior import is_entangled
+from heatmap_research.analysis.theory.round_trip import Poses, Representation, Row
+from heatmap_research.config.values import ROOT, is_number, refusing
+from heatmap_research.data import annotations, threads
+from heatmap_research.data.annotations.schemas import schema
+from heatmap_research.jobs import budget, ceiling_grid
+from heatmap_research.runs.store import RunStore, source_version
+from heatmap_research.types import IncompatibleError, Schema
+
+COCO = (  # joints of COCO's people
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder"),
+    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip"),
+    *("right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
+)
+PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px", "mean_oks", "ap")
+
+
+def run(cfg: DictConfig) -> None:
+    check_values(cfg)
+    truth = _truth(cfg)
+    facts: dict[str, Any] = {}
+    said: list[str] = []
+    if cfg.run is not None:
+        joints, jobs, measured = trained(cfg, truth)
+        facts = {"run": cfg.run, **_listed(measured, joints.names)}
+        first, *more = spread.words(measured, joints.names)
+        said = [f"Uncertainty is the run's, by joint (shown: the mean), {first}", *more]
+    else:
+        joints = schema({"keypoints": list(COCO)}, None) if truth is None else truth.schema
+        jobs = list(ceiling_grid.representations(cfg, joints))
+    out = Path(cfg.out)
+    _make(out)
+    started = time.monotonic()
+    table = _rows(cfg, jobs, truth, joints)
+    seconds = time.monotonic() - started
+    points = "uniform" if truth is None else truth.file.name
+    facts |= {"points": points, "noise": cfg.noise, "seed": cfg.seed, "padding": cfg.padding}
+    facts |= source_version()
+    round_trip.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
+    console = Console(width=None if Console().is_terminal else 190)
+    for size in dict.fromkeys((row["height"], row["width"]) for row in table):
+        part = [row for row in table if (row["height"], row["width"]) == size]
+        console.print(shown(part))
+        ceiling_figures.write(part, out)
+    for line in said:
+        console.print(line, highlight=False)
+    people = cfg.uniform.people if truth is None else int(truth.learnable.sum())
+    console.print(
+        f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet",
+        highlight=False,
+    )
+
+
+def _make(out: Path) -> None:
+    """Before minutes are spent; a folder that is there may still take no file."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise IncompatibleError(f"out={out}: {error.strerror}; choose another folder.") from error
+
+
+def trained(
+    cfg: DictConfig, truth: annotations.Annotations | None
+) -> tuple[Schema, list[Representation], Spread]:
+    """A run's own codec, under a network that is sure and under one as unsure as the run's.
+
+    How unsure is measured by joint on what it predicted of val.
+    """
+    store = _finished(cfg)
+    record = store.read("config", "choices", "flip_test")
+    own = cast(DictConfig, OmegaConf.create(record["config"]))
+    joints, codec = budget.described(own)
+    if truth is not None and truth.schema.names != joints.names:
+        raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
+    good = (1 + cfg.near) / 2  # nothing here asks what is good
+    frame = budget.framed(codec, joints, good, cfg.near)
+    flip = bool(record["flip_test"])
+    with refusing(f"run={cfg.run}"):
+        stage = stages.from_tables("val", [store.read_predictions()])
+        measured = spread.uncertainty(frame, stage, flip)
+    sure = budget.represented(own, codec, record["choices"], flip, None)
+    if isinstance(sure, str):
+        raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
+    jobs = [sure]
+    if not is_entangled(sure.codec):
+        jobs.append(replace(sure, uncertainty=tuple(measured.widths.tolist())))
+    return joints, jobs, measured
+
+
+def _listed(measured: Spread, names: Sequence[str]) -> dict[str, str]:
+    """As a file's metadata has them."""
+    widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
+    pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
+    return {
+        "uncertainties": json.dumps(widths),
+        "uncertainty_pooled": json.dumps(pooled),
+        "uncertainty_share": str(measured.share),
+    }
+
+
+def _finished(cfg: DictConfig) -> RunStore:
+    for name, values in cfg.every.items():
+        if values is not None:
+            raise IncompatibleError(f"{name}={values}: run=DIR brings its own; leave one out.")
+    store = RunStore(Path(cfg.run))
+    for file in (store.record, store.predictions):
+        if not file.is_file():
+            raise IncompatibleError(f"run={cfg.run}: there is no {file.name} in it.")
+    return store
+
+
+def check_values(cfg: DictConfig) -> None:
+    for key, least in (("padding", 0.0), ("noise", 0.0), ("uniform.area", 0.0)):
+        value = OmegaConf.select(cfg, key)
+        if not is_number(value) or value < least or (value == 0 and key != "noise"):
+            raise IncompatibleError(f"{key}={value}: give a number above 0.")
+    if not is_number(cfg.uniform.margin) or not 0 <= cfg.uniform.margin < 0.5:
+        raise IncompatibleError(f"uniform.margin={cfg.uniform.margin}: give a share, 0 to 0.5.")
+    if not isinstance(cfg.uniform.people, int) or cfg.uniform.people < 1:
+        raise IncompatibleError(f"uniform.people={cfg.uniform.people}: give 1 or more.")
+    sensible, words = ROOT["seed"]
+    if not sensible(cfg.seed):
+        raise IncompatibleError(f"seed={cfg.seed}: give {words}.")
+    if not is_number(cfg.near) or not 0 < cfg.near < 1:
+        raise IncompatibleError(f"near={cfg.near}: give a similarity above 0 and below 1.")
+    if not cfg.grids:
+        raise IncompatibleError("grids: leave at least one.")
+
+
+def shown(table: Sequence[Row]) -> Table:
+    height, width = table[0]["height"], table[0]["width"]
+    result = Table(title=f"Ceilings at {height} x {width}: errors in pixels of the crop")
+    names = ("layout", "target", "sigma", "stride", "decoder", "geometry", "flip", "uncertainty")
+    for name in names:
+        words = name in ("layout", "target", "decoder", "geometry", "flip")
+        result.add_column(name, justify="left" if words else "right")
+    for name in ("mean", "median", "p95", "bias x", "bias y", "source px", "OKS", "AP"):
+        result.add_column(name, justify="right")
+    for row in table:
+        result.add_row(
+            *(row["layout"], row["target"], "" if row["sigma"] is None else f"{row['sigma']:g}"),
+            *(f"{row['stride']:.3g}", row["decoder"], row["geometry"]),
+            *("yes" if row["flip_test"] else "", f"{row['uncertainty']:g}"),
+            *(f"{row[name]:.4f}" for name in PRECISE),
+        )
+    return result
+
+
+def _rows(
+    cfg: DictConfig,
+    jobs: Sequence[Representation],
+    truth: annotations.Annotations | None,
+    joints: Schema,
+) -> list[Row]:
+    @cache
+    def poses(image_size: tuple[int, int]) -> Poses:
+        if truth is not None:
+            return round_trip.annotated(truth, cfg.padding)
+        points = cfg.uniform
+        return round_trip.uniform(
+            joints, image_size, points.people, points.margin, points.area, cfg.seed
+        )
+
+    def of_a_codec(job: Representation) -> list[Row]:
+        return list(round_trip.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
+
+    for size in dict.fromkeys(job.codec.grid.image_size for job in jobs):
+        poses(size)
+    with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as pool:
+        rows = pool.map(of_a_codec, jobs)
+        console = Console(stderr=True)
+        shown = track(rows, "ceilings", total=len(jobs), console=console, transient=True)
+        return [row for codec in shown for row in codec]
+
+
+def _truth(cfg: DictConfig) -> annotations.Annotations | None:
+    if cfg.annotations is None:
+        return None
+    with refusing("annotations"):
+        truth = annotations.read(cfg.annotations, cfg.sigmas, cfg.category)
+        if not truth.learnable.any():
+            raise ValueError(f"{truth.file}: nobody in it has a box and a labelled joint.")
+        return truth

@@ -1,0 +1,135 @@
+"""The codecs of a grid: every value of every dimension, as options of conf/ name them."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import product
+from typing import Any, Literal
+
+import hydra
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from heatmap_research.analysis.theory.round_trip import Representation
+from heatmap_research.config import cli
+from heatmap_research.config.values import ROOT, codec_of, is_number, with_values
+from heatmap_research.types import IncompatibleError, Schema
+
+DIMENSIONS = (  # the last change fastest
+    *("image_size", "layout", "target", "sigma", "stride", "geometry", "flip_test"),
+    "uncertainty",
+)
+LAYOUTS: dict[str, Literal[1, 2]] = {"2d": 2, "1d": 1}
+KEPT = ("loss", "labels", "decoder", "anisotropy", "widths", "beta", "score")
+
+
+def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]:
+    """Every codec of every grid once, those that share an encoding together."""
+    wanted: dict[tuple[Any, ...], list[str]] = {}
+    for name, grid in cfg.grids.items():
+        lists = _values(cfg, str(name), grid)
+        for point in product(*(lists[dimension] for dimension in DIMENSIONS)):
+            decoders = wanted.setdefault((lists["loss"][0], *point), [])
+            decoders += [each for each in lists["decoder"] if each not in decoders]
+    done: set[tuple[Any, ...]] = set()
+    for (loss, *values), decoders in wanted.items():
+        chosen = dict(zip(DIMENSIONS, values, strict=True))
+        base = _base(loss, tuple(decoders))
+        made = _representation(base, chosen, joints)
+        new = {decoder: point_of(made, decoder) for decoder in made.codec.decoders}
+        fresh = [decoder for decoder, key in new.items() if key not in done]
+        done.update(new.values())
+        if fresh == list(new):
+            yield made
+        elif fresh:
+            yield _representation(_only(base, fresh), chosen, joints)
+
+
+def point_of(made: Representation, decoder: str) -> tuple[Any, ...]:
+    """What tells a row from others."""
+    grid = made.codec.grid
+    what = (made.layout, made.target, made.sigmas[decoder], grid.stride, decoder)
+    return (*what, made.geometry, made.flip_test, made.uncertainty, grid.image_size)
+
+
+def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]]:
+    """Of every dimension, as given for all grids or by this one."""
+    dimensions = (*DIMENSIONS, "decoder", "loss")
+    if not isinstance(grid, DictConfig) or (strange := [k for k in grid if k not in dimensions]):
+        wrong = strange[0] if isinstance(grid, DictConfig) else grid
+        raise IncompatibleError(f"grids.{name}: {wrong!s}: give {', '.join(dimensions)}.")
+    values: dict[str, list[Any]] = {"image_size": _sizes(cfg.image_size)}
+    for dimension in dimensions[1:]:
+        value = grid.get(dimension) if cfg.every[dimension] is None else cfg.every[dimension]
+        listed = list(value) if isinstance(value, ListConfig) else [value]
+        if not listed or None in listed:
+            raise IncompatibleError(f"{dimension}={value}: give at least one, or a list.")
+        values[dimension] = list(dict.fromkeys(listed))
+    if len(values["loss"]) > 1:
+        raise IncompatibleError(f"loss={values['loss']}: a grid has one loss; choose it.")
+    for layout in values["layout"]:
+        if layout not in LAYOUTS:
+            raise IncompatibleError(f"layout={layout}: choose 2d, 1d or both.")
+    for flip in values["flip_test"]:
+        if not isinstance(flip, bool):
+            raise IncompatibleError(f"flip_test={flip}: choose false, true or both.")
+    for dimension in ("sigma", "uncertainty"):
+        for value in values[dimension]:
+            if not is_number(value):
+                raise IncompatibleError(f"{dimension}={value}: give numbers of input pixels.")
+    return values
+
+
+def _sizes(given: Any) -> list[tuple[int, int]]:
+    many = isinstance(given, ListConfig) and all(isinstance(one, ListConfig) for one in given)
+    sizes = list(given) if many else [given]
+    sensible, words = ROOT["image_size"]
+    if not sizes or not all(sensible(size) for size in sizes):
+        raise IncompatibleError(f"image_size={given}: give {words}.")
+    return list(dict.fromkeys((size[0], size[1]) for size in sizes))
+
+
+def _representation(base: DictConfig, chosen: dict[str, Any], joints: Schema) -> Representation:
+    target = _option("target", chosen["target"])
+    cfg = with_values(
+        base,
+        target=target,
+        geometry=_option("geometry", chosen["geometry"]),
+        sigma=chosen["sigma"],
+        stride=chosen["stride"],
+        image_size=list(chosen["image_size"]),
+        tolerances=list(joints.sigmas),
+    )
+    codec = codec_of(cfg, LAYOUTS[chosen["layout"]], joints.sigmas)
+    names = {name: _has_sigma(target) or _has_sigma(base.decoder[name]) for name in base.decoder}
+    return Representation(
+        codec=codec,  # type: ignore[arg-type]  # of maps, for both layouts
+        layout=chosen["layout"],
+        target=chosen["target"],
+        geometry=chosen["geometry"],
+        sigmas={name: float(chosen["sigma"]) if has else None for name, has in names.items()},
+        flip_test=chosen["flip_test"],
+        uncertainty=float(chosen["uncertainty"]),
+    )
+
+
+@cache
+def _base(loss: str, decoders: tuple[str, ...]) -> DictConfig:
+    """What of heatmap-train's config a codec is made of."""
+    cfg = hydra.compose("train", [f"loss={loss}"])
+    listed = hydra.compose(overrides=[f"+decoder=[{','.join(decoders)}]"]).decoder
+    cfg = with_values(cfg, decoder=listed)
+    cli.complete(cfg)  # all and main stand for others
+    OmegaConf.set_readonly(cfg, True)
+    return OmegaConf.masked_copy(cfg, list(KEPT))
+
+
+def _only(base: DictConfig, decoders: Sequence[str]) -> DictConfig:
+    return with_values(base, decoder={name: base.decoder[name] for name in decoders})
+
+
+@cache
+def _option(group: str, name: str) -> DictConfig:
+    return hydra.compose(overrides=[f"+{group}={name}"])[group]
+
+
+def _has_sigma(node: DictConfig) -> bool:
+    return "${sigma}" in OmegaConf.to_yaml(node)

@@ -1,0 +1,137 @@
+"""What the demo's runs say: a table, a figure, and whether they lie where they should."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from rich.console import Console
+from rich.table import Table
+
+from heatmap_research.analysis.comparison import figures
+from heatmap_research.analysis.comparison.groups import Arm, read_arms
+from heatmap_research.config.cli import conf_folder
+from heatmap_research.config.values import instantiate
+from heatmap_research.jobs.show import of_run
+from heatmap_research.runs.store import RunStore
+
+JUDGED_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A range that any right build of this program keeps to, on any machine."""
+
+    words: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def kept(self) -> bool:
+        return self.low <= self.value <= self.high
+
+
+def render(options: Sequence[str]) -> None:
+    """Once, before trainings side by side would each do it."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        cfg = compose("train", ["experiment=demo", *options])
+    for stage in ("train", "val", "test"):
+        instantiate(cfg.data[stage], f"data.{stage}")
+
+
+def conclude(folder: Path, judge: bool) -> int:
+    """The exit status: 1 where results leave their bounds."""
+    arms = read_arms(folder)
+    console = Console(width=None if Console().is_terminal else 110)
+    console.print(table(arms))
+    console.print(words(arms), highlight=False)
+    examples = {arm.name: of_run(RunStore(arm.runs[0].folder), arm.chosen) for arm in arms}
+    figure = folder / "demo.png"
+    figures.comparison(arms, examples).savefig(figure, dpi=110)
+    console.print(f"Figure: {figure}   runs: {folder}/*/*/run.json", highlight=False)
+    broken = [bound for bound in bounds(arms) if judge and not bound.kept]
+    for bound in broken:
+        console.print(
+            f"[red]Out of bounds: {bound.words} is {bound.value:.3f}, "
+            f"not in {bound.low:g} to {bound.high:g}.[/red]"
+        )
+    return 1 if broken else 0
+
+
+def table(arms: Sequence[Arm]) -> Table:
+    seeds = len(arms[0].runs)
+    result = Table(title=f"Mean error in pixels of the 64 x 64 crop, mean of {seeds} seed(s)")
+    for name in (
+        "arm",
+        "decoder",
+        "val",
+        "test",
+        "spread",
+        "argmax floor",
+        "parameters",
+        "train s",
+    ):
+        result.add_column(name, justify="left" if name in ("arm", "decoder") else "right")
+    for arm in arms:
+        for decoder in arm.decoders:
+            first, chosen = decoder == arm.decoders[0], decoder == arm.chosen
+            result.add_row(
+                arm.name if first else "",
+                f"{decoder} *" if chosen else decoder,
+                f"{arm.mean('val', decoder):.3f}",
+                f"{arm.mean('test', decoder):.3f}",
+                f"{arm.spread('test', decoder):.3f}" if seeds > 1 else "n/a",
+                f"{arm.floor:.3f}" if decoder == "argmax" else "",
+                f"{arm.parameters:,}" if first else "",
+                f"{arm.seconds:.0f}" if first else "",
+                style="bold" if chosen else None,
+                end_section=decoder == arm.decoders[-1],
+            )
+    return result
+
+
+def words(arms: Sequence[Arm]) -> str:
+    runs = [run for arm in arms for run in arm.runs]
+    ranked = sorted(arms, key=lambda arm: arm.mean("test", arm.chosen))
+    widest = max(arms, key=lambda arm: arm.spread("test", arm.chosen))
+    steps = runs[0].record["steps"]
+    order = ", ".join(f"{arm.name} {arm.mean('test', arm.chosen):.3f}" for arm in ranked)
+    lines = [
+        "* chosen on val; test was read once, after that. spread: highest minus lowest seed.",
+        f"With the chosen decoders, test error is: {order} px.",
+    ]
+    if len(arms[0].runs) > 1:
+        lines.append(
+            f"The seeds of {widest.name} differ by {widest.spread('test', widest.chosen):.3f} px: "
+            "two arms closer than that are not told apart by this run."
+        )
+    lines += [
+        f"What {steps} steps can decide: how much of an arm's error is its decoder's and not its "
+        "network's (argmax against the rest, and its floor).",
+        f"What they cannot: which layout is better. After {steps} steps a dense 1-D head is still "
+        "learning, and bright joints on small images favour local heads.",
+    ]
+    return "\n".join(lines)
+
+
+def bounds(arms: Sequence[Arm]) -> list[Bound]:
+    """Wide about what two seeds gave, for other machines take other paths; none ranks a layout."""
+    by_name = {arm.name: arm for arm in arms}
+
+    def best(arm: str) -> float:
+        return by_name[arm].mean("test", by_name[arm].chosen)
+
+    def argmax(arm: str) -> float:
+        return by_name[arm].mean("test", "argmax")
+
+    return [
+        Bound("mse_2d with argmax", argmax("mse_2d"), 1.50, 1.75),
+        Bound("mse_2d with its chosen decoder", best("mse_2d"), 0, 0.6),
+        Bound("what mse_2d gains by decoding", argmax("mse_2d") - best("mse_2d"), 0.8, 2),
+        Bound("simcc with its chosen decoder", best("simcc"), 0, 1.4),
+        Bound("what simcc gains by decoding", argmax("simcc") - best("simcc"), -0.05, 0.2),
+        Bound("marginal with soft_argmax", by_name["marginal"].mean("test", "soft_argmax"), 0, 0.8),
+    ]

@@ -1,0 +1,157 @@
+"""From folders of runs to a page: what only their networks and command lines tell is added here."""
+
+import logging
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from heatmap_research.analysis.page import arms, budgets, page, verdicts
+from heatmap_research.analysis.page.making import study
+from heatmap_research.analysis.page.study import Seen, Study, first
+from heatmap_research.codec.codec import Codec
+from heatmap_research.drawing import of_codec
+from heatmap_research.drawing.example import Example
+from heatmap_research.runs import formats
+from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training.build import build, build_data, load_weights
+from heatmap_research.training.task import KeypointTask
+
+log = logging.getLogger(__name__)
+
+IMAGES = 3  # of test, drawn of each arm
+PASSES = 20  # of which the fastest is the latency: others were interrupted
+OURS = ("hydra.mode=", "hydra.job.config.")  # which the command adds, as choice() around values
+PIXELS = ((0.0, 1.0), (0.0, 1.0))  # coordinates have no bins
+BYTES = 4  # of a number in single precision
+
+
+def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
+    """`asked`: as a study takes it."""
+    found = study(find(*folders), **asked)
+    if budget:
+        _take_apart(found)
+    shown = {id(group) for group in found.shown()}
+    looks = {
+        first(group).folder: look(first(group), found.decoder(group), id(group) in shown)
+        for group in found.groups
+    }
+    return replace(found, seen=looks, commands=commands(found.runs, folders))
+
+
+def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: str) -> int:
+    """The page's size in bytes."""
+    content = page.html(study, made)
+    partial = out.with_name(f"{out.name}.partial")
+    partial.write_text(content, encoding="utf-8")
+    os.replace(partial, out)
+    rows = arms.rows(study)
+    if csv is not None:
+        csv.write_text(formats.as_csv(rows))
+    if latex is not None:
+        tables = [rows, *filter(None, [verdicts.rows(study)])]
+        latex.write_text("\n".join(map(formats.as_latex, tables)))
+    return out.stat().st_size
+
+
+def look(run: Run, decoder: str, pictures: bool) -> Seen:
+    """What cannot be had is said and left out: the rest of the page does without."""
+    try:
+        cfg = cast(DictConfig, OmegaConf.create(run.record["config"]))
+        cfg.backbone.update(pretrained=False, checkpoint=None)
+        task = build(cfg).eval()
+        known = _measured(task, cfg)
+    except Exception as error:
+        return Seen(missing=f"its network cannot be built anew ({_in_a_line(error)})")
+    if not pictures:
+        return known
+    try:
+        load_weights(task, RunStore(run.folder).checkpoints / "last.ckpt")
+        return replace(known, examples=_examples(task, cfg, decoder))
+    except Exception as error:
+        return replace(known, missing=f"no samples are drawn ({_in_a_line(error)})")
+
+
+def commands(runs: Sequence[Run], folders: Sequence[Path]) -> dict[Path, str]:
+    """Of sweeps, then of every run."""
+    sweeps = dict.fromkeys(run.folder.parent for run in runs)
+    known = {folder: _sweep(folder) for folder in dict.fromkeys([*folders, *sweeps])}
+    known |= {run.folder: _single(run.folder) for run in runs}
+    return {folder: line for folder, line in known.items() if line}
+
+
+def _take_apart(study: Study) -> None:
+    for group in study.shown():
+        folder = first(group).folder
+        if budgets.file_of(folder) is not None:
+            continue
+        command = [sys.executable, "-m", "heatmap_research.commands.budget", f"run={folder}"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["it did not say why"])[-1]
+            log.warning(f"{first(group).name} has no budget: {said}")
+
+
+def _measured(task: KeypointTask, cfg: DictConfig) -> Seen:
+    image = torch.zeros(1, int(cfg.backbone.in_chans), *cfg.image_size)
+    with torch.inference_mode():
+        answer = task.activated(image)
+        times = [_seconds(task, image) for _ in range(PASSES)]
+    codec = task.codec
+    maps = isinstance(codec, Codec)
+    layout, lines = (codec.grid.ndim, codec.grid.lines) if maps else (0, PIXELS)
+    numbers = sum(each.numel() for each in answer)
+    return Seen(lines, layout, BYTES * numbers, min(times))
+
+
+def _seconds(task: KeypointTask, image: torch.Tensor) -> float:
+    began = time.perf_counter()
+    task.activated(image)
+    return time.perf_counter() - began
+
+
+def _examples(task: KeypointTask, cfg: DictConfig, decoder: str) -> tuple[Example, ...]:
+    module = build_data(cfg)
+    data: Any = module.dataset("test")
+    drawn = []
+    for index in range(min(IMAGES, len(data))):
+        batch = module.collate([data[index]])
+        with torch.inference_mode():
+            activated = task.activated(batch.image)
+        everywhere = torch.ones_like(batch.keypoints[..., 0])
+        drawn.append(of_codec.example(task.codec, batch, activated, everywhere, decoder))
+    return tuple(drawn)
+
+
+def _sweep(folder: Path) -> str | None:
+    file = folder / "multirun.yaml"
+    if not file.exists():
+        return None
+    asked: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    given = asked["hydra"]["overrides"]
+    own = [word for word in given["hydra"] if not word.startswith(OURS)]
+    task = [re.sub(r"=choice\((.*)\)$", r"=\1", word) for word in given["task"]]
+    return shlex.join(["heatmap-train", "-m", *task, *own])
+
+
+def _single(folder: Path) -> str | None:
+    file = folder / ".hydra" / "overrides.yaml"
+    if not file.exists():
+        return None
+    asked = cast(list[str], OmegaConf.to_container(OmegaConf.load(file)))
+    return shlex.join(["heatmap-train", *asked])
+
+
+def _in_a_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -1,0 +1,108 @@
+"""The arms to be tuned, each as heatmap-train would have it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from heatmap_research.config import cli
+from heatmap_research.config.values import check_values, watched
+from heatmap_research.jobs.tune.search import Search
+from heatmap_research.runs.store import INCIDENTAL
+from heatmap_research.training import build
+from heatmap_research.types import IncompatibleError
+
+
+@dataclass(frozen=True)
+class Arm:
+    name: str
+    overrides: tuple[str, ...]
+    choices: dict[str, Any]
+    named: bool  # by an option of arm, which the overrides hold
+
+    def config(self, values: Mapping[str, Any], looks: int) -> tuple[DictConfig, list[str]]:
+        """As heatmap-train has it, with these values; and the decoders that cannot read it."""
+        kept = [text for text in self.overrides if key_of(text) not in values]
+        cfg = hydra.compose(HydraConfig.get().job.config_name, [*kept, *words(values)])
+        with open_dict(cfg):
+            del cfg["tune"]
+            unread = cli.complete(cfg)
+            if cfg.trainer.max_steps > 0 and "val_check_interval" not in cfg.trainer:
+                batches = cfg.trainer.max_steps * cfg.trainer.accumulate_grad_batches
+                cfg.trainer.val_check_interval = max(1, batches // looks)
+                cfg.trainer.check_val_every_n_epoch = None
+        return cfg, unread
+
+
+def arms_of(cfg: DictConfig) -> list[Arm]:
+    job = HydraConfig.get()
+    given = [text for text in job.overrides.task if not key_of(text).startswith("tune.")]
+    if cfg.tune.arms is None:
+        return [_arm(given, None)]
+    if own := [text for text in given if key_of(text) == "arm"]:
+        raise IncompatibleError(f"{own[0]} tune.arms={list(cfg.tune.arms)}: give one of the two.")
+    if str(job.runtime.choices.get("experiment")).startswith("published/"):
+        raise IncompatibleError("tune.arms: a published experiment chooses its arm: leave it out.")
+    return [_arm([*given, f"arm={name}"], name) for name in dict.fromkeys(cfg.tune.arms)]
+
+
+def words(values: Mapping[str, Any]) -> list[str]:
+    """As on a command line; with four digits, so that a printed command is what was run."""
+    return [f"{key}={word(value)}" for key, value in values.items()]
+
+
+def try_out(arm: Arm, search: Search, looks: int) -> None:
+    """What would be refused of every trial, before the first one."""
+    for end in range(2):
+        values = {each.key: each.ends[end] for each in search.space}
+        cfg, _ = arm.config(values, looks)
+        check_values(cfg)
+        watched(cfg)
+    build.check(cfg)
+
+
+def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
+    """What a study's trials must share to be compared, as flat keys."""
+    varied = {each.key for each in search.space}
+    base = arm.config({}, cfg.tune.looks)[0]
+    space = {each.key: vars(each) for each in search.space}
+    tune = {"startup": search.startup, "looks": cfg.tune.looks}
+    tune["pruner"] = OmegaConf.to_container(cfg.tune).get("pruner")  # type: ignore[union-attr]
+    config: Any = OmegaConf.to_container(base)
+    flat = _flat({"tune": tune | {"space": space}}) | _flat(config)  # what differs first is named
+    return {key: value for key, value in flat.items() if key not in varied}
+
+
+def _arm(overrides: list[str], name: str | None) -> Arm:
+    job = HydraConfig.get().job
+    made = hydra.compose(job.config_name, overrides, return_hydra_config=True)
+    choices = cli.choices(made.hydra)
+    if name is None and not str(choices.get("experiment")).startswith("published/"):
+        name = made.hydra.runtime.choices.get("arm")
+    shown = str(choices.get("arm") or "custom").replace("/", "_")
+    return Arm(name or shown, tuple(overrides), choices, name is not None)
+
+
+def _flat(tree: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if key in INCIDENTAL:
+            continue
+        at = f"{path}{key!s}"
+        found |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
+    return found
+
+
+def key_of(override: str) -> str:
+    return override.lstrip("+~").partition("=")[0].partition("@")[0]
+
+
+def word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,102 @@
+"""What a search came to: a table, a figure, and each arm with its best values, ready to train."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from heatmap_research.jobs.tune import figure
+from heatmap_research.jobs.tune.arms import Arm, key_of, word
+from heatmap_research.jobs.tune.search import Search, Trial
+from heatmap_research.types import IncompatibleError
+
+STATES = ("finished", "pruned", "failed")
+SEEDS = "0,1,2,3,4"
+NOT_REPEATED = ("arm", "seed", "evaluate", "resume")  # by the command that trains a tuned arm
+
+
+def conclude(
+    cfg: DictConfig, search: Search, arms: list[Arm], found: dict[str, list[Trial]]
+) -> None:
+    folder = Path(cfg.tune.folder).resolve()
+    console = Console(width=None if Console().is_terminal else 140)
+    console.print(table(cfg, search, found))
+    unit = ", px" if "pixel_error" in cfg.monitor else ""
+    figure.draw(found, search, f"{cfg.monitor} on val{unit}").savefig(folder / "tune.png", dpi=110)
+    place = shlex.quote(str(cfg.tune.folder))
+    for arm in arms:
+        if best := search.best(found[arm.name]):
+            file = folder / "tuned" / f"{arm.name}.yaml"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(tuned(cfg, arm, best, found[arm.name]))
+            print(command(arm, search, place))
+    print(f"Figure: {cfg.tune.folder}/tune.png   runs: {cfg.tune.folder}/ARM/NUMBER")
+    for arm in arms:
+        if not search.best(found[arm.name]):
+            last = next((t.error for t in reversed(found[arm.name]) if t.error), "all were pruned")
+            raise IncompatibleError(
+                f"{arm.name}: none of its {len(found[arm.name])} trials came to its end; the last "
+                f"that failed: {last}"
+            )
+
+
+def table(cfg: DictConfig, search: Search, found: Mapping[str, list[Trial]]) -> Table:
+    steps = cfg.trainer.max_steps
+    length = f" of {steps:,} steps" if steps > 0 else ""
+    result = Table(title=f"Best {cfg.monitor} on val; each arm had {search.trials} trials{length}")
+    figure = cfg.monitor.rpartition("/")[2]
+    names = [parameter.key.rpartition(".")[2] for parameter in search.space]
+    for name in ("arm", figure, "decoder", "trial", *names, *STATES, "steps spent"):
+        result.add_column(name, justify="left" if name in ("arm", "decoder") else "right")
+    for arm, trials in found.items():
+        best = search.best(trials)
+        figures = ["-"] * (3 + len(search.space))
+        if best:
+            values = [word(best.values[parameter.key]) for parameter in search.space]
+            figures = [f"{best.figure:.4g}", best.facts["decoder"], str(best.number), *values]
+        result.add_row(arm, *figures, *map(str, counts(trials)), f"{spent(trials):,}")
+    return result
+
+
+def counts(trials: list[Trial]) -> list[int]:
+    return [sum(trial.status == state for trial in trials) for state in STATES]
+
+
+def spent(trials: list[Trial]) -> int:
+    return sum(trial.steps for trial in trials)
+
+
+def tuned(cfg: DictConfig, arm: Arm, best: Trial, trials: list[Trial]) -> str:
+    """An option of experiment, or of a group of its own: the arm with its best values."""
+    groups = GlobalHydra.instance().config_loader().list_groups("")
+    chosen = {key: value for key, value in best.values.items() if key in groups}
+    defaults = ([{"override /arm": arm.name}] if arm.named else []) + [
+        {f"override /{group}": option} for group, option in chosen.items()
+    ]
+    body = OmegaConf.create({"defaults": defaults} if defaults else {})
+    for key, value in best.values.items():
+        if key not in chosen:
+            rounded = float(word(value)) if isinstance(value, float) else value
+            OmegaConf.update(body, key, rounded, force_add=True)
+    states = ", ".join(f"{n} {state}" for n, state in zip(counts(trials), STATES, strict=True))
+    head = (
+        "# @package _global_\n"
+        f"# {arm.name} as heatmap-tune left it: {cfg.monitor} {best.figure:.4g} on val with "
+        f"{best.facts['decoder']},\n"
+        f"# trial {best.number} of {len(trials)}: {states}; {spent(trials):,} steps; "
+        f"seed {cfg.seed}.\n"
+        "# As an experiment: copy it into conf/experiment.\n"
+    )
+    return head + OmegaConf.to_yaml(body)
+
+
+def command(arm: Arm, search: Search, place: str) -> str:
+    """Trains the tuned arm, each seed anew, and reads test."""
+    varied = {*NOT_REPEATED, *(each.key for each in search.space)}
+    rest = [text for text in arm.overrides if key_of(text) not in varied]
+    words = shlex.join([f"+tuned={arm.name}", *rest, f"seed={SEEDS}"])
+    return f"heatmap-train -m --config-dir {place} {words}"

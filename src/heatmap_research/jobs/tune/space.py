@@ -1,0 +1,86 @@
+"""What of the config says how to search: checked here, turned into a search."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from optuna.pruners import BasePruner, NopPruner
+
+from heatmap_research.config.values import instantiate
+from heatmap_research.jobs.tune.search import Parameter, Search
+from heatmap_research.types import IncompatibleError
+
+
+def check(cfg: DictConfig) -> None:
+    tune = cfg.tune
+    whole = {"trials": 1, "startup": 1, "looks": 1}
+    for key, least in whole.items():
+        value = tune[key]
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise IncompatibleError(f"tune.{key}={value}: give a whole number, at least {least}.")
+    names = tune.arms
+    if names is not None and not (isinstance(names, ListConfig) and len(names)):
+        raise IncompatibleError(f"tune.arms={names}: give a list such as [ce_2d,simcc], or null.")
+    if not isinstance(tune.space, DictConfig) or not tune.space:
+        raise IncompatibleError("tune.space: give at least one key to vary.")
+    if list(cfg.evaluate) != ["val"]:
+        raise IncompatibleError(f"evaluate={cfg.evaluate}: what is tuned is tuned on val alone.")
+    if cfg.resume:
+        raise IncompatibleError("resume: the same command goes on with a study; leave it out.")
+    if cfg.monitor_mode not in ("min", "max"):
+        raise IncompatibleError(f"monitor_mode={cfg.monitor_mode}: choose min or max.")
+    devices = cfg.trainer.devices
+    many = len(devices) if isinstance(devices, ListConfig) else devices
+    if "ddp" in str(cfg.trainer.strategy) or many not in (1, "1", "auto"):
+        raise IncompatibleError("trainer: a trial is trained on one device; choose gpu or cpu.")
+
+
+def search_of(cfg: DictConfig) -> Search:
+    tune = cfg.tune
+    pruner = NopPruner() if tune.pruner is None else instantiate(tune.pruner, "tune.pruner")
+    if not isinstance(pruner, BasePruner):
+        raise IncompatibleError("tune.pruner: give one of optuna.pruners, or null.")
+    space = tuple(_parameter(str(name), node) for name, node in tune.space.items())
+    keys = [each.key for each in space]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise IncompatibleError(f"tune.space: {twice[0]} is given twice.")
+    maximise = cfg.monitor_mode == "max"
+    return Search(space, tune.trials, cfg.seed, pruner, tune.startup, maximise)
+
+
+def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:
+    """What is searched for cannot be given: it would do nothing."""
+    names = {node.key: name for name, node in cfg.tune.space.items()}
+    for text in overrides:
+        key = text.lstrip("+~").partition("=")[0].partition("@")[0]
+        if key in names:
+            raise IncompatibleError(
+                f"{text}: tune.space.{names[key]} searches for it; leave it out, or take "
+                f"it from the search: ~tune.space.{names[key]}."
+            )
+
+
+def _parameter(name: str, node: Any) -> Parameter:
+    takes = ("key", "low", "high", "log", "int", "choices", "unit")
+    given: Any = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_dict(node) else {}
+    stray = [f".{key}" for key in given if key not in takes]
+    if stray or "key" not in given:
+        where = stray[0] if stray else ""
+        raise IncompatibleError(f"tune.space.{name}{where}: give {', '.join(takes)}.")
+    for key in ("log", "int"):
+        if not isinstance(given.get(key, False), bool):
+            raise IncompatibleError(f"tune.space.{name}.{key}={given[key]}: give true or false.")
+    with named(f"tune.space.{name}"):
+        return Parameter(**given)
+
+
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """A refusal names what it is about."""
+    try:
+        yield
+    except IncompatibleError:
+        raise
+    except ValueError as error:
+        raise IncompatibleError(f"{path}: {error}.") from error

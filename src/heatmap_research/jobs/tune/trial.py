@@ -1,0 +1,82 @@
+"""A trial is a training; what it gives is a figure on val."""
+
+import logging
+import math
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf, open_dict
+
+from heatmap_research.config import cli
+from heatmap_research.jobs.tune.arms import Arm, words
+from heatmap_research.jobs.tune.search import PrunedError, Report, Search
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training import fit
+from heatmap_research.training.callbacks.interruption import InterruptedRunError
+from heatmap_research.training.callbacks.validation_hook import Looks
+from heatmap_research.types import IncompatibleError
+
+log = logging.getLogger(__name__)
+
+
+class NoSuchFigureError(IncompatibleError):
+    """No trial can give what is asked for."""
+
+
+def train(
+    arm: Arm,
+    search: Search,
+    folder: Path,
+    looks: int,
+    number: int,
+    values: dict[str, Any],
+    report: Report,
+) -> float:
+    cfg, unread = arm.config(values, looks)
+    store = RunStore(folder / arm.name / f"{number:03d}")
+    with open_dict(cfg):
+        cfg.output_dir = str(store.folder)
+    (store.folder / ".hydra").mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
+    read = partial(best_on_val, cfg.monitor, search.maximise)
+    watching = Looks(lambda step, figures: report(step, read(figures)[1]))
+    log.info(f"{arm.name} trial {number + 1} of {search.trials}: {' '.join(words(values))}")
+    report.facts["run"] = f"{arm.name}/{number:03d}"
+    try:
+        metrics = fit.train(cfg, store, arm.choices, unread, True, [watching])
+    except PrunedError as stop:
+        store.update(status="pruned", error=None, steps=watching.steps)
+        log.info(f"  pruned {stop}")
+        raise
+    except InterruptedRunError:
+        raise
+    except Exception as error:
+        log.info(f"  failed: {cli.in_a_line(error)}")
+        raise
+    finally:
+        report.steps = watching.steps
+    flat = {f"val/{d}/{n}": v for d, found in metrics["val"].items() for n, v in found.items()}
+    report.facts["decoder"], figure = read(flat)
+    return figure
+
+
+def best_on_val(monitor: str, maximise: bool, figures: Mapping[str, float]) -> tuple[str, float]:
+    """The decoder that is read, with its figure; where none is named, the one best at it."""
+    decoder, _, name = monitor.rpartition("/")
+    read = {}
+    for key, value in figures.items():
+        parts = key.split("/")
+        if len(parts) == 3 and parts[0] == "val" and parts[2] == name:
+            read[parts[1]] = value
+    if decoder:
+        read = {decoder: read[decoder]} if decoder in read else {}
+    if not read:
+        known = {key.rpartition("/")[2] for key in figures if key.startswith("val/")}
+        raise NoSuchFigureError(
+            f"monitor={monitor}: val gives no such figure; choose {', '.join(sorted(known))}."
+        )
+    sign = -1 if maximise else 1
+    worst = math.inf  # what there was nothing to count of
+    return min(read.items(), key=lambda it: worst if math.isnan(it[1]) else sign * it[1])

@@ -1,0 +1,221 @@
+"""COCO's average precision of keypoints, for all images and thresholds at once.
+
+The rules, ties included, are those of pycocotools; its order of equal scores is by image number,
+then as they came in.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from heatmap_research.metrics import oks
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS
+RECALLS = np.linspace(0.0, 1.0, 101)
+AREAS = {"": (0.0, 1e10), "_medium": (32.0**2, 96.0**2), "_large": (96.0**2, 1e10)}  # square pixels
+MOST = 20  # detections of an image that count
+BLOCK = 4096  # pairs compared at a time: as many as a cache holds
+OFFICIAL = (
+    *("AP", "AP50", "AP75", "AP_medium", "AP_large"),
+    *("AR", "AR50", "AR75", "AR_medium", "AR_large"),
+)
+
+Numbers = Int[np.ndarray, " person"]
+PerPerson = Float[np.ndarray, " person"]
+Marks = Bool[np.ndarray, "area threshold found"]
+
+
+class People(NamedTuple):
+    """Who is there. Crowds and people without labelled joints are neither found nor missed."""
+
+    image: Numbers
+    keypoints: Float[np.ndarray, "person joint 3"]  # x, y in source pixels, v
+    areas: PerPerson
+    boxes: Float[np.ndarray, "person 4"]  # x, y of the corner, width, height
+    crowd: Bool[np.ndarray, " person"]
+
+    @property
+    def counted(self) -> Bool[np.ndarray, " person"]:
+        return ~self.crowd & (self.keypoints[..., 2] > 0).any(-1)
+
+    def rows(self, index: np.ndarray) -> "People":
+        return People(*(column[index] for column in self))
+
+
+class Found(NamedTuple):
+    """Who was found."""
+
+    image: Numbers
+    keypoints: Float[np.ndarray, "person joint 2"]  # x, y in source pixels
+    scores: PerPerson
+
+    @property
+    def areas(self) -> PerPerson:
+        """Of the box around all joints: what pycocotools gives to results that state none."""
+        width, height = np.ptp(self.keypoints, axis=1).T
+        return width * height
+
+    def rows(self, index: np.ndarray) -> "Found":
+        return Found(*(column[index] for column in self))
+
+
+class Matches(NamedTuple):
+    """Of those found, best first: who is somebody, and who does not count."""
+
+    image: Int[np.ndarray, " found"]
+    right: Marks
+    ignored: Marks
+    wanted: Int[np.ndarray, " area"]  # how many there are to be found
+
+
+def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> dict[str, float]:
+    """The ten official figures and AP at an OKS of .95; nan where there is nobody to find."""
+    matches = match(people, found, sigmas)
+    precision, recall = _curves(matches.right, matches.ignored, matches.wanted)
+    return summary(precision, recall)
+
+
+def match(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> Matches:
+    people = people.rows(np.argsort(people.image, kind="stable"))
+    found, rank = _ranked(found)
+    left_out = np.stack([~people.counted | _outside(people.areas, a) for a in AREAS.values()])
+    right, ignored = _matched(people, found, rank, left_out, sigmas)
+    outside = np.stack([_outside(found.areas, limits) for limits in AREAS.values()])
+    ignored |= ~right & outside[:, None]
+    order = oks.best_first(found.scores)
+    wanted = (~left_out).sum(-1)
+    return Matches(found.image[order], right[..., order], ignored[..., order], wanted)
+
+
+def true_oks(
+    people: People, found: Found, sigmas: Float[np.ndarray, " joint"]
+) -> Float[np.ndarray, " person"]:
+    """Of each one found with the likest person of its image who counts: the best score there is."""
+    people = people.rows(people.counted)
+    people = people.rows(np.argsort(people.image, kind="stable"))
+    first, count = _span(people.image, found.image)
+    best = np.zeros(len(found.image))
+    rows = np.flatnonzero(count)
+    pairs, persons = _pairs(rows, first, count)
+    alike = _alike(people, found, pairs, persons, sigmas)
+    np.maximum.at(best, pairs, alike)
+    return best
+
+
+def summary(
+    precision: Float[np.ndarray, "area threshold recall"],
+    recall: Float[np.ndarray, "area threshold"],
+) -> dict[str, float]:
+    figures = {}
+    for name, values in (("AP", precision), ("AR", recall)):
+        for area, of_area in zip(AREAS, values, strict=True):
+            figures[f"{name}{area}"] = float(of_area.mean())
+        for percent, row in ((50, 0), (75, 5)):
+            figures[f"{name}{percent}"] = float(values[0, row].mean())
+    return {name: figures[name] for name in OFFICIAL} | {"AP95": float(precision[0, -1].mean())}
+
+
+def _ranked(found: Found) -> tuple[Found, Int[np.ndarray, " person"]]:
+    """By image and, there, by score; the rank in the image, and nobody beyond the last to count."""
+    found = found.rows(np.lexsort((-found.scores, found.image)))
+    rank = np.arange(len(found.image)) - np.searchsorted(found.image, found.image)
+    return found.rows(rank < MOST), rank[rank < MOST]
+
+
+def _matched(
+    people: People,
+    found: Found,
+    rank: Int[np.ndarray, " found"],
+    left_out: Bool[np.ndarray, "area person"],
+    sigmas: Float[np.ndarray, " joint"],
+) -> tuple[Marks, Marks]:
+    """Who of those found is somebody, and who is somebody left out.
+
+    The best takes the likest person still free, one who counts before any left out; then the next.
+    Images with as many people, and their detections of the same rank, are gone through together.
+    """
+    right = np.zeros((len(found.image), len(AREAS), len(THRESHOLDS)), dtype=bool)
+    ignored = np.zeros_like(right)
+    taken = np.zeros((len(people.image), len(AREAS), len(THRESHOLDS)), dtype=bool)
+    first, count = _span(people.image, found.image)
+    for many in np.unique(count[count > 0]):
+        rows = np.flatnonzero(count == many)
+        pairs, persons = _pairs(rows, first, count)
+        alike = _alike(people, found, pairs, persons, sigmas).reshape(-1, many)
+        persons = persons.reshape(-1, many)
+        for place in range(rank[rows].max() + 1):
+            now = rank[rows] == place
+            who, similar = persons[now], alike[now][:, None, None]
+            out = left_out[:, who].transpose(1, 0, 2)[:, :, None]  # (image, area, 1, person)
+            free = ~taken[who].transpose(0, 2, 3, 1) | people.crowd[who][:, None, None]
+            able = free & (similar >= THRESHOLDS[:, None])
+            counting = able & ~out
+            counts = counting.any(-1)
+            among = np.where(counts[..., None], counting, able)
+            hit = among.any(-1)
+            likest = many - 1 - np.where(among, similar, -1.0)[..., ::-1].argmax(-1)  # last of ties
+            image, area, threshold = np.nonzero(hit)
+            taken[who[image, likest[hit]], area, threshold] = True
+            right[rows[now]], ignored[rows[now]] = hit, hit & ~counts
+    return right.transpose(1, 2, 0), ignored.transpose(1, 2, 0)
+
+
+def _curves(
+    right: Marks, ignored: Marks, wanted: Int[np.ndarray, " area"]
+) -> tuple[Float[np.ndarray, "area threshold recall"], Float[np.ndarray, "area threshold"]]:
+    """Precision at each recall, best first; nan for areas nobody has."""
+    precision = np.zeros((*right.shape[:2], len(RECALLS)))
+    recall = np.zeros(right.shape[:2])
+    if right.shape[-1]:
+        hits = np.cumsum(right & ~ignored, axis=-1, dtype=np.float64)
+        falls = np.cumsum(~right & ~ignored, axis=-1, dtype=np.float64)
+        share = hits / (falls + hits + np.spacing(1))
+        highest = np.maximum.accumulate(share[..., ::-1], axis=-1)[..., ::-1]
+        for area, threshold in np.ndindex(*recall.shape):
+            reached = hits[area, threshold] / np.maximum(wanted[area], 1)
+            place = np.searchsorted(reached, RECALLS, side="left")
+            inside = place < len(reached)
+            precision[area, threshold, inside] = highest[area, threshold, place[inside]]
+            recall[area, threshold] = reached[-1]
+    precision[wanted == 0], recall[wanted == 0] = np.nan, np.nan
+    return precision, recall
+
+
+def _span(
+    sorted_images: Numbers, images: Int[np.ndarray, " found"]
+) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"]]:
+    """The first person of each one's image, and how many there are."""
+    first = np.searchsorted(sorted_images, images, side="left")
+    return first, np.searchsorted(sorted_images, images, side="right") - first
+
+
+def _pairs(
+    rows: Int[np.ndarray, " found"],
+    first: Int[np.ndarray, " all"],
+    count: Int[np.ndarray, " all"],
+) -> tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]:
+    """Each of these rows, with every person of its image."""
+    counts = count[rows]
+    ends = np.cumsum(counts)
+    place = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
+    return np.repeat(rows, counts), np.repeat(first[rows], counts) + place
+
+
+def _alike(
+    people: People,
+    found: Found,
+    pairs: Int[np.ndarray, " pair"],
+    persons: Int[np.ndarray, " pair"],
+    sigmas: Float[np.ndarray, " joint"],
+) -> Float[np.ndarray, " pair"]:
+    alike = np.empty(len(pairs))
+    for start in range(0, len(pairs), BLOCK):
+        block = slice(start, start + BLOCK)
+        poses, they = found.keypoints[pairs[block]], people.rows(persons[block])
+        alike[block] = oks.to_truth(poses, they.keypoints, they.areas, they.boxes, sigmas)
+    return alike
+
+
+def _outside(areas: PerPerson, limits: tuple[float, float]) -> Bool[np.ndarray, " person"]:
+    return (areas < limits[0]) | (areas > limits[1])

@@ -1,0 +1,69 @@
+"""The same figures from pycocotools itself: the reference of `average_precision`."""
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from heatmap_research.metrics.average_precision import OFFICIAL, Found, People
+
+
+def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> dict[str, float]:
+    """Nan where pycocotools says -1."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(*_sets(people, found), "keypoints")
+        evaluation.params.kpt_oks_sigmas = sigmas
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    strict = evaluation.eval["precision"][-1, :, :, 0].mean()  # (threshold, recall, 1, area, 1)
+    figures = dict(zip((*OFFICIAL, "AP95"), (*evaluation.stats, strict), strict=True))
+    return {name: float("nan" if value < 0 else value) for name, value in figures.items()}
+
+
+def _sets(people: People, found: Found) -> tuple[COCO, COCO]:
+    images = [{"id": int(image)} for image in np.union1d(people.image, found.image)]
+    truth = COCO()
+    truth.dataset = {"images": images, "categories": [{"id": 1}], "annotations": _truths(people)}
+    truth.createIndex()
+    if results := _results(found):
+        return truth, truth.loadRes(results)
+    none = COCO()
+    none.dataset = {**truth.dataset, "annotations": []}
+    none.createIndex()
+    return truth, none
+
+
+def _truths(people: People) -> list[dict[str, Any]]:
+    """Numbered from 1: whoever matches number 0 is taken for unmatched."""
+    return [
+        {
+            "id": number,
+            "image_id": int(image),
+            "category_id": 1,
+            "keypoints": keypoints.ravel(),
+            "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+            "area": float(area),
+            "bbox": box.tolist(),
+            "iscrowd": int(crowd),
+        }
+        for number, (image, keypoints, area, box, crowd) in enumerate(
+            zip(*people, strict=True), start=1
+        )
+    ]
+
+
+def _results(found: Found) -> list[dict[str, Any]]:
+    return [
+        {
+            "image_id": int(image),
+            "category_id": 1,
+            "keypoints": np.pad(keypoints, ((0, 0), (0, 1)), constant_values=1).ravel(),
+            "score": float(score),
+        }
+        for image, keypoints, score in zip(*found, strict=True)
+    ]

@@ -1,0 +1,50 @@
+"""From the cells of a level to the bins of a grid."""
+
+import math
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from heatmap_research.codec.grid import Grid
+from heatmap_research.types import IncompatibleError, Level
+
+
+def doublings(head: str, level: Level, grid: Grid) -> int:
+    count = math.log2(level.stride / grid.stride)
+    if count < 0 or not count.is_integer():
+        raise IncompatibleError(
+            f"head={head} doubles the stride {level.stride} it is given downwards and cannot reach "
+            f"stride={grid.stride:g}: choose {level.stride} divided by a power of two."
+        )
+    return int(count)
+
+
+def some_doublings(head: str, level: Level, grid: Grid) -> int:
+    """For heads that are nothing else."""
+    if level.stride == grid.stride:
+        raise IncompatibleError(
+            f"head={head} has nothing to double from stride {level.stride} to "
+            f"stride={grid.stride:g}: choose head=conv1x1, or a finer stride."
+        )
+    return doublings(head, level, grid)
+
+
+class Stretch(nn.Module):
+    """Linear along every axis, from the middles of cells to the middles of bins.
+
+    Sizes follow from the features, so that it serves images of any size.
+    """
+
+    def __init__(self, head: str, level: Level, grid: Grid) -> None:
+        super().__init__()
+        self.bins_per_cell = level.stride / grid.stride
+        if self.bins_per_cell < 1:
+            raise IncompatibleError(
+                f"head={head} stretches its features and cannot shrink them from stride "
+                f"{level.stride} to stride={grid.stride:g}: choose stride={level.stride} or a "
+                "finer one, or a higher neck.stride."
+            )
+
+    def forward(self, scores: Tensor) -> Tensor:
+        size = [round(cells * self.bins_per_cell) for cells in scores.shape[2:]]
+        return interpolate(scores, size, mode="linear" if len(size) == 1 else "bilinear")

@@ -1,0 +1,52 @@
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from heatmap_research.codec.grid import Grid
+from heatmap_research.network.heads._trunk import trunk_1d
+from heatmap_research.types import Heatmaps, IncompatibleError, Level
+
+
+class LowRank(nn.Module):
+    """A mixture of pairs of 1-D maps, read as one 2-D map.
+
+    One component is the trunk itself, since its two axes are independent; as many as an axis has
+    bins are any map at all. Components that start alike stay alike: each has nothing to learn but
+    the product of the marginals. So each is more in charge of one stripe of the width, in shares
+    that add up to one: as long as they agree, they are one component.
+    """
+
+    ndim: ClassVar[Literal[2]] = 2
+
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        grid: Grid,
+        joints: int,
+        rank: int,
+        reach: float,  # of a component, in widths of its stripe; infinite for no stripes
+        trunk: Callable[..., nn.Module],  # a 1-D head
+    ) -> None:
+        super().__init__()
+        if rank < 1:
+            raise IncompatibleError(f"head.rank={rank}: give a number of components, at least 1.")
+        if not reach > 0:
+            raise IncompatibleError(f"head.reach={reach}: give a share of a stripe, above 0.")
+        self.reach = reach
+        self.trunk = trunk_1d("low_rank", trunk, levels, grid, joints * rank)
+        self.weight = nn.Parameter(torch.zeros(joints, rank))  # logits, up to a constant
+
+    def forward(self, features: list[Tensor]) -> Heatmaps:
+        rows, columns = (m.unflatten(1, self.weight.shape) for m in self.trunk(features))
+        columns = columns + self._charge(columns)
+        parts = rows[..., :, None] + columns[..., None, :]  # (B, K, R, H, W)
+        return ((parts + self.weight[..., None, None]).logsumexp(2),)
+
+    def _charge(self, columns: Tensor) -> Tensor:
+        """Log shares of the components at each column: (R, W)."""
+        rank, width = columns.shape[2:]
+        stripes = (torch.arange(width, device=columns.device) + 0.5) * (rank / width) - 0.5
+        distance = (stripes - torch.arange(rank, device=columns.device)[:, None]) / self.reach
+        return (-0.5 * distance.square()).log_softmax(0).to(columns.dtype)

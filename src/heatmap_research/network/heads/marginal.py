@@ -1,0 +1,28 @@
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from heatmap_research.codec.grid import Grid
+from heatmap_research.network.heads._resolution import Stretch
+from heatmap_research.network.layers import start_near_zero
+from heatmap_research.types import Heatmaps, Level
+
+
+class Marginal(nn.Module):
+    """A map per joint and axis, its other axis summed out in the log domain, stretched to the bins.
+
+    As local and as small as a 2-D head; its native resolution stays the features'.
+    """
+
+    ndim: ClassVar[Literal[1]] = 1
+
+    def __init__(self, levels: Sequence[Level], grid: Grid, joints: int, init_std: float) -> None:
+        super().__init__()
+        self.joint = nn.Conv2d(levels[-1].channels, 2 * joints, kernel_size=1)
+        self.stretch = Stretch("marginal", levels[-1], grid)
+        start_near_zero(self.joint, init_std)
+
+    def forward(self, features: list[Tensor]) -> Heatmaps:
+        rows, columns = self.joint(features[-1]).chunk(2, dim=1)  # (B, K, H, W) each
+        return self.stretch(rows.logsumexp(3)), self.stretch(columns.logsumexp(2))

@@ -1,0 +1,28 @@
+"""How a run came to be what it is, from its metrics.csv."""
+
+import csv
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from heatmap_research.runs.find import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One column, wherever it was written."""
+
+    run: Run
+    column: str
+    step: Float64[np.ndarray, " row"]  # steps that had been taken
+    value: Float64[np.ndarray, " row"]
+
+
+def read(run: Run, column: str) -> Course:
+    with (run.folder / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get(column)]
+    if not rows:
+        raise ValueError(f"{run.name}: its metrics.csv has nothing in a column {column}.")
+    steps, values = (np.array([float(row[key]) for row in rows]) for key in ("step", column))
+    return Course(run, column, steps + 1, values)

@@ -1,0 +1,255 @@
+"""Runs found on disk: what was asked of each, and what came of it."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from heatmap_research.runs import store
+
+log = logging.getLogger(__name__)
+
+OURS = {"version", "status", "config", "config_hash", "choices", "seed", "decoders"}
+OF_DATA = ("tolerances", "names")  # filled in as the data and `joints` have it
+
+
+@dataclass(frozen=True)
+class Run:
+    folder: Path
+    record: dict[str, Any]  # run.json
+    root: Path | None = None  # where it was looked for
+
+    @property
+    def name(self) -> str:
+        """The folder, as seen from where it was looked for."""
+        inside = self.folder.relative_to(self.root).as_posix() if self.root else "."
+        return self.folder.name if inside == "." else inside
+
+    @property
+    def status(self) -> str:
+        return self.record["status"]
+
+    @property
+    def study(self) -> str | None:
+        return self.record.get("study")
+
+    @property
+    def arm(self) -> str:
+        return self.record["choices"].get("arm") or "custom"
+
+    @property
+    def seed(self) -> int:
+        return self.record["seed"]
+
+    @property
+    def config_hash(self) -> str:
+        return self.record["config_hash"]
+
+    @property
+    def source_hash(self) -> str | None:
+        return self.record.get("source_hash")
+
+    @property
+    def sweep_hash(self) -> str:
+        """Shared by runs that differ in their seed only."""
+        config = self.record["config"]
+        return store.config_hash({key: config[key] for key in config if key != "seed"})
+
+    @property
+    def decoders(self) -> list[str]:
+        return list(self.record["decoders"])
+
+    @property
+    def is_resolved(self) -> bool:
+        return not any("${" in str(value) for _, value in _leaves(self.record["config"]))
+
+    @property
+    def stride(self) -> float:
+        return float(Fraction(str(self.record["config"]["stride"])))
+
+    @property
+    def seconds(self) -> float | None:
+        return self.record.get("seconds")
+
+    @property
+    def parameters(self) -> int | None:
+        return self.record.get("parameters")
+
+    @property
+    def macs(self) -> int | None:
+        return self.record.get("macs")
+
+    @property
+    def peak_memory(self) -> int | None:
+        return self.record.get("peak_memory")
+
+    @property
+    def error(self) -> str | None:
+        return self.record.get("error")
+
+    def value(self, key: str) -> Any:
+        """A group's choice by the group's name, else a dotted key of the config or the record."""
+        if key in self.record["choices"]:
+            return self.record["choices"][key]
+        found = _select(self.record["config"], key)
+        return _select(self.record, key) if found is None else found
+
+    def metric(self, stage: str, decoder: str, metric: str) -> float | None:
+        return _select(self.record, f"metrics/{stage}/{decoder}/{metric}", "/")
+
+    def predictions(
+        self, stage: str, decoder: str | None = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Filtered while it is read: a study's rows need not fit into memory together."""
+        kept = ds.field("stage") == stage
+        if decoder is not None:
+            kept &= ds.field("decoder") == decoder
+        names = None if columns is None else list(columns)
+        try:
+            return pq.read_table(self.folder / "predictions.parquet", columns=names, filters=kept)
+        except FileNotFoundError as error:
+            raise ValueError(f"{self._predictions} is missing {self._remedy}.") from error
+        except (OSError, pa.ArrowException) as error:
+            why = str(error).partition("\n")[0].rstrip(".")
+            raise ValueError(f"{self._predictions} is damaged: {why} {self._remedy}.") from error
+
+    @property
+    def _predictions(self) -> str:
+        return f"{self.name}: its predictions.parquet"
+
+    @property
+    def _remedy(self) -> str:
+        return f"(heatmap-evaluate run={self.folder} makes another, in its folder evaluate)"
+
+
+def find(*folders: Path) -> list[Run]:
+    """Every run at or below these folders, once; not a run's evaluations, nor hidden folders, where
+    a sweep keeps what older code has done."""
+    runs: dict[Path, Run] = {}
+    for folder in folders:
+        root = folder if len(folders) == 1 else folder.parent
+        for file in sorted(folder.rglob("run.json"), key=_by_number):
+            inside = file.relative_to(folder).parts
+            if "evaluate" in inside or any(part.startswith(".") for part in inside):
+                continue
+            if (record := _read(file)) is not None:
+                runs.setdefault(file.parent.resolve(), Run(file.parent, record, root))
+    if not runs:
+        places = ", ".join(map(str, folders)) or "no folder"
+        raise ValueError(f"{places}: there is no run here (a folder with run.json in it).")
+    return list(runs.values())
+
+
+def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """What differs between runs, group choices first, each with its different values in order.
+
+    Left out: values that only repeat another key's (`target.sigma` is `sigma`, `data.train.pool` is
+    `data.pool`) or go with the option chosen for their group; and jobs that were refused before
+    their config was resolved, unless there are no others.
+    """
+    runs = [run for run in runs if run.is_resolved] or runs
+    choices = [_choices(run) for run in runs]
+    configs = [dict(_leaves(run.record["config"])) for run in runs]
+    groups, keys = _differing(choices), _differing(configs)
+    kept = dict(groups)
+    for key, column in sorted(keys.items(), key=lambda item: item[0].count(".")):
+        choice = groups.get(key.partition(".")[0])
+        above = [kept[name] for name in kept if name not in groups and _may_repeat(key, name)]
+        if not (
+            key in (*groups, *OF_DATA)
+            or _goes_with(column, choice)
+            or any(_repeats(column, other, choice) for other in above)
+        ):
+            kept[key] = column
+    return {key: _distinct(kept[key]) for key in (*groups, *keys) if key in kept}
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        log.warning(f"{file} is left out: it cannot be read ({error}).")
+        return None
+    if not isinstance(record, dict) or not record.keys() >= OURS:
+        log.warning(f"{file} is left out: it is no record of a run of this program.")
+        return None
+    return record
+
+
+def _by_number(file: Path) -> list[tuple[int, str]]:
+    """Folder 10 comes after folder 9."""
+    words = re.split(r"(\d+)", str(file))
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
+
+
+def _select(node: Any, path: str, separator: str = ".") -> Any:
+    for key in path.split(separator):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def _choices(run: Run) -> dict[str, Any]:
+    found = run.record["choices"].items()
+    return {group: choice for group, choice in found if group not in store.INCIDENTAL}
+
+
+def _leaves(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if key in store.INCIDENTAL:
+            continue
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _differing(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Columns with more than one value; where a row has none it is None."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return {name: column for name, column in columns.items() if len(_distinct(column)) > 1}
+
+
+def _distinct(column: Sequence[Any]) -> list[Any]:
+    found: dict[str, Any] = {}
+    for value in column:
+        found.setdefault(_told_by(value), value)
+    return list(found.values())
+
+
+def _told_by(value: Any) -> str:
+    """2 and 2.0 are one value, 1 and true are two."""
+    whole = isinstance(value, float) and value.is_integer()
+    return repr(int(value) if whole else value)
+
+
+def _may_repeat(key: str, name: str) -> bool:
+    """A key further down repeats one of the root, or of its own group."""
+    return key.count(".") > name.count(".") and name.partition(".")[0] in (
+        name,
+        key.partition(".")[0],
+    )
+
+
+def _repeats(column: Sequence[Any], other: Sequence[Any], choice: Sequence[Any] | None) -> bool:
+    """Wherever there is a value at all, if that goes with the option chosen."""
+    pairs = [(value, above) for value, above in zip(column, other, strict=True)]
+    alike = all(value is None or _told_by(value) == _told_by(above) for value, above in pairs)
+    absent = [value is None and above is not None for value, above in pairs]
+    return alike and (not any(absent) or _goes_with(absent, choice))
+
+
+def _goes_with(column: Sequence[Any], choice: Sequence[Any] | None) -> bool:
+    """Whether the option chosen fixes the value."""
+    if choice is None:
+        return False
+    pairs = {(repr(a), _told_by(b)) for a, b in zip(choice, column, strict=True)}
+    return len(pairs) == len(_distinct(choice))

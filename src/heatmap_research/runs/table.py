@@ -1,0 +1,187 @@
+"""Runs as the rows of a table: their columns by name, one by one or as means over seeds."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from statistics import mean, stdev
+from typing import Any
+
+from heatmap_research.runs.find import Run, varied
+
+OWN = (
+    *("name", "folder", "status", "error", "study", "arm", "seed", "decoders", "stride"),
+    *("seconds", "parameters", "macs", "peak_memory", "config_hash", "source_hash", "sweep_hash"),
+)
+# Facts that only a run which came far enough has, and keys that tell least of runs.
+LATER = ("steps", "skipped", "commit", "device", "boxes", "decoders_not_applicable")
+LAST = ("monitor", "monitor_mode", "evaluate", "decoder", "metric", "callback")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over runs, and their standard deviation where there are several."""
+
+    mean: float
+    deviation: float | None
+    number: int
+
+
+Row = dict[str, Any]
+
+
+def rows(runs: Sequence[Run], columns: Sequence[str]) -> list[Row]:
+    return [{name: cell(run, name, chosen([run])) for name in columns} for run in runs]
+
+
+def means(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> list[Row]:
+    """A row for each combination of values of `by`, in order; n counts its runs."""
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(repr(cell(run, key, None)) for key in by), []).append(run)
+    return [_mean(group, by, columns) for group in groups.values()]
+
+
+def cell(run: Run, column: str, decoder: str | None) -> Any:
+    """`decoder`, STAGE/METRIC of that decoder, STAGE/DECODER/METRIC, a fact of a run or a value
+    of its config."""
+    if column == "decoder":
+        return decoder
+    if column.count("/") == 2:
+        stage, named, metric = column.split("/")
+        return run.metric(stage, named, metric)
+    if column.count("/") == 1:
+        stage, metric = column.split("/")
+        return run.metric(stage, decoder, metric) if decoder else None
+    return getattr(run, column) if column in OWN else run.value(column)
+
+
+def chosen(runs: Sequence[Run]) -> str | None:
+    """The decoder best on val, in the mean of these runs; test has no say in it."""
+    figure, mode = figure_of(runs[0])
+    found = {
+        decoder: [run.metric("val", decoder, figure) for run in runs]
+        for decoder in runs[0].decoders
+    }
+    known = {d: mean(v for v in each if v is not None) for d, each in found.items() if all_of(each)}
+    best = min if mode == "min" else max
+    return best(known, key=known.__getitem__) if known else None
+
+
+def all_of(values: Sequence[float | None]) -> bool:
+    return all(value is not None for value in values)
+
+
+def figure_of(run: Run) -> tuple[str, str]:
+    """What the run was watched by: the metric, and whether less or more of it is better."""
+    config = run.record["config"]
+    figure = str(config.get("monitor", "pixel_error")).rpartition("/")[2]
+    return figure, config.get("monitor_mode", "min")
+
+
+def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
+    """What tells these runs apart, and what came of them."""
+    figure = Counter(figure_of(run)[0] for run in runs).most_common(1)[0][0]
+    asked = [] if by else ["name", "status", *differing(runs)]
+    failed = ["error"] if not by and any(run.error for run in runs) else []
+    return [*asked, "decoder", f"val/{figure}", f"test/{figure}", "seconds", *failed]
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """Keys of the config, those that tell most first. An arm stands for the head, loss, target and
+    stride it brings."""
+    keys = [key for key in varied(runs) if not key.rpartition(".")[2].startswith("_")]
+    brought = [key for key in ("head", "loss", "target", "stride") if _goes_with_arm(runs, key)]
+    if "arm" in keys:
+        keys = [k for k in keys if k.partition(".")[0] not in brought]
+    return sorted((k for k in keys if k != "decoder"), key=lambda k: k.partition(".")[0] in LAST)
+
+
+def matching(runs: Sequence[Run], conditions: Mapping[str, Sequence[str]]) -> list[Run]:
+    for key in conditions:
+        refuse_unknown(runs, key)
+    return [
+        run
+        for run in runs
+        if all(
+            any(_equal(cell(run, key, None), word) for word in words)
+            for key, words in conditions.items()
+        )
+    ]
+
+
+def refuse_unknown(runs: Sequence[Run], key: str) -> None:
+    """A column no run has anything in is a slip of the keyboard."""
+    if key in (*OWN, *LATER, "decoder"):
+        return
+    if key.count("/"):
+        known = {name for run in runs for name in _metrics(run)}
+        known |= {f"{name.split('/')[0]}/{name.split('/')[2]}" for name in known}
+        if key in known or not known:
+            return
+    else:
+        known = {*OWN, *(name for run in runs for name in _names(run.record["config"]))}
+        known |= {str(name) for run in runs for name in run.record["choices"]}
+        if key in known or any(run.value(key) is not None for run in runs):
+            return
+    close = get_close_matches(key, sorted(known), n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ValueError(f"{key}: none of these runs has such a value.{hint}")
+
+
+def mixed(runs: Sequence[Run], by: Sequence[str]) -> list[str]:
+    """What else than the seed differs between runs that are averaged."""
+    groups: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(tuple(repr(cell(run, key, None)) for key in by), []).append(run)
+    differing = [key for group in groups.values() for key in varied(group) if key != "seed"]
+    return [key for key in dict.fromkeys(differing) if key not in by]
+
+
+def _mean(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> Row:
+    decoder = chosen(runs)
+    row = {key: cell(runs[0], key, decoder) for key in by} | {"n": len(runs)}
+    for name in columns:
+        if name not in row:
+            row[name] = _together([cell(run, name, decoder) for run in runs])
+    return row
+
+
+def _together(values: Sequence[Any]) -> Any:
+    """Numbers by their mean, what all share as it is."""
+    if len({repr(value) for value in values}) == 1 and not isinstance(values[0], float):
+        return values[0]
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if not numbers:
+        return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
+    deviation = stdev(numbers) if len(numbers) > 1 else None
+    return Spread(mean(numbers), deviation, len(numbers))
+
+
+def _goes_with_arm(runs: Sequence[Run], key: str) -> bool:
+    runs = [run for run in runs if run.is_resolved] or runs
+    pairs = {(run.arm, repr(run.value(key))) for run in runs}
+    return len(pairs) == len({run.arm for run in runs})
+
+
+def _equal(value: Any, word: str) -> bool:
+    if str(value).lower() == word.lower() or (value is None and word == "null"):
+        return True
+    try:
+        return float(value) == float(word)
+    except (TypeError, ValueError):
+        return str(value).replace(" ", "") == word.replace(" ", "")
+
+
+def _metrics(run: Run) -> list[str]:
+    found = run.record.get("metrics") or {}
+    return [f"{s}/{d}/{m}" for s, each in found.items() for d, ms in each.items() for m in ms]
+
+
+def _names(config: Mapping[str, Any], above: str = "") -> list[str]:
+    names = []
+    for key, value in config.items():
+        names.append(f"{above}{key}")
+        if isinstance(value, Mapping):
+            names += _names(value, f"{above}{key}.")
+    return names

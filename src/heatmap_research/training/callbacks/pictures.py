@@ -1,0 +1,138 @@
+"""Pictures of a validation, for loggers that can show them."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.trainer.states import TrainerFn
+
+from heatmap_research.drawing import of_codec, validation_figures
+from heatmap_research.drawing.example import Example
+from heatmap_research.types import Sample
+
+Picture = UInt8[np.ndarray, "height width channel"]
+GUESS = 1.0  # seconds the first pictures may take
+
+
+class Pictures(Callback):
+    """The same few images every time, and how far all joints are off by each decoder.
+
+    While fitting, only as often as the time they take is a small share of the fit's.
+    """
+
+    def __init__(self, images: int, every: int, share: float, seed: int) -> None:
+        if images < 1 or every < 1:
+            raise ValueError("callback.pictures: images and every are numbers of at least 1.")
+        self.images, self.every = images, every  # validations
+        self.share, self.seed = share, seed
+        self.validations, self.spent, self.last, self.due = 0, 0.0, GUESS, False
+        self.errors: dict[str, list[torch.Tensor]] = {}  # by decoder
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.began = time.monotonic()
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.errors = {}
+        self.due = bool(_loggers(trainer)) and trainer.strategy.broadcast(self._is_time(trainer))
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if self.due:
+            for decoder, prediction in outputs.items():
+                away = torch.linalg.vector_norm(prediction.keypoints - batch.keypoints, dim=-1)
+                self.errors.setdefault(decoder, []).append(away[batch.visible > 0].float())
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Before averaged weights, where there are any, are put away again."""
+        if not self.due:
+            return
+        began = time.monotonic()
+        errors = _gathered(trainer, {n: torch.cat(found) for n, found in self.errors.items()})
+        if trainer.is_global_zero:
+            title = f"validation after step {trainer.global_step}"
+            self._show(trainer, "val/errors", validation_figures.errors(errors, title))
+            self._show(trainer, "val/samples", self._samples(trainer, pl_module, title))
+        if trainer.state.fn == TrainerFn.FITTING:
+            self.last = time.monotonic() - began
+            self.spent += self.last
+
+    def _is_time(self, trainer: Trainer) -> bool:
+        if trainer.state.fn != TrainerFn.FITTING:
+            return True
+        self.validations += 1
+        allowed = self.share * (time.monotonic() - self.began)
+        return self.validations % self.every == 0 and self.spent + self.last <= allowed
+
+    def _samples(self, trainer: Trainer, task: Any, title: str) -> Figure:
+        batch = self._batch(trainer)
+        with trainer.precision_plugin.forward_context(), torch.inference_mode():
+            activated = task.activated(batch.image.to(task.device))
+        everywhere = torch.ones_like(batch.keypoints[:1, :, 0])
+        labels, predicted = list[Example](), list[Example]()
+        for i in range(len(batch.image)):
+            one = Sample(*(value[i : i + 1] for value in batch))
+            maps = tuple(each[i : i + 1].float().cpu() for each in activated)
+            labels.append(
+                of_codec.example(task.codec, one, *of_codec.labelled(task.codec, one), spread=False)
+            )
+            predicted.append(of_codec.example(task.codec, one, maps, everywhere))
+        names = [f"instance {number}" for number in batch.instance_id.tolist()]
+        decoder = next(iter(task.codec.decoders))
+        return validation_figures.samples(labels, predicted, names, f"{title}, {decoder}")
+
+    def _batch(self, trainer: Trainer) -> Sample:
+        module: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data = module.dataset("val")
+        generator = torch.Generator().manual_seed(self.seed)
+        chosen = torch.randperm(len(data), generator=generator)[: self.images]
+        batch = module.collate([data[i] for i in chosen.tolist()])
+        return Sample(*(value.cpu() for value in batch))
+
+    def _show(self, trainer: Trainer, name: str, figure: Figure) -> None:
+        picture = _drawn(figure)
+        for show in _loggers(trainer):
+            show(name, picture, trainer.global_step)
+
+
+def _loggers(trainer: Trainer) -> list[Callable[[str, Picture, int], None]]:
+    return [show for logger in trainer.loggers if (show := _shown_by(logger))]
+
+
+def _shown_by(logger: Logger) -> Callable[[str, Picture, int], None] | None:
+    if isinstance(logger, WandbLogger):
+        return lambda name, picture, step: logger.log_image(name, [picture], step=step)
+    if isinstance(logger, TensorBoardLogger):
+        return lambda name, picture, step: logger.experiment.add_image(
+            name, picture, step, dataformats="HWC"
+        )
+    return None
+
+
+def _gathered(trainer: Trainer, own: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """Of all processes."""
+    parts: list[Any] = [{name: found.cpu().numpy() for name, found in own.items()}]
+    if trainer.world_size > 1:
+        mine, parts = parts[0], [None] * trainer.world_size
+        torch.distributed.all_gather_object(parts, mine)
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    return {n: np.concatenate([part[n] for part in parts if n in part]) for n in names}
+
+
+def _drawn(figure: Figure) -> Picture:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,142 @@
+"""What an evaluation predicted, as rows of the run store."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from jaxtyping import Float64, Int64
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
+
+from heatmap_research.codec import geometry
+from heatmap_research.runs.store import PREDICTIONS, RunStore
+from heatmap_research.types import Prediction, Sample
+
+
+class Recorder(Callback):
+    """Keeps the predictions of `validate` and `test`; those made while fitting are not final."""
+
+    def __init__(self, store: RunStore, flip_test: bool) -> None:
+        self.store, self.flip_test = store, flip_test
+        self.tables: list[pa.Table] = []
+        self.people: dict[str, People] = {}  # by decoder
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._keep("val", outputs, batch)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Sample,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._keep("test", outputs, batch)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._write(trainer)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._write_results("val", trainer, pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._write_results("test", trainer, pl_module)
+
+    def _write_results(self, stage: str, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The people a metric has scored, as it scored them; else everyone by the mean joint."""
+        if not trainer.is_global_zero:
+            return
+        task: Any = pl_module
+        truth = trainer.datamodule.truth(stage)  # type: ignore[attr-defined]
+        category = 1 if truth is None else truth.category
+        for decoder in task.codec.decoders:
+            metrics = task.metrics[decoder].values()
+            scored = [m.scored for m in metrics if getattr(m, "scored", None) is not None]
+            people = scored[0] if scored else self.people[decoder]
+            self.store.write_results(stage, decoder, category, people)
+
+    def _keep(self, stage: str, outputs: dict[str, Prediction], batch: Sample) -> None:
+        self.tables += [
+            rows(stage, decoder, self.flip_test, prediction, batch)
+            for decoder, prediction in outputs.items()
+        ]
+
+    def _write(self, trainer: Trainer) -> None:
+        none = [PREDICTIONS.empty_table()]  # of a process that was given no sample
+        table = pa.concat_tables(none + self.tables).unify_dictionaries()
+        self.tables = []
+        if trainer.world_size > 1:
+            parts: list[pa.Table | None] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(parts, table)
+            table = pa.concat_tables(parts).unify_dictionaries()
+        if trainer.is_global_zero:
+            self.store.write_predictions(table)
+            self.people = people_of(table)
+
+
+class People(NamedTuple):
+    image: Int64[np.ndarray, " person"]
+    keypoints: Float64[np.ndarray, "person joint 2"]
+    scores: Float64[np.ndarray, " person"]
+
+
+def people_of(table: pa.Table) -> dict[str, People]:
+    """By decoder, each instance once."""
+    found = {}
+    for decoder in table["decoder"].unique().to_pylist():
+        own = table.filter(pc.equal(table["decoder"].cast(pa.string()), decoder))
+        columns = {name: own[name].to_numpy() for name in ("instance", "image", "joint", "score")}
+        order = np.lexsort((columns["joint"], columns["instance"]))
+        _, first = np.unique(columns["instance"][order], return_index=True)
+        joints = int(columns["joint"].max()) + 1
+        each = order[first[:, None] + np.arange(joints)]  # (person, joint)
+        points = np.stack([own[axis].to_numpy()[each] for axis in ("x_source", "y_source")], -1)
+        scores = columns["score"][each].mean(1)
+        found[decoder] = People(
+            columns["image"][each[:, 0]], points.astype(float), scores.astype(float)
+        )
+    return found
+
+
+def rows(
+    stage: str, decoder: str, flip_test: bool, prediction: Prediction, batch: Sample
+) -> pa.Table:
+    """One row per instance and joint."""
+    batch = Sample(*(value.cpu() for value in batch))
+    points, truth = prediction.keypoints.float().cpu(), batch.keypoints
+    instances, joints = batch.visible.shape
+    crop = torch.cat([points, truth], dim=-1)
+    to_source = batch.to_source.float()
+    source = torch.cat([geometry.apply(to_source, p) for p in (points, truth)], dim=-1)
+    columns = [
+        pa.array([stage] * instances * joints).dictionary_encode(),
+        batch.image_id.repeat_interleave(joints).numpy(),
+        batch.instance_id.repeat_interleave(joints).numpy(),
+        np.tile(np.arange(joints), instances),
+        pa.array([decoder] * instances * joints).dictionary_encode(),
+        np.full(instances * joints, flip_test),
+        *torch.cat([crop, source], dim=-1).flatten(0, 1).unbind(-1),
+        prediction.score.float().cpu().flatten().numpy(),
+        batch.visible.flatten().numpy(),
+        batch.scale.repeat_interleave(joints).numpy(),
+    ]
+    arrays = [pa.array(np.asarray(c)) if not isinstance(c, pa.Array) else c for c in columns]
+    return pa.table(arrays, names=PREDICTIONS.names).cast(PREDICTIONS)

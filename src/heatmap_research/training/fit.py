@@ -1,0 +1,258 @@
+"""One run from config to record: fit, evaluate with the last weights, write the folder."""
+
+import logging
+import math
+import platform
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from heatmap_research.config.values import resolved, watched
+from heatmap_research.runs import store
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training.build import build, build_data, build_trainer, cost, load_weights
+from heatmap_research.training.callbacks.interruption import InterruptedRunError
+from heatmap_research.training.callbacks.progress import Bar, Lines
+from heatmap_research.types import IncompatibleError
+
+log = logging.getLogger(__name__)
+
+KEPT = ("choices", "decoders_not_applicable")  # of a run that is resumed
+
+Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
+
+
+def train(
+    cfg: DictConfig,
+    store: RunStore,
+    choices: dict[str, Any],
+    unread: list[str],
+    sweep: bool,
+    watching: Sequence[Callback] = (),
+) -> Metrics:
+    quiet_libraries()
+    checkpoint = None
+    if cfg.resume:
+        checkpoint, known = _checkpoint(store), store.read(*KEPT)
+        choices, unread = known["choices"], known["decoders_not_applicable"]
+    size = cost(cfg)
+    trainer = build_trainer(cfg, store, _progress(sweep, watched(cfg)))
+    trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
+    if not checkpoint and trainer.is_global_zero:
+        store.clear()
+    with _recorded(store, trainer, _facts(cfg, choices, unread) | size):
+        pl.seed_everything(cfg.seed, workers=True, verbose=False)
+        task, data = build(cfg), build_data(cfg)
+        if not sweep:
+            _announce(cfg, choices, size)
+        data.make_ready()
+        continued = checkpoint is not None and trainer.is_global_zero
+        with store.continued_metrics() if continued else nullcontext():
+            for logger in trainer.loggers:
+                logger.log_hyperparams(resolved(cfg) | _said(choices) | size)
+            with _timed(store, trainer):
+                trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
+            trainer.save_checkpoint(store.checkpoints / "last.ckpt")
+            metrics = _evaluate(trainer, task, data, cfg.evaluate)
+        if trainer.is_global_zero:
+            store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
+            _report(metrics, unread, store, sweep)
+    return metrics
+
+
+def evaluate(
+    cfg: DictConfig,
+    trained: RunStore,
+    store: RunStore,
+    checkpoint: Path,
+    choices: dict[str, Any],
+    unread: list[str],
+) -> Metrics:
+    """The same evaluation as after training, with other decoders, data or flip test."""
+    quiet_libraries()
+    trainer = build_trainer(cfg, store, _progress(False, watched(cfg)))
+    of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
+    with _recorded(store, trainer, _facts(cfg, choices, unread) | of):
+        task, data = build(cfg), build_data(cfg)
+        load_weights(task, checkpoint)
+        metrics = _evaluate(trainer, task, data, cfg.evaluate)
+        if trainer.is_global_zero:
+            store.update(metrics=metrics, skipped=data.skipped)
+            _report(metrics, unread, store, sweep=False)
+    return metrics
+
+
+def quiet_libraries() -> None:
+    """What Lightning says of itself is not news in a run; its warnings to developers neither."""
+    for name in ("pytorch_lightning", "lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*dataloader is not resumable.*",
+        ".*Experiment logs directory.*",
+        ".*exists and is not empty.*",
+        ".*is smaller than the logging interval.*",
+        ".*isinstance.treespec, LeafSpec.*",
+        ".*sync_dist=True.*",  # metrics have synchronised themselves
+        ".*in eval mode at the start of training.*",
+    ):
+        warnings.filterwarnings("ignore", message)
+
+
+def _evaluate(
+    trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, stages: list[str]
+) -> Metrics:
+    metrics: Metrics = {}
+    for stage in stages:
+        read = {"val": trainer.validate, "test": trainer.test}[stage]
+        for results in read(task, data, verbose=False):
+            for key, value in results.items():
+                _, decoder, metric = key.split("/")
+                metrics.setdefault(stage, {}).setdefault(decoder, {})[metric] = value
+    return metrics
+
+
+@contextmanager
+def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
+    """Adds to what a resumed run took before."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if trainer.is_global_zero:
+            before = store.read().get("seconds", 0.0)
+            store.update(seconds=before + time.monotonic() - began)
+
+
+@contextmanager
+def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> Iterator[None]:
+    """run.json says how the run ended, whatever the way."""
+
+    def record(**more: Any) -> None:
+        if trainer.is_global_zero:
+            store.update(**more)
+
+    if torch.cuda.is_available():  # an earlier job of the same process may have taken more
+        torch.cuda.reset_peak_memory_stats()
+    record(status="running", **facts)
+    failed = True
+    try:
+        yield
+    except InterruptedRunError:
+        record(status="interrupted")
+        raise
+    except MisconfigurationException as error:
+        record(status="failed", error=str(error))
+        raise IncompatibleError(f"trainer: {' '.join(str(error).split())}") from error
+    except BaseException as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
+            record(status="interrupted")
+            raise KeyboardInterrupt from error
+        record(status="failed", error=f"{type(error).__name__}: {error}")
+        raise
+    else:
+        record(status="finished", error=None, peak_memory=_peak_memory())
+        failed = False
+    finally:
+        for logger in trainer.loggers:
+            logger.finalize("failed" if failed else "success")
+        if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
+            wandb.finish(exit_code=int(failed))
+
+
+def _checkpoint(store: RunStore) -> Path:
+    checkpoint = store.checkpoints / "last.ckpt"
+    if not checkpoint.exists():
+        raise IncompatibleError(f"resume={store.folder}: there is no checkpoints/last.ckpt in it.")
+    if store.record.exists() and store.read()["status"] == "finished":
+        raise IncompatibleError(f"resume={store.folder}: this run has finished.")
+    return checkpoint
+
+
+def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[str, Any]:
+    config = resolved(cfg)
+    return {
+        "config_hash": store.config_hash(config),
+        "config": config,
+        "choices": choices,
+        "study": cfg.get("study"),
+        "seed": cfg.seed,
+        **store.source_version(),
+        "versions": store.versions(),
+        "device": _device(),
+        "boxes": cfg.data.get("boxes", "exact"),
+        "score": cfg.score,
+        "flip_test": cfg.flip_test,
+        "decoders": list(cfg.decoder),
+        "decoders_not_applicable": unread,
+    }
+
+
+def _said(choices: dict[str, Any]) -> dict[str, Any]:
+    """What a dashboard groups runs by."""
+    return {"arm": choices.get("arm") or "custom", "choices": choices}
+
+
+def _device() -> dict[str, Any]:
+    gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name() if gpu else _processor()
+    cuda = torch.version.cuda if gpu else None
+    return {"name": name, "cuda": cuda, "threads": torch.get_num_threads()}
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else of the process so far."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _progress(sweep: bool, watched: str) -> Callback:
+    if sys.stdout.isatty() and not sweep:
+        return Bar(1, watched)
+    return Lines(600 if sweep else 10, watched)
+
+
+def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) -> None:
+    log.info(
+        f"{choices.get('arm') or choices.get('head')}: {choices.get('backbone')}, "
+        f"{size['parameters']:,} parameters, {size['macs'] / 1e6:.1f} M multiply-adds an image, "
+        f"stride {cfg.stride}, sigma {cfg.sigma} px, seed {cfg.seed}"
+    )
+
+
+def _report(metrics: Metrics, unread: list[str], store: RunStore, sweep: bool) -> None:
+    """In a line where jobs follow each other."""
+    said = []
+    for stage, decoders in metrics.items():
+        name = next(iter(next(iter(decoders.values()))))
+        values = "  ".join(f"{d} {_words(found[name])}" for d, found in decoders.items())
+        rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
+        said.append(f"{stage} {name}: {values}{rest}")
+    seconds = store.read().get("seconds")
+    took = f"trained in {seconds:.0f} s, " if seconds else ""
+    said.append(f"{took}recorded in {store.folder}")
+    log.info("; ".join(said) if sweep else "\n".join(f"  {line}" for line in said))
+
+
+def _words(figure: float) -> str:
+    return "n/a" if math.isnan(figure) else f"{figure:.3f}"

@@ -1,0 +1,137 @@
+"""Training and evaluation of one network under one codec."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import torch
+from jaxtyping import UInt8
+from pytorch_lightning import LightningModule
+from timm.optim import param_groups_weight_decay
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
+
+from heatmap_research.codec.codec import Codec
+from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.types import Heatmaps, Prediction, Sample, Schema
+
+Images = UInt8[Tensor, "batch channel height width"]
+Predictions = dict[str, Prediction]  # by decoder
+
+
+class KeypointTask(LightningModule):
+    def __init__(
+        self,
+        net: nn.Module,
+        codec: Codec | CoordinateCodec,
+        schema: Schema,
+        metrics: Mapping[str, Metric],
+        optimizer: Callable[..., Optimizer],
+        schedule: Callable[[Optimizer, int], LRScheduler],
+        flip_test: bool,
+        seed: int,
+        every: int,  # steps between those that are logged
+        jitter: Callable[[Images], Images],  # of colours, in training
+    ) -> None:
+        super().__init__()
+        self.net, self.codec, self.schema = net, codec, schema
+        self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
+        self.optimizer, self.schedule = optimizer, schedule
+        self.flip_test, self.seed, self.every = flip_test, seed, every
+        self.jitter = jitter
+        self.metrics = nn.ModuleDict(
+            {
+                decoder: nn.ModuleDict({name: metric.clone() for name, metric in metrics.items()})
+                for decoder in codec.decoders
+            }
+        )
+
+    def forward(self, image: Images) -> Predictions:
+        return self.codec.decode(self.activated(image))
+
+    def activated(self, image: Images) -> Heatmaps:
+        """Averaged over the image and its mirror image in a flip test."""
+        heatmaps = self.codec.activate(self.net(image))
+        if not self.flip_test:
+            return heatmaps
+        mirrored = self.codec.activate(self.net(image.flip(-1)))
+        return _mean(heatmaps, self.codec.mirror(mirrored, self.schema.flip))
+
+    def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
+        """Whatever a step draws depends on its number alone, so that resuming changes nothing."""
+        position = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        seed = ((self.seed * 1_000_003 + position) * 1_009 + self.global_rank) % 2**63
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        scores = self.net(self.jitter(batch.image))
+        cost = self.codec.training_loss(scores, batch.keypoints, batch.visible)
+        if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
+            self.log("train/loss", cost.loss)
+            self.log("train/excess", cost.excess)
+            self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
+        return cost.loss
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
+        return self._evaluate(batch)
+
+    def test_step(self, batch: Sample, batch_idx: int) -> Predictions:
+        return self._evaluate(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        self._set_truth("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._set_truth("test")
+
+    def on_validation_epoch_end(self) -> None:
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._report("test")
+
+    def configure_optimizers(self) -> Any:
+        learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
+        groups = param_groups_weight_decay(learnt, self._weight_decay)
+        optimizer = self.optimizer(groups)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = {"scheduler": self.schedule(optimizer, steps), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    @property
+    def _weight_decay(self) -> float:
+        """Not for norms and biases, whose size says nothing about how much a network fits."""
+        return getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
+
+    def _evaluate(self, batch: Sample) -> Predictions:
+        predictions = self(batch.image)
+        for decoder, prediction in predictions.items():
+            for metric in self._metrics_of(decoder).values():
+                metric.update(prediction, batch)
+        return predictions
+
+    def _report(self, stage: str) -> None:
+        for decoder in self.codec.decoders:
+            for name, metric in self._metrics_of(decoder).items():
+                found = metric.compute()
+                figures = found if isinstance(found, Mapping) else {name: found}
+                for figure, value in figures.items():
+                    self.log(f"{stage}/{decoder}/{figure}", torch.as_tensor(value).float())
+                metric.reset()
+
+    def _set_truth(self, stage: str) -> None:
+        """For metrics that count what no sample shows, such as people nobody looked for."""
+        for decoder in self.codec.decoders:
+            for metric in self._metrics_of(decoder).values():
+                if hasattr(metric, "truth"):
+                    metric.truth = self.trainer.datamodule.truth(stage)  # type: ignore[attr-defined]
+
+    def _metrics_of(self, decoder: str) -> dict[str, Metric]:
+        return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
+
+
+def _mean(first: Heatmaps, second: Heatmaps) -> Heatmaps:
+    return tuple((a + b) / 2 for a, b in zip(first, second, strict=True))

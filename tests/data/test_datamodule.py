@@ -1,0 +1,190 @@
+import pytest
+import running
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import Dataset
+
+from heatmap_research.data.datamodule import DataModule, EachOnce, ShuffledBatches, collate
+from heatmap_research.training.build import build_data
+from heatmap_research.types import Sample
+
+sizes = st.integers(1, 60)
+batch_sizes = st.integers(1, 7)
+seeds = st.integers(0, 5)
+ranks = st.integers(1, 4)
+
+
+def stream(size, batch_size, seed, position=0, rank=0, ranks=1, endless=False, epochs=1):
+    """The batches of this many epochs, as a loop that counts what it trained on sees them."""
+    trained = position
+    batches = ShuffledBatches(size, batch_size, seed, lambda: trained, rank, ranks, endless)
+    found = []
+    for _ in range(epochs):
+        for batch in batches:
+            found.append(batch)
+            trained += 1
+    return found
+
+
+@given(size=sizes, batch_size=batch_sizes, seed=seeds, skip=st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_starting_later_gives_the_rest_of_the_same_stream(size, batch_size, seed, skip):
+    whole = stream(size, batch_size, seed, epochs=4)
+    rest = stream(size, batch_size, seed, position=min(skip, len(whole)), epochs=4)
+    left = whole[min(skip, len(whole)) :]
+    assert rest[: len(left)] == left
+
+
+@given(size=sizes, batch_size=batch_sizes, seed=seeds)
+@settings(max_examples=40, deadline=None)
+def test_an_epoch_shows_each_image_at_most_once_and_leaves_out_less_than_a_batch(
+    size, batch_size, seed
+):
+    shown = [index for batch in stream(size, batch_size, seed) for index in batch]
+    assert len(shown) == len(set(shown)) == size - size % batch_size
+    assert set(shown) <= set(range(size))
+
+
+@given(batches=st.integers(1, 10), batch_size=batch_sizes, seed=seeds, ranks=ranks)
+@settings(max_examples=40, deadline=None)
+def test_ranks_share_what_one_process_would_train_on_at_once(batches, batch_size, seed, ranks):
+    size = batches * batch_size * ranks
+    together = stream(size, batch_size * ranks, seed)
+    apart = [stream(size, batch_size, seed, rank=r, ranks=ranks) for r in range(ranks)]
+    for step, whole in enumerate(together):
+        assert [index for part in apart for index in part[step]] == whole
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    whole = stream(64, 8, seed=0, epochs=3)
+    orders = [[i for batch in whole[e * 8 : e * 8 + 8] for i in batch] for e in range(3)]
+    assert [sorted(order) for order in orders] == [list(range(64))] * 3
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_every_seed_has_an_order_of_its_own_and_keeps_it():
+    assert stream(64, 8, seed=0) == stream(64, 8, seed=0)
+    assert stream(64, 8, seed=0) != stream(64, 8, seed=1)
+
+
+def test_an_order_is_no_other_seeds_order_of_a_later_epoch():
+    later = stream(64, 8, seed=0, epochs=4)
+    assert stream(64, 8, seed=1) not in [later[i * 8 : i * 8 + 8] for i in range(4)]
+
+
+@given(size=sizes, batch_size=batch_sizes, seed=seeds)
+@settings(max_examples=40, deadline=None)
+def test_an_endless_stream_shows_nothing_twice(size, batch_size, seed):
+    shown = [i for batch in stream(size, batch_size, seed, endless=True, epochs=5) for i in batch]
+    assert len(shown) == len(set(shown))
+
+
+def test_the_order_leaves_torchs_own_randomness_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    stream(64, 8, seed=0)
+    assert torch.equal(torch.rand(4), expected)
+
+
+@given(size=st.integers(0, 40), ranks=st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_an_evaluation_shows_each_instance_once_on_any_number_of_ranks(size, ranks):
+    shares = [EachOnce(size, rank, ranks) for rank in range(ranks)]
+    assert sorted(i for share in shares for i in share) == list(range(size))
+    assert [len(list(share)) for share in shares] == [len(share) for share in shares]
+
+
+def sample(index):
+    return Sample(
+        image=torch.zeros(3, 4, 4, dtype=torch.uint8),
+        keypoints=torch.full((2, 2), float(index)),
+        visible=torch.tensor([2, 0]),
+        to_source=torch.eye(2, 3),
+        scale=torch.tensor(1.0),
+        image_id=torch.tensor(index),
+        instance_id=torch.tensor(100 + index),
+        box=torch.zeros(4),
+        box_score=torch.tensor(1.0),
+        head=torch.tensor(torch.nan),
+        overlap=torch.tensor(0.0),
+    )
+
+
+class Plain(Dataset):
+    """Answers one sample at a time, as most data sets do."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        return sample(index)
+
+
+def module(size=20, batch_size=8, overfit=0):
+    make = {stage: lambda: Plain(size) for stage in ("train", "val", "test")}
+    return DataModule(make, batch_size, workers=0, seed=0, overfit=overfit)
+
+
+def test_samples_become_a_batch_with_one_more_axis():
+    batch = collate([sample(3), sample(5)])
+    assert batch.image.shape == (2, 3, 4, 4)
+    assert batch.keypoints[:, 0, 0].tolist() == [3, 5]
+    assert batch.instance_id.tolist() == [103, 105]
+
+
+def test_a_batch_that_was_collated_stays_as_it_is():
+    batch = collate([sample(3)])
+    assert collate(batch) is batch
+
+
+def test_training_drops_a_last_part_of_a_batch_and_evaluation_does_not():
+    data = module()
+    assert [len(batch.image) for batch in data.train_dataloader()] == [8, 8]
+    assert [len(batch.image) for batch in data.val_dataloader()] == [8, 8, 4]
+    assert [int(i) for b in data.test_dataloader() for i in b.image_id] == list(range(20))
+
+
+def test_overfitting_trains_and_validates_on_the_same_few():
+    data = module(overfit=1)
+    trained = {int(i) for batch in data.train_dataloader() for i in batch.image_id}
+    validated = {int(i) for batch in data.val_dataloader() for i in batch.image_id}
+    assert trained == validated == set(range(8))
+    assert len(data.dataset("test")) == 20
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(ValueError, match=r"data.batch_size=21 .* 20 training samples"):
+        module(batch_size=21).train_dataloader()
+
+
+def test_a_data_set_is_made_when_it_is_needed_and_once():
+    made = []
+
+    def make(stage):
+        made.append(stage)
+        return Plain(4)
+
+    stages = ("train", "val", "test")
+    data = DataModule({s: lambda s=s: make(s) for s in stages}, 2, 0, seed=0, overfit=0)
+    assert made == []
+    data.val_dataloader()
+    data.val_dataloader()
+    assert made == ["val"]
+
+
+def test_an_endless_config_never_trains_on_an_image_twice():
+    endless = ("data.pool=null", "data.length=24", "data.batch_size=8")
+    data = build_data(running.compose(*running.TINY, *endless))
+    batches = data.train_dataloader().batch_sampler
+    shown = []
+    for epoch in range(3):
+        batches.position = lambda epoch=epoch: epoch * 3
+        shown += [i for batch in batches for i in batch]
+    assert len(set(shown)) == 72
+    ids = data.dataset("train").__getitems__(shown).image_id
+    assert len(set(ids.tolist())) == 72

@@ -1,0 +1,209 @@
+"""Runs the commands as a user does, each in a process of its own.
+
+A process of `script` begins with nothing. One of `command` is forked from a server that has
+imported torch, which saves the seconds of its import; nothing else has happened in it before.
+"""
+
+import csv
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import hydra
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning import Callback
+
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf"
+SCRIPTS = Path(sys.executable).parent
+
+# The least that goes through every part, the same on every machine.
+DATA = (
+    "data.pool=64",
+    "data.val.pool=32",
+    "data.test.pool=32",
+    "data.cache=null",
+    "data.device=cpu",
+)
+TINY = ("image_size=[32,32]", *DATA)
+SMOKE = ("trainer=smoke", *TINY)
+
+_server = multiprocessing.get_context("forkserver")
+_server.set_forkserver_preload(
+    ["heatmap_research.commands", "heatmap_research.training.fit", "running"]
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Started:
+    process: ForkServerProcess
+    out: Path
+    err: Path
+
+    def wait(self, timeout: float = 240) -> Finished:
+        self.process.join(timeout)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+            raise TimeoutError(f"still running: {self.out.read_text()} {self.err.read_text()}")
+        return Finished(self.process.exitcode, self.out.read_text(), self.err.read_text())
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.process.pid, number)
+
+
+def start(name: str, *arguments: str, cwd: Path, paths: tuple[str, ...] = ()) -> Started:
+    """`heatmap-<name>`, in the folder `cwd`; its output goes to files beside it."""
+    cwd.mkdir(parents=True, exist_ok=True)
+    stem = f"{name}-{time.monotonic_ns()}"
+    out, err = cwd / f"{stem}.out", cwd / f"{stem}.err"
+    task = (name, arguments, str(cwd), str(out), str(err), paths)
+    process = _server.Process(target=_command, args=task)
+    process.start()
+    return Started(process, out, err)
+
+
+def command(name: str, *arguments: str, cwd: Path, paths: tuple[str, ...] = ()) -> Finished:
+    return start(name, *arguments, cwd=cwd, paths=paths).wait()
+
+
+def succeed(name: str, *arguments: str, cwd: Path, paths: tuple[str, ...] = ()) -> Finished:
+    done = command(name, *arguments, cwd=cwd, paths=paths)
+    assert done.status == 0, done.out + done.err
+    return done
+
+
+def train(folder: Path, *overrides: str) -> Path:
+    """The folder of a finished run."""
+    succeed("train", *overrides, f"hydra.run.dir={folder}", cwd=folder.parent)
+    return folder
+
+
+def script(
+    name: str,
+    *arguments: str,
+    cwd: Path,
+    python: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 240,
+) -> Finished:
+    """The console script that was installed with the package."""
+    line = [sys.executable, *python, str(SCRIPTS / f"heatmap-{name}"), *arguments]
+    done = subprocess.run(
+        line,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=plain_environment() | (environment or {}),
+        timeout=timeout,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def plain_environment() -> dict[str, str]:
+    """Compiled modules are kept: torch without them takes twice as long to import."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
+def wait_for(holds: Callable[[], bool], started: Started, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert started.process.is_alive(), started.out.read_text() + started.err.read_text()
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+def compose(*overrides: str, config: str = "train") -> DictConfig:
+    """A config as the command has it, but for one decoder that reads every map."""
+    return compose_as_is("decoder=[argmax]", *overrides, config=config)
+
+
+def compose_as_is(*overrides: str, config: str = "train") -> DictConfig:
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose(config, ["output_dir=.", *overrides])
+
+
+def options(group: str) -> list[str]:
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
+def decoders() -> list[str]:
+    """Without the options that stand for others."""
+    return [name for name in options("decoder") if name not in ("all", "main")]
+
+
+def groups() -> list[str]:
+    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+
+
+def weights(run: Path, checkpoint: str = "last") -> dict[str, torch.Tensor]:
+    stored = torch.load(run / "checkpoints" / f"{checkpoint}.ckpt", weights_only=False)
+    return stored["state_dict"]
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, other = weights(first), weights(second)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def predictions(run: Path) -> list[dict]:
+    table: pa.Table = pq.read_table(run / "predictions.parquet")
+    return table.to_pylist()
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv, without what is counted from the start of the process."""
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    counted = ("train/images_per_second",)
+    kept = [{n: v for n, v in row.items() if v and not n.startswith(counted)} for row in rows]
+    return [row for row in kept if row.keys() > {"epoch", "step"}]
+
+
+def logged(run: Path, name: str) -> list[float]:
+    return [float(row[name]) for row in metrics(run) if name in row]
+
+
+class SignalAt(Callback):
+    """Sends this process a signal within a training step, as a user or a scheduler might."""
+
+    def __init__(self, batch: int, number: int) -> None:
+        self.batch, self.number = batch, number
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.fit_loop.epoch_loop.batch_progress.total.ready == self.batch:
+            os.kill(os.getpid(), self.number)
+
+
+def _command(
+    name: str, arguments: tuple[str, ...], cwd: str, out: str, err: str, paths: tuple[str, ...]
+) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(cwd)
+    sys.path[:0] = paths
+    for stream, file in ((1, out), (2, err)):
+        os.dup2(os.open(file, os.O_CREAT | os.O_WRONLY, 0o644), stream)
+    sys.stdout = os.fdopen(1, "w", buffering=1)
+    sys.stderr = os.fdopen(2, "w", buffering=1)
+    torch.set_num_threads(1)
+    sys.argv = [f"heatmap-{name}", *arguments]
+    import_module(f"heatmap_research.commands.{name}").main()
