@@ -9,8 +9,10 @@ import hydra
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.config import cli
-from heatmap_research.config.values import ROOT, codec_of, is_number, with_values
+from heatmap_research.config.codec import codec_of
+from heatmap_research.config.instantiate import instantiate, is_number, with_values
+from heatmap_research.config.job import prepare
+from heatmap_research.config.values import ROOT, refuse_target_with
 from heatmap_research.types import IncompatibleError, Schema
 
 DIMENSIONS = (  # the last change fastest
@@ -98,7 +100,9 @@ def _representation(base: DictConfig, chosen: dict[str, Any], joints: Schema) ->
         image_size=list(chosen["image_size"]),
         tolerances=list(joints.sigmas),
     )
-    codec = codec_of(cfg, LAYOUTS[chosen["layout"]], joints.sigmas)
+    loss, decoders = instantiate(cfg.loss, "loss"), instantiate(cfg.decoder, "decoder")
+    refuse_target_with(loss.activation, cfg.target)
+    codec = codec_of(cfg, LAYOUTS[chosen["layout"]], loss, decoders)
     names = {name: _has_sigma(target) or _has_sigma(base.decoder[name]) for name in base.decoder}
     return Representation(
         codec=codec,  # type: ignore[arg-type]  # of maps, for both layouts
@@ -116,8 +120,7 @@ def _base(loss: str, decoders: tuple[str, ...]) -> DictConfig:
     """What of heatmap-train's config a codec is made of."""
     cfg = hydra.compose("train", [f"loss={loss}"])
     listed = hydra.compose(overrides=[f"+decoder=[{','.join(decoders)}]"]).decoder
-    cfg = with_values(cfg, decoder=listed)
-    cli.complete(cfg)  # all and main stand for others
+    cfg = prepare(with_values(cfg, decoder=listed), {}).config  # all and main stand for others
     OmegaConf.set_readonly(cfg, True)
     return OmegaConf.masked_copy(cfg, list(KEPT))
 

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from heatmap_research.analysis.comparison import figures
 from heatmap_research.analysis.comparison.groups import Arm, read_arms
-from heatmap_research.config.cli import conf_folder
-from heatmap_research.config.values import instantiate
-from heatmap_research.jobs.show import of_run
+from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.instantiate import instantiate
+from heatmap_research.jobs.sample import of_run
 from heatmap_research.runs.store import RunStore
 
 JUDGED_STEPS = 1000

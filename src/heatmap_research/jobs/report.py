@@ -1,7 +1,6 @@
 """From folders of runs to a page: what only their networks and command lines tell is added here."""
 
 import logging
-import os
 import re
 import shlex
 import subprocess
@@ -19,12 +18,21 @@ from heatmap_research.analysis.page import arms, budgets, page, verdicts
 from heatmap_research.analysis.page.making import study
 from heatmap_research.analysis.page.study import Seen, Study, first
 from heatmap_research.codec.codec import Codec
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing import of_codec
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.record import replacing
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import build, build_data, load_weights
+from heatmap_research.training.build import (
+    WITHOUT_WEIGHTS,
+    build,
+    build_data,
+    load_weights,
+    wire,
+)
 from heatmap_research.training.task import KeypointTask
 
 log = logging.getLogger(__name__)
@@ -52,9 +60,8 @@ def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
 def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: str) -> int:
     """The page's size in bytes."""
     content = page.html(study, made)
-    partial = out.with_name(f"{out.name}.partial")
-    partial.write_text(content, encoding="utf-8")
-    os.replace(partial, out)
+    with replacing(out) as partial:
+        partial.write_text(content, encoding="utf-8")
     rows = arms.rows(study)
     if csv is not None:
         csv.write_text(formats.as_csv(rows))
@@ -67,17 +74,16 @@ def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: s
 def look(run: Run, decoder: str, pictures: bool) -> Seen:
     """What cannot be had is said and left out: the rest of the page does without."""
     try:
-        cfg = cast(DictConfig, OmegaConf.create(run.record["config"]))
-        cfg.backbone.update(pretrained=False, checkpoint=None)
-        task = build(cfg).eval()
-        known = _measured(task, cfg)
+        job = prepare(of_record(run.record["config"]), run.record["choices"])
+        task = build(wire(job), **WITHOUT_WEIGHTS).eval()
+        known = _measured(task, job.config)
     except Exception as error:
         return Seen(missing=f"its network cannot be built anew ({_in_a_line(error)})")
     if not pictures:
         return known
     try:
         load_weights(task, RunStore(run.folder).checkpoints / "last.ckpt")
-        return replace(known, examples=_examples(task, cfg, decoder))
+        return replace(known, examples=_examples(task, job, decoder))
     except Exception as error:
         return replace(known, missing=f"no samples are drawn ({_in_a_line(error)})")
 
@@ -120,8 +126,8 @@ def _seconds(task: KeypointTask, image: torch.Tensor) -> float:
     return time.perf_counter() - began
 
 
-def _examples(task: KeypointTask, cfg: DictConfig, decoder: str) -> tuple[Example, ...]:
-    module = build_data(cfg)
+def _examples(task: KeypointTask, job: Job, decoder: str) -> tuple[Example, ...]:
+    module = build_data(job)
     data: Any = module.dataset("test")
     drawn = []
     for index in range(min(IMAGES, len(data))):

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from optuna.pruners import BasePruner, NopPruner
 
-from heatmap_research.config.values import instantiate
+from heatmap_research.config.instantiate import instantiate
 from heatmap_research.jobs.tune.search import Parameter, Search
 from heatmap_research.types import IncompatibleError
 
