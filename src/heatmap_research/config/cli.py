@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.multirun import begun, in_sweep
-from heatmap_research.config.refusals import REFUSALS, before_any_job, in_a_line
+from heatmap_research.config.refusals import REFUSALS, before_any_job, in_words
 
 
 def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) -> None:
@@ -36,7 +36,7 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
         try:
             return job(cfg)
         except refusals as error:  # inside the job, where Hydra would add lines of its own
-            sys.exit(f"heatmap-{name}: {in_a_line(error)}")
+            sys.exit(f"heatmap-{name}: {in_words(error)}")
 
     main = hydra.main(
         version_base="1.3", config_path=str(conf_folder()), config_name=config or name
@@ -44,7 +44,7 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
     try:
         main(guarded)()
     except refusals as error:
-        sys.exit(f"heatmap-{name}: {in_a_line(error)}")
+        sys.exit(f"heatmap-{name}: {in_words(error)}")
     except KeyboardInterrupt:
         print(f"heatmap-{name}: stopped.", file=sys.stderr)
         sys.exit(130)
@@ -53,7 +53,7 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
             sys.exit(f"heatmap-{name}: {words}")
         if begun() is None:
             raise
-        unfinished.append(f"a launcher's process: {in_a_line(error)}")
+        unfinished.append(f"a launcher's process: {in_words(error)}")
     sweep = begun()
     lines = sweep.conclude() if sweep else []  # by records: jobs may have had other processes
     if lines := lines or unfinished:
@@ -70,7 +70,7 @@ def _survived(
         kind = "" if isinstance(error, REFUSALS) else f"{type(error).__name__}: "
         if wants_traceback:
             traceback.print_exc()
-        line = f"{kind}{in_a_line(error)}  [{' '.join(HydraConfig.get().overrides.task)}]"
+        line = f"{kind}{in_words(error)}  [{' '.join(HydraConfig.get().overrides.task)}]"
     else:
         return []
     gc.collect()  # what the job held on the device

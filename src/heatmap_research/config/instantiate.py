@@ -12,7 +12,7 @@ import hydra.utils
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, open_dict
 
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, first_line
 
 
 def instantiate(node: Any, path: str) -> Any:
@@ -69,8 +69,7 @@ def refusing(path: str, *errors: type[Exception]) -> Iterator[None]:
     except IncompatibleError:
         raise
     except (ValueError, TypeError, RuntimeError, *errors) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise IncompatibleError(f"{path}: {next(iter(lines), type(error).__name__)}") from error
+        raise IncompatibleError(f"{path}: {first_line(error)}") from error
 
 
 def with_values(cfg: DictConfig, **values: Any) -> DictConfig:

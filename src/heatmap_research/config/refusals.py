@@ -14,13 +14,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import did_you_mean
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, first_line
 
 REFUSALS = (IncompatibleError, HydraException, OmegaConfBaseException)  # they say all; no crashes
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 
 
-def in_a_line(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """One line for any error, with Hydra's and OmegaConf's put into words about the key."""
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -35,12 +35,12 @@ def in_a_line(error: Exception) -> str:
         return f"{key}: there is no such key.{did_you_mean(key, _known_keys(key))}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
         return match[1]
-    if text.startswith("Caught ") and lines:  # in a process that loads data: its last words
-        return lines[-1].partition(": ")[2] or lines[-1]
-    return lines[0] if lines else type(error).__name__
+    if text.startswith("Caught "):  # in a process that loads data: its last words
+        last = text.strip().splitlines()[-1].strip()
+        return last.partition(": ")[2] or last
+    return first_line(error)
 
 
 def before_any_job(error: Exception, entered: bool) -> str:

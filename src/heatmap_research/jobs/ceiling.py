@@ -77,7 +77,7 @@ def run(cfg: DictConfig) -> None:
 
 
 def _make(out: Path) -> None:
-    """Before minutes are spent; a folder that is there may still take no file."""
+    """Makes the folder and tries to write there, before minutes are spent."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -115,7 +115,7 @@ def trained(
 
 
 def _listed(measured: Spread, names: Sequence[str]) -> dict[str, str]:
-    """As a file's metadata has them."""
+    """Uncertainties by joint, as words for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
     return {

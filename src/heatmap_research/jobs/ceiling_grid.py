@@ -46,14 +46,14 @@ def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]
 
 
 def point_of(made: Representation, decoder: str) -> tuple[Any, ...]:
-    """What tells a row from others."""
+    """The values in which the row of this decoder differs from every other row."""
     grid = made.codec.grid
     what = (made.layout, made.target, made.sigmas[decoder], grid.stride, decoder)
     return (*what, made.geometry, made.flip_test, made.uncertainty, grid.image_size)
 
 
 def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]]:
-    """Of every dimension, as given for all grids or by this one."""
+    """The values of every dimension, given on the command line for all grids or by this one."""
     dimensions = (*DIMENSIONS, "decoder", "loss")
     if not isinstance(grid, DictConfig) or (strange := [k for k in grid if k not in dimensions]):
         wrong = strange[0] if isinstance(grid, DictConfig) else grid
@@ -117,7 +117,7 @@ def _representation(base: DictConfig, chosen: dict[str, Any], joints: Schema) ->
 
 @cache
 def _base(loss: str, decoders: tuple[str, ...]) -> DictConfig:
-    """What of heatmap-train's config a codec is made of."""
+    """The parts of heatmap-train's config that a codec is made of."""
     cfg = hydra.compose("train", [f"loss={loss}"])
     listed = hydra.compose(overrides=[f"+decoder=[{','.join(decoders)}]"]).decoder
     cfg = prepare(with_values(cfg, decoder=listed), {}).config  # all and main stand for others

@@ -163,7 +163,7 @@ def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> 
 
 
 def _same(one: Truth, other: Truth) -> bool:
-    """A data set without a test stage of its own reads val twice."""
+    """Whether both are of the same people: a data set without a test stage reads val twice."""
     return one.points.shape == other.points.shape and bool(
         np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)
     )

@@ -154,7 +154,7 @@ def find(*folders: Path) -> list[Run]:
 
 
 def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """What differs between runs, group choices first, each with its different values in order.
+    """The keys in which runs differ, group choices first, each with its different values in order.
 
     Left out: values that only repeat another key's (`target.sigma` is `sigma`, `data.train.pool` is
     `data.pool`) or go with the option chosen for their group; and jobs that were refused before

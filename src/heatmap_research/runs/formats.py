@@ -11,7 +11,7 @@ from heatmap_research.runs.table import MeanOfRuns, Row
 
 
 def words(value: Any, name: str = "", plus_minus: str = " ± ") -> str:
-    """A cell as it is read: metrics to three places, counts in thousands."""
+    """A cell for people to read: metrics to three places, thousands with commas."""
     if value is None:
         return "n/a"
     if isinstance(value, MeanOfRuns):
@@ -48,7 +48,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def as_latex(rows: Sequence[Row]) -> str:
-    """For the package booktabs."""
+    """A tabular for the LaTeX package booktabs."""
     names = list(rows[0])
     numbers = [all(_is_number(row[name]) for row in rows) for name in names]
     layout = "".join("r" if number else "l" for number in numbers)

@@ -74,7 +74,7 @@ def _mean_of_all(values: Sequence[float | None]) -> float | None:
 
 
 def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
-    """What tells these runs apart, and what came of them."""
+    """The columns that tell these runs apart, and those of what came of them."""
     figures = Counter(best.watched_figure(run.record["config"])[0] for run in runs)
     figure = figures.most_common(1)[0][0]
     asked = [] if by else ["name", "status", *differing(runs)]
@@ -125,7 +125,7 @@ def refuse_unknown(runs: Sequence[Run], key: str) -> None:
 
 
 def mixed(runs: Sequence[Run], by: Sequence[str]) -> list[str]:
-    """What else than the seed differs between runs that are averaged."""
+    """The keys, other than the seed, in which runs differ that are averaged together."""
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         groups.setdefault(tuple(repr(cell(run, key, None)) for key in by), []).append(run)
@@ -143,7 +143,7 @@ def _mean(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> Row
 
 
 def _together(values: Sequence[Any]) -> Any:
-    """Numbers by their mean, what all share as it is."""
+    """The mean of numbers; what all share as it is; other words one behind the other."""
     if len({repr(value) for value in values}) == 1 and not isinstance(values[0], float):
         return values[0]
     numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]

@@ -32,11 +32,11 @@ from heatmap_research.training.build import (
 )
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
 
-KEPT = ("choices", "decoders_not_applicable")  # of a run that is resumed
+KEPT = ("choices", "decoders_not_applicable")  # facts that a resumed run keeps
 
 Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 
@@ -91,7 +91,7 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
 
 
 def quiet_libraries() -> None:
-    """What Lightning says of itself is not news in a run; its warnings to developers neither."""
+    """Keeps from the run's output what Lightning says of itself and to its developers."""
     for name in ("pytorch_lightning", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
@@ -108,7 +108,10 @@ def quiet_libraries() -> None:
 
 
 def _evaluate(
-    trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, stages: Sequence[str]
+    trainer: pl.Trainer,
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    stages: Sequence[str],
 ) -> Metrics:
     metrics: Metrics = {}
     for stage in stages:
@@ -134,7 +137,7 @@ def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
 
 @contextmanager
 def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> Iterator[None]:
-    """run.json says how the run ended, whatever the way."""
+    """Keeps in run.json how the run stands and, whatever the way, how it ended."""
 
     def note(**more: Any) -> None:
         if trainer.is_global_zero:
@@ -151,7 +154,7 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
         raise
     except MisconfigurationException as error:
         note(status="failed", error=str(error))
-        raise IncompatibleError(f"trainer: {' '.join(str(error).split())}") from error
+        raise IncompatibleError(f"trainer: {in_a_line(error)}") from error
     except BaseException as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
             note(status="interrupted")
@@ -191,7 +194,7 @@ def _facts(job: Job) -> dict[str, Any]:
 
 
 def _shown_by_dashboards(job: Job) -> dict[str, Any]:
-    """What runs are grouped by there."""
+    """What a dashboard groups runs by."""
     return {"arm": job.choices.get("arm") or "custom", "choices": job.choices}
 
 
@@ -210,7 +213,7 @@ def _processor() -> str:
 
 
 def _peak_memory() -> int:
-    """Bytes: of the GPU where there is one, else of the process so far."""
+    """The most bytes held so far: by the GPU where there is one, else by the process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
@@ -233,17 +236,17 @@ def _announce(job: Job, size: dict[str, int]) -> None:
 
 
 def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: bool) -> None:
-    """In a line where jobs follow each other."""
-    said = []
+    """Prints what a run came to; in one line where jobs follow each other."""
+    lines = []
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {_words(found[name])}" for d, found in decoders.items())
+        values = "  ".join(f"{d} {_words(figures[name])}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
-        said.append(f"{stage} {name}: {values}{rest}")
+        lines.append(f"{stage} {name}: {values}{rest}")
     seconds = store.read().get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
-    said.append(f"{took}recorded in {store.folder}")
-    log.info("; ".join(said) if sweep else "\n".join(f"  {line}" for line in said))
+    lines.append(f"{took}recorded in {store.folder}")
+    log.info("; ".join(lines) if sweep else "\n".join(f"  {line}" for line in lines))
 
 
 def _words(figure: float) -> str:

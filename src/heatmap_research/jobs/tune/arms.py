@@ -1,4 +1,4 @@
-"""The arms to be tuned, each as heatmap-train would have it."""
+"""The arms to be tuned, each with the config that heatmap-train would give it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,19 +58,19 @@ def arms_of(cfg: DictConfig) -> list[Arm]:
 
 
 def words(values: Mapping[str, Any]) -> list[str]:
-    """As on a command line; with four digits, so that a printed command is what was run."""
+    """Overrides for a command line; with four digits, so that what is printed is what was run."""
     return [f"{key}={word(value)}" for key, value in values.items()]
 
 
 def try_out(arm: Arm, search: Search, looks: int) -> None:
-    """What would be refused of every trial, before the first one."""
+    """Refuses, before the first trial, what would be refused of every one."""
     for end in range(2):
         job = arm.job({each.key: each.ends[end] for each in search.space}, looks)
     build.dry_run(build.wire(job))
 
 
 def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
-    """What a study's trials must share to be compared, as flat keys."""
+    """The values that a study's trials must share to be compared, by flat keys."""
     varied = {each.key for each in search.space}
     base = arm.job({}, cfg.tune.looks).config
     space = {each.key: vars(each) for each in search.space}
@@ -92,13 +92,13 @@ def _arm(overrides: list[str], name: str | None) -> Arm:
 
 
 def _flat(tree: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in tree.items():
         if key in INCIDENTAL:
             continue
         at = f"{path}{key!s}"
-        found |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
-    return found
+        flat |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
+    return flat
 
 
 def key_of(override: str) -> str:

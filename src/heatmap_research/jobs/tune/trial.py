@@ -8,14 +8,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from heatmap_research.config.refusals import in_a_line
+from heatmap_research.config.refusals import in_words
 from heatmap_research.jobs.tune.arms import Arm, words
-from heatmap_research.jobs.tune.search import PrunedError, Report, Search
+from heatmap_research.jobs.tune.search import PrunedError, Search, TrialReport
 from heatmap_research.runs.best import best
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import fit
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
-from heatmap_research.training.callbacks.validation_hook import Looks
+from heatmap_research.training.callbacks.validation_hook import ReportValidation
 from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
@@ -32,14 +32,14 @@ def train(
     looks: int,
     number: int,
     values: dict[str, Any],
-    report: Report,
+    report: TrialReport,
 ) -> float:
     store = RunStore(folder / arm.name / f"{number:03d}")
     job = arm.job(values, looks, output_dir=str(store.folder))
     (store.folder / ".hydra").mkdir(parents=True, exist_ok=True)
     OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
     read = partial(best_on_val, job.config.monitor, search.maximise)
-    watching = Looks(lambda step, figures: report(step, read(figures)[1]))
+    watching = ReportValidation(lambda step, figures: report(step, read(figures)[1]))
     log.info(f"{arm.name} trial {number + 1} of {search.trials}: {' '.join(words(values))}")
     report.facts["run"] = f"{arm.name}/{number:03d}"
     try:
@@ -51,7 +51,7 @@ def train(
     except InterruptedRunError:
         raise
     except Exception as error:
-        log.info(f"  failed: {in_a_line(error)}")
+        log.info(f"  failed: {in_words(error)}")
         raise
     finally:
         report.steps = watching.steps
