@@ -10,9 +10,9 @@ from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
 class Regression(nn.Module):
-    """x and y as shares of the crop's width and height from its middle, without a map.
+    """Predicts x and y as shares of the crop's width and height, counted from its middle.
 
-    Then, with `spread`, a width for each of the two, as logits.
+    With `spread` it also predicts how uncertain each of the two is, as a logit.
     """
 
     ndim: ClassVar[Literal[0]] = 0
@@ -22,9 +22,9 @@ class Regression(nn.Module):
         levels: Sequence[Level],
         grid: Grid,
         joints: int,
-        pool: bool,
-        hidden: Sequence[int],
-        dropout: float,
+        pool: bool,  # average all cells, rather than see each
+        hidden: Sequence[int],  # widths of fully connected layers
+        dropout: float,  # share of their outputs
         spread: bool,
         init_std: float,
     ) -> None:

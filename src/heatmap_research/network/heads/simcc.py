@@ -11,7 +11,7 @@ from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
 class Simcc(nn.Module):
-    """A map per joint, flattened, through one dense layer an axis (Li et al., 2022)."""
+    """Flattens a map per joint and puts it through a dense layer per axis (Li et al., 2022)."""
 
     ndim: ClassVar[Literal[1]] = 1
 
@@ -20,8 +20,8 @@ class Simcc(nn.Module):
         levels: Sequence[Level],
         grid: Grid,
         joints: int,
-        least_cells: int,
-        rank: int | None,  # of the dense layers
+        least_cells: int,  # of the features, below which positions cannot be told apart
+        rank: int | None,  # of the dense layers; null for full ones
         init: str,  # default or marginal
     ) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def _dense(cells: int, bins: int, rank: int | None) -> nn.Module:
 
 
 def _pooling(shape: Sequence[int], axis: int, bins: int, stretch: Stretch) -> nn.Module:
-    """Starts as the mean over the other axis, stretched to the bins."""
+    """Makes a dense layer that starts as the mean over the other axis, stretched to the bins."""
     dense = nn.Linear(math.prod(shape), bins)
     line = stretch(torch.eye(shape[axis])[None])[0, :, :bins]  # (cells of this axis, bins)
     weight = line.T.unsqueeze(2 - axis) / shape[1 - axis]
