@@ -41,8 +41,8 @@ class Head(Protocol):
     """Turns the neck's feature maps into raw scores, without an activation.
 
     `ndim` says what one map of a joint is: 2 for a (height, width) map, 1 for a height and a
-    width vector, 0 for coordinates instead of maps. A head returns one tensor for each of
-    `grid.shapes`, of shape (batch, joint, *shape). It knows neither the label nor the loss.
+    width vector, 0 for x and y (and their spreads) instead of maps. A head returns one tensor
+    (batch, joint, *shape) for each of `grid.shapes`. It knows neither the labels nor the loss.
     """
 
     ndim: ClassVar[Literal[0, 1, 2]]

@@ -12,7 +12,7 @@ from heatmap_research.types import Activation, Heatmap, IncompatibleError, Posit
 class ExpectedOks:
     """Finds the position whose expected OKS is highest under a map that is a distribution.
 
-    That is the top of the map after a blur as wide as the OKS of the joint is tolerant.
+    That is the top of the map after a Gaussian blur as wide as the joint's OKS tolerance.
     """
 
     needs: ClassVar[Activation] = "softmax"
@@ -51,7 +51,7 @@ class ExpectedOks:
 
 
 def _gains(size: int, widths: Tensor) -> Tensor:
-    """Returns the OKS of each bin of an axis if another bin is the true one: (K, size, size)."""
+    """Returns the OKS along one axis for every pair of true and predicted bin: (K, size, size)."""
     bins = torch.arange(size, dtype=widths.dtype, device=widths.device)
     away = (bins[:, None] - bins) / widths[:, None, None]
     return (-0.5 * away.square()).clamp(min=-40).exp()

@@ -8,7 +8,7 @@ from heatmap_research.types import Activation, Heatmap, Position
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Blurs the map for another decoder, which takes out noise but widens the peak."""
+    """Blurs the map before another decoder reads it: noise shrinks, but the peak widens."""
 
     decoder: Decoder
     sigma: float  # input pixels

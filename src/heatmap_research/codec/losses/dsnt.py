@@ -10,9 +10,9 @@ from heatmap_research.types import Activation, Heatmap, Label, PerJoint
 
 @dataclass(frozen=True)
 class Dsnt:
-    """Adds the distance of the map's mean in input pixels and a divergence from the label, which
-    keeps the map in shape (Nibali et al., 2018). Each 1-D map has a distance of its own, so
-    distances along y and x are summed, not combined as a length.
+    """Adds the distance of the map's mean in input pixels to the Jensen-Shannon divergence of the
+    map (Nibali et al., 2018). Each 1-D map has a distance of its own, so those along y and x
+    are summed, not combined to a length.
     """
 
     weight: float  # input pixels per nat of Jensen-Shannon divergence

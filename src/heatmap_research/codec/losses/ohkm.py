@@ -8,7 +8,7 @@ from heatmap_research.types import Activation, Heatmap, Label, PerJoint
 
 @dataclass(frozen=True)
 class Ohkm:
-    """Keeps another loss for each person's worst joints only, which 1-D maps pick axis by axis.
+    """Keeps another loss only for each person's worst joints, picked in each 1-D map by itself.
 
     What is kept is scaled so that its mean over all learnt joints is the mean over picked ones.
     """

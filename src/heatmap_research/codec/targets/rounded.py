@@ -9,9 +9,9 @@ from heatmap_research.types import Heatmap, Position, Strides
 
 @dataclass(frozen=True)
 class Rounded:
-    """Draws another target at the nearest whole bin.
+    """Draws another target at a whole bin.
 
-    This moves the label by 0.3826 strides on average, which no decoder can undo.
+    Rounding to the nearest moves a label by 0.3826 strides on average, which no decoder can undo.
     """
 
     target: Target

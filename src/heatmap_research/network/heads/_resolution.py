@@ -9,6 +9,12 @@ from heatmap_research.codec.grid import Grid
 from heatmap_research.types import IncompatibleError, Level
 
 
+def cells(level: Level, grid: Grid) -> tuple[int, int]:
+    """Counts the cells of a level along y and along x; a part of a cell counts as one."""
+    height, width = (math.ceil(size / level.stride) for size in grid.image_size)
+    return height, width
+
+
 def doublings(head: str, level: Level, grid: Grid) -> int:
     """Counts how often a head must double its resolution; 0 if the strides are equal."""
     count = math.log2(level.stride / grid.stride)

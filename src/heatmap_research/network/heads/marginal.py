@@ -10,7 +10,7 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class Marginal(nn.Module):
-    """Sums a 2-D map per joint and axis over the other axis, in the log domain, and stretches it.
+    """Predicts a map per joint and axis, sums its other axis out in the log domain, stretches it.
 
     It is as local and as small as a 2-D head, and no finer than the features it is given.
     """

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from heatmap_research.codec.grid import Grid
+from heatmap_research.network.heads._resolution import cells
 from heatmap_research.network.layers import start_near_zero
 from heatmap_research.types import Heatmaps, Level
 
@@ -50,7 +51,9 @@ class GatedAttention(nn.Module):
 
 
 class Rtmcc(nn.Module):
-    """Makes each joint's map a token that attends to the others, then bins (Jiang et al., 2023)."""
+    """Turns a map per joint into a token, which attends to the others and then becomes bins
+    (Jiang et al., 2023).
+    """
 
     ndim: ClassVar[Literal[1, 2]] = 1
 
@@ -68,9 +71,9 @@ class Rtmcc(nn.Module):
     ) -> None:
         super().__init__()
         last = levels[-1]
-        cells = math.prod(math.ceil(size / last.stride) for size in grid.image_size)
         self.joint = nn.Conv2d(last.channels, joints, kernel, padding=kernel // 2)
-        self.token = nn.Sequential(ScaleNorm(), nn.Linear(cells, hidden, bias=False))
+        count = math.prod(cells(last, grid))
+        self.token = nn.Sequential(ScaleNorm(), nn.Linear(count, hidden, bias=False))
         self.attend = GatedAttention(hidden, attention, expansion)
         self.shapes = grid.shapes
         self.maps = nn.ModuleList(
