@@ -17,9 +17,9 @@ def main() -> None:
 
 
 def _check(flags: argparse.Namespace) -> int:
-    from heatmap_research.data.audit import printed, report
+    from heatmap_research.data.audit import file_audit, printed
 
-    found = report.of(flags.file, flags.images, flags.category, flags.channels)
+    found = file_audit.audit(flags.file, flags.images, flags.category, flags.channels)
     printed.show(found, flags.first)
     return 1 if found.refusal else 0
 
@@ -41,7 +41,7 @@ def _show(flags: argparse.Namespace) -> int:
     )
     people = drawn.people(found, rows, flags.images, flags.channels)
     title = f"{flags.file.name}: {len(rows)} of {len(found.people)} annotations"
-    contact_sheet.write(contact_sheet.sheet(people, drawn.joints(found), title), flags.out)
+    contact_sheet.write(contact_sheet.sheet(people, drawn.skeleton(found), title), flags.out)
     print(f"{flags.out}: {len(rows)} of {len(found.people)} annotations")
     return 0
 

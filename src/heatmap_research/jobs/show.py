@@ -19,7 +19,7 @@ def sample(cfg: DictConfig, stage: str, index: int) -> Sample:
     """A batch of one."""
     module = build_data(cfg)
     data = module.dataset(stage)
-    size = len(data)  # type: ignore[arg-type]
+    size = len(data)
     if not 0 <= index < size:
         raise IncompatibleError(f"index={index}: {stage} has images 0 to {size - 1}.")
     return module.collate([data[index]])

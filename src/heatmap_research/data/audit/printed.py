@@ -1,4 +1,4 @@
-"""A report on the terminal, or as lines that stay whole where it is piped."""
+"""Prints an audit for a terminal, or in lines that stay whole where it is piped."""
 
 from collections.abc import Sequence
 
@@ -8,30 +8,30 @@ from rich.table import Table
 from rich.text import Text
 
 from heatmap_research.data.audit import summary
+from heatmap_research.data.audit.file_audit import Audit
 from heatmap_research.data.audit.finding import LEFT_OUT, Finding
-from heatmap_research.data.audit.report import Report
 
-WIDE = 1000  # characters
+PIPED_WIDTH = 1000  # characters
 SHARES = ("joint", "name", "mirror", "sigma", "visible %", "covered %", "unlabelled %")
 
 
-def show(report: Report, first: int, console: Console | None = None) -> None:
+def show(audit: Audit, first: int, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     if not console.is_terminal:
-        console.width = WIDE
-    if report.records is not None:
-        _say(console, f"{report.file}")
-        console.print(_facts(list(summary.facts(report.records))))
-        console.print(_joints(list(summary.joints(report.records))))
-        if report.findings:
-            console.print(_findings(report.findings, first))
+        console.width = PIPED_WIDTH
+    if audit.records is not None:
+        _say(console, f"{audit.file}")
+        console.print(_facts(list(summary.facts(audit.records))))
+        console.print(_joints(list(summary.joints(audit.records))))
+        if audit.findings:
+            console.print(_findings(audit.findings, first))
         else:
             _say(console, "No problem found.")
-    _say(console, report.verdict, "red" if report.refusal else "green")
+    _say(console, audit.verdict, "red" if audit.refusal else "green")
 
 
 def _say(console: Console, words: str, style: str = "") -> None:
-    """A file's name may look like markup, and may be long."""
+    """Prints text as it is: the name of a file may look like markup, and may be long."""
     console.print(Text(words, style), soft_wrap=True)
 
 

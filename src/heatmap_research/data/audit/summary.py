@@ -1,4 +1,4 @@
-"""What an annotation file holds, in figures, as far as it can be read."""
+"""Counts and percentiles of what an annotation file holds, as far as it can be read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,6 @@ from heatmap_research.data.audit.columns import Array
 from heatmap_research.data.audit.records import Records
 
 PERCENTS = (5, 25, 50, 75, 95)
-SMALL, LARGE = 32.0, 96.0  # pixels, of the root of the area: COCO's classes
 
 
 def facts(records: Records) -> Iterator[tuple[str, str]]:
@@ -37,7 +36,10 @@ def facts(records: Records) -> Iterator[tuple[str, str]]:
 
 
 def joints(records: Records) -> Iterator[tuple[str, ...]]:
-    """Name, mirror joint, sigma, and the shares of the learnable people whose joint is so."""
+    """Number, name, mirror joint and sigma of each joint.
+
+    After them, for how many per cent of the learnable people it is visible, covered, unlabelled.
+    """
     visible = records.points[records.learnable, :, 2]
     mirror = dict(records.pairs) | {b: a for a, b in records.pairs}
     sigmas = _sigmas(records)
@@ -68,12 +70,11 @@ def _sigmas(records: Records) -> tuple[float, ...]:
 def _source_of_sigmas(records: Records) -> str:
     if not _sigmas(records):
         return "n/a"
-    given = [k for k in ("sigmas", "keypoint_sigmas") if records.category.get(k) is not None]
-    if given:
-        return f"the file's {given[0]}"
+    if (key := schemas.sigma_key(records.category)) is not None:
+        return f"the file's {key}"
     if schemas.known(records.category):
         return "COCO's (of head and neck CrowdPose's), by the names of the joints"
-    return f"none in the file: {schemas.UNKNOWN:g} each, unless data.sigmas=[...] sets them"
+    return f"none in the file: {schemas.DEFAULT_SIGMA:g} each, unless data.sigmas=[...] sets them"
 
 
 def _source_of_pairs(records: Records) -> str:
