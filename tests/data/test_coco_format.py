@@ -240,9 +240,8 @@ def test_resumed_training_sees_what_uninterrupted_training_would(crowd):
         found = []
         for epoch in range(position // 2, 4):
             place = max(position, 2 * epoch)
-            sampler = ShuffledBatches(
-                len(data), 2, 0, lambda p=place: p, endless=data.about.endless
-            )
+            endless = data.about.endless
+            sampler = ShuffledBatches(len(data), 2, 0, lambda p=place: p, endless=endless)
             rest = list(sampler)[: 2 * epoch + 2 - place]
             found += [data.__getitems__(numbers) for numbers in rest]
         return found

@@ -162,7 +162,7 @@ def test_what_a_data_set_says_of_itself_is_heard():
     assert data.train_dataloader().batch_sampler.endless
     assert data.skipped == {"train": ["a.jpg is missing"]}
     other = DataModule(make, 3, workers=0, seed=0, overfit=0, names=("nose",))
-    with pytest.raises(ValueError, match="data.train has the joints head, "):
+    with pytest.raises(ValueError, match=r"data\.train has the joints head, "):
         other.dataset("train")
 
 

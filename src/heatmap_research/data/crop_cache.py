@@ -2,7 +2,7 @@
 
 A region has the pixels of the upright crop, and goes on beyond it as far as augmentation may reach;
 of a person smaller than the crop it has the image's own pixels. So the crops of an evaluation are
-what they are without a cache, to one level of 255, and those of training are resampled twice.
+what they are without a cache, to one level of 255, and those of training are sampled twice.
 """
 
 import fcntl

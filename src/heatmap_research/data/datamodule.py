@@ -119,18 +119,18 @@ class DataModule(LightningDataModule):
             )
 
     def truth(self, stage: str) -> Annotations | None:
-        """All that is annotated, where a data set knows more than its samples show."""
+        """All annotations of a stage, if its data set has more than its samples show."""
         truth = about(self.dataset(stage)).truth
         return truth if truth is None or self.joints is None else truth.only(self.joints)
 
     @property
     def skipped(self) -> dict[str, list[str]]:
-        """For each stage, what of its data could not be read and was left out as asked."""
+        """What could not be read and was left out as asked, by stage."""
         skipped = {stage: list(about(data).skipped) for stage, data in self.made.items()}
         return {stage: lines for stage, lines in skipped.items() if lines}
 
     def make_ready(self) -> None:
-        """Makes the data sets of a training beforehand, so that it is not timed with it."""
+        """Makes the data sets before the clock of a training runs, as it can take minutes."""
         for stage in ("train", "val"):
             self.dataset(stage)
 

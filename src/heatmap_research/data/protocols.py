@@ -54,7 +54,7 @@ class _SaysMore(Protocol):
 
 
 def about(data: object) -> About:
-    """Says only the device for a part of a data set, as overfit takes one."""
+    """What a data set says of itself; a part of one, as overfit takes it, keeps only the device."""
     if isinstance(data, Subset):
         return About(device=about(data.dataset).device)
     return data.about if isinstance(data, _SaysMore) else About()

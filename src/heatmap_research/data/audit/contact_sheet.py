@@ -1,4 +1,4 @@
-"""People of a data set beside each other, with skeletons; one of them with its joints numbered."""
+"""Draws people of a data set beside each other, and one of them with its joints numbered."""
 
 import math
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class DrawnPerson:
 
     @property
     def told_apart(self) -> tuple[int, float]:
-        """The number of points and their distance: the largest pair tells whom to number."""
+        """Number of points, and their usual distance; who has most is drawn with numbers."""
         points = self.points[self.labelled, :2]
         if len(points) < 2:
             return len(points), 0.0

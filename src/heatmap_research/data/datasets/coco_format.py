@@ -52,7 +52,7 @@ class CocoFormat(Dataset[Sample]):
     augment: Augmentation | None
     sigmas: Sequence[float] | None  # OKS tolerances; None: the file's, or as its joints are known
     category: str | int | None  # needed where several have keypoints
-    cache: bool | str | None  # of crops: true for the usual folder, or a folder
+    cache: bool | str | None  # of crops: true for the usual folder, a folder, or None
     on_error: str  # stop, or skip images that cannot be read
     seed: int  # of the augmentation
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one

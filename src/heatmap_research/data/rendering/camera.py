@@ -1,4 +1,4 @@
-"""Blurs a painted scene and averages it into pixels. Each step is exact as in `canvas`."""
+"""Blurs a painted scene and averages it into pixels. Its arithmetic is as in `canvas`."""
 
 import math
 from functools import reduce
