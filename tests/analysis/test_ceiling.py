@@ -357,7 +357,7 @@ def test_what_has_no_ceiling_is_said_in_a_line(overrides, words, tmp_path):
 def test_ap_is_that_of_pycocotools():
     """With a score of 1 for everyone, handed over image by image as the file has them."""
     truth = annotations.read(VAL)
-    few = truth.of(np.arange(len(truth.image_ids)) % 12 == 0)
+    few = truth.select(np.arange(len(truth.image_ids)) % 12 == 0)
     poses = round_trip.annotated(few, padding=1.25)
     whole = rows(rounded(), poses=poses, stride=8.0)["argmax"]
     assert 0.1 < whole["ap"] < 0.99

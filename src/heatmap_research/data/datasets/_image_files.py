@@ -1,35 +1,34 @@
-"""The files of a data set: which there are, which can be read, and whose they are."""
+"""The image files of a data set: whether they are there, can be read, and who is in them."""
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from heatmap_research.data import crop_cache, images
+from heatmap_research.data import images, threads
 from heatmap_research.data.annotations import Annotations
-from heatmap_research.data.buffers import Memory
+from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.people import People
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class ImageFiles:
     folder: Path
     channels: int
     truth: Annotations
     people: People
-    called: str  # a person: annotation or detection
+    called: str  # what a person comes from: annotation or detection
 
     def read(
-        self, image: int, factor: int = 1, memory: Memory | None = None
+        self, image: int, factor: int = 1, buffers: Buffers | None = None
     ) -> tuple[images.Pixels, int]:
-        """What cannot be read is named with its record."""
+        """An error for what cannot be read names the image's record and its people."""
         try:
             size = self.truth.image_sizes[image]
             known = size.tolist() if size.all() else None
-            return images.read(self.path(image), self.channels, known, factor, memory)
+            return images.read(self.path(image), self.channels, known, factor, buffers)
         except images.UnreadableError as error:
             raise images.UnreadableError(f"{error} ({self.record(image)}).") from error
 
@@ -42,16 +41,16 @@ class Pictures:
         return f"image {self.truth.image_ids[image]}, {self.called} {some or 'none'}"
 
     def used(self) -> list[int]:
-        """Rows of the images with people to crop."""
+        """The rows of the images that somebody is cropped from."""
         return np.unique(self.people.images).tolist()
 
     def stamps(self) -> list[tuple[str, int, int]]:
-        """Change when a file does."""
+        """Path, size and time of each used file: one of them changes when a file does."""
         stats = ((path, os.stat(path)) for path in map(self.path, self.used()))
         return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
     def refuse_missing(self, few: bool) -> None:
-        """Before time is spent; `few` may be missing, but not all."""
+        """Looks for the files before time is spent; `few` of them may be missing, but not all."""
         if not self.folder.is_dir():
             raise ValueError(f"{self.folder}: there is no such folder of images.")
         used = self.used()
@@ -61,23 +60,19 @@ class Pictures:
             raise ValueError(f"{self.path(lost[0])} is missing ({self.record(lost[0])}){more}.")
 
     def unreadable(self) -> dict[int, str]:
-        """Each image that cannot be read, and why; all are decoded for it."""
+        """Decodes every used image; returns the rows that cannot be read, and why."""
         used = self.used()
-        with ThreadPoolExecutor(crop_cache.threads()) as pool:
-            found = dict(zip(used, pool.map(_complaint(self), used), strict=True))
-        problems = {image: words for image, words in found.items() if words}
+        with ThreadPoolExecutor(threads.available()) as pool:
+            reasons = list(pool.map(self._problem, used))
+        problems = {image: why for image, why in zip(used, reasons, strict=True) if why}
         if len(problems) == len(used):
             first = next(iter(problems.values()))
             raise ValueError(f"none of {len(used)} images can be read; the first: {first}")
         return problems
 
-
-def _complaint(pictures: Pictures) -> Callable[[int], str]:
-    def complaint(image: int) -> str:
+    def _problem(self, image: int) -> str:
         try:
-            pictures.read(image)
+            self.read(image)
         except images.UnreadableError as error:
             return str(error)
         return ""
-
-    return complaint
