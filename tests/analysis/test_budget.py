@@ -186,9 +186,7 @@ def test_what_whole_bins_cost_is_the_phase_part_and_the_law_of_argmax():
     budget = parts.budget([started(*pair)], (PhaseBias(),), ("phase_bias",))
     law = quantisation.mean_distance(STRIDE, STRIDE)  # 1.530
     assert budget.part("phase_bias").mean_px == pytest.approx(law, rel=0.02)
-    assert budget.total_px2 == pytest.approx(
-        quantisation.rms_distance(STRIDE, STRIDE) ** 2, rel=0.03
-    )
+    assert budget.total_px2 == pytest.approx(STRIDE**2 / 6, rel=0.03)
     assert budget.remainder_px == pytest.approx(0, abs=1e-9)
 
 
@@ -371,9 +369,7 @@ def test_a_sure_network_s_laws_are_those_of_argmax_and_quarter_offset(ndim):
             np.testing.assert_allclose(bias, -STRIDE * phase, atol=1e-4)
             bias = found["quarter_offset"].bias[:, joint, axis]
             np.testing.assert_allclose(bias, STRIDE * (np.sign(phase) / 4 - phase), atol=1e-4)
-    assert found["argmax"].absolute.mean() == pytest.approx(
-        quantisation.axis_mean(STRIDE), rel=1e-3
-    )
+    assert found["argmax"].absolute.mean() == pytest.approx(STRIDE / 4, rel=1e-3)
 
 
 def test_an_unsure_network_s_law_is_the_dithering_law_over_where_its_mean_may_lie():
