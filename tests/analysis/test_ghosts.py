@@ -128,10 +128,9 @@ def test_shapes_decide_on_ghosts_as_the_law_says(share):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
-@pytest.mark.parametrize("layout", ["2d", "1d"])
-def test_the_mean_of_a_belief_lies_between_its_places_in_both_layouts(share, layout):
+def test_the_mean_of_a_belief_lies_between_its_places(share):
     plane = occlusion.posterior(share)
-    y, x = occlusion.decoded(plane, SoftArgmax(temperature=1.0), layout)
+    y, x = occlusion.decoded(plane, SoftArgmax(temperature=1.0))
     (y1, x1), (y2, x2) = occlusion.MIDDLES
     assert (y, x) == pytest.approx((share * y1 + (1 - share) * y2, share * x1 + (1 - share) * x2))
 
@@ -163,7 +162,7 @@ def test_expected_oks_is_the_integral_over_the_posterior():
 
 
 def test_noise_costs_a_pair_of_vectors_more_than_a_map_where_places_are_about_as_likely():
-    clean = occlusion.decoded(occlusion.posterior(0.55), Argmax(), "2d")
+    clean = occlusion.decoded(occlusion.posterior(0.55), Argmax())
     least = occlusion.similarity(occlusion.posterior(0.55), clean, 4.0)
     plane, vectors = (
         occlusion.under_noise(0.55, 0.1, layout, 4.0, trials=200, seed=0) for layout in ("2d", "1d")

@@ -17,9 +17,11 @@ from rich.table import Table
 
 from heatmap_research.analysis.error_budget import spread, stages
 from heatmap_research.analysis.error_budget.spread import Spread
-from heatmap_research.analysis.theory import ceiling_figures, round_trip
+from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, true_poses
+from heatmap_research.analysis.theory.ceiling_table import Row
 from heatmap_research.analysis.theory.posterior import is_entangled
-from heatmap_research.analysis.theory.round_trip import Poses, Representation, Row
+from heatmap_research.analysis.theory.round_trip import Representation
+from heatmap_research.analysis.theory.true_poses import TruePoses
 from heatmap_research.config.values import ROOT, is_number, refusing
 from heatmap_research.data import annotations, threads
 from heatmap_research.data.annotations.schemas import schema
@@ -56,7 +58,7 @@ def run(cfg: DictConfig) -> None:
     points = "uniform" if truth is None else truth.file.name
     facts |= {"points": points, "noise": cfg.noise, "seed": cfg.seed, "padding": cfg.padding}
     facts |= source_version()
-    round_trip.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
+    ceiling_table.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
     console = Console(width=None if Console().is_terminal else 190)
     for size in dict.fromkeys((row["height"], row["width"]) for row in table):
         part = [row for row in table if (row["height"], row["width"]) == size]
@@ -175,16 +177,16 @@ def _rows(
     joints: Schema,
 ) -> list[Row]:
     @cache
-    def poses(image_size: tuple[int, int]) -> Poses:
+    def poses(image_size: tuple[int, int]) -> TruePoses:
         if truth is not None:
-            return round_trip.annotated(truth, cfg.padding)
+            return true_poses.annotated(truth, cfg.padding)
         points = cfg.uniform
-        return round_trip.uniform(
+        return true_poses.uniform(
             joints, image_size, points.people, points.margin, points.area, cfg.seed
         )
 
     def of_a_codec(job: Representation) -> list[Row]:
-        return list(round_trip.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
+        return list(ceiling_table.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
 
     for size in dict.fromkeys(job.codec.grid.image_size for job in jobs):
         poses(size)
