@@ -35,7 +35,7 @@ def budget(cfg: DictConfig) -> None:
     with budget.made(out):
         budget.evaluate(merged, folder, out, checkpoint, unread)
         limits = (cfg.good, cfg.near, cfg.oks)
-        taken, schema = budget.of(out, cfg.stage, cfg.base.decoder, flip, *limits)
+        taken, schema = budget.load(out, cfg.stage, cfg.base.decoder, flip, *limits)
         facts = {name: cfg[name] for name in ("good", "near", "oks", "checkpoint")}
         budget.write(taken, schema.names, out, cfg.stage, run=cfg.run, **facts)
     budget.report(taken, schema.names, cfg.stage, out)

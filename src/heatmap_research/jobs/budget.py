@@ -1,7 +1,7 @@
-"""From a run's folder to an account of its error: evaluated twice, then read as arrays."""
+"""From a run's folder to an account of its error: evaluates it twice, then reads that as arrays."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +13,9 @@ from rich.console import Console
 
 from heatmap_research.analysis.error_budget import account, figures, stages
 from heatmap_research.analysis.error_budget.account import Account, Limits
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.law import Law, even_phases
-from heatmap_research.analysis.error_budget.report import table, words
-from heatmap_research.analysis.error_budget.stages import Truth
+from heatmap_research.analysis.error_budget.report import sentences, table
+from heatmap_research.analysis.error_budget.stages import StageTruth
+from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
@@ -25,7 +24,7 @@ from heatmap_research.runs.store import RunStore, write_json
 from heatmap_research.types import IncompatibleError, Schema
 
 PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
-DOTS = 100  # an inch
+DOTS_PER_INCH = 100
 EVALUATIONS = {"plain": False, "flip": True}  # folder -> flip test
 LAYOUTS = {1: "1d", 2: "2d"}
 
@@ -33,7 +32,7 @@ LAYOUTS = {1: "1d", 2: "2d"}
 def evaluate(
     merged: DictConfig, trained: Path, out: Path, checkpoint: Path, unread: list[str]
 ) -> None:
-    """Both stages, without and with a flip test, into folders of their own."""
+    """Evaluates both stages, without and with a flip test, into folders of their own."""
     from heatmap_research.training import fit
 
     store = RunStore(trained)
@@ -48,7 +47,7 @@ def evaluate(
 
 @contextmanager
 def made(folder: Path) -> Iterator[None]:
-    """A folder that was not there before and is not there after something went wrong."""
+    """Makes a new folder, and removes it if something goes wrong."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError as error:
@@ -62,7 +61,7 @@ def made(folder: Path) -> Iterator[None]:
         raise
 
 
-def of(
+def load(
     folder: Path,
     stage: str,
     decoder: str | None,
@@ -71,35 +70,35 @@ def of(
     near: float,
     oks: float,
 ) -> tuple[Account, Schema]:
-    """Of a folder that `evaluate` has filled; without a decoder named, of argmax."""
+    """The account of a folder that `evaluate` has filled, by argmax if no decoder is named."""
     record = RunStore(folder / "plain").read()
     tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
     cfg = cast(DictConfig, OmegaConf.create(record["config"]))
     schema, codec = described(cfg)
     frame = framed(codec, schema, good, near)
-    found = {name: stages.from_tables(name, tables) for name in ("val", "test")}
+    by_stage = {name: stages.from_tables(name, tables) for name in ("val", "test")}
     usual = "argmax" if "argmax" in record["decoders"] else record["decoders"][0]
-    reading = (decoder or usual, bool(flip_test))
-    if reading not in found[stage].found:
+    readout = (decoder or usual, bool(flip_test))
+    if readout not in by_stage[stage].answers:
         raise IncompatibleError(
             f"decoder={decoder}: this run's answers are read by {', '.join(record['decoders'])}."
         )
-    apart = stage == "test" and not _same(found["val"].truth, found["test"].truth)
+    apart = stage == "test" and not _same(by_stage["val"].truth, by_stage["test"].truth)
     with refusing(f"run={folder.parent.parent}, stage={stage}"):
-        taken = account.take(
+        taken = account.of_run(
             frame,
             schema,
-            found["val"] if apart else None,
-            found[stage],
-            reading,
-            represented(cfg, codec, record["choices"], reading[1], None),
+            by_stage["val"] if apart else None,
+            by_stage[stage],
+            readout,
+            represented(cfg, codec, record["choices"], readout[1], None),
             Limits(good, oks),
         )
     return taken, schema
 
 
 def described(cfg: DictConfig) -> tuple[Schema, Codec | CoordinateCodec]:
-    """Joints and codec of a run's resolved config."""
+    """The joints and the codec that a run's resolved config describes."""
     _, schema = with_schema(cfg)
     ndim = instantiate(cfg.head, "head").func.ndim
     return schema, codec_of(cfg, ndim, schema.sigmas)
@@ -136,7 +135,7 @@ def represented(
 def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
     content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
     write_json(folder / "budget.json", content)
-    decoder, flip = taken.reading
+    decoder, flip = taken.readout
     how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
     drawn = {
         "budget": figures.bars(
@@ -144,7 +143,7 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
         ),
         "phase": figures.phases(
             taken.phases,
-            curves(taken.laws),
+            taken.laws,
             f"Error within a {taken.cell}, gross errors left out: {how}",
             taken.cell,
         ),
@@ -152,34 +151,21 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
         "scores": figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),
     }
     for name, figure in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
-
-
-def curves(laws: Mapping[str, Law]) -> dict[str, dict[str, figures.Curves]]:
-    """Of the mean over joints, as a figure takes them."""
-    phase = even_phases()
-    means = {name: (law.bias.mean(1), law.absolute.mean(1)) for name, law in laws.items()}
-    return {
-        name: {
-            axis: ((phase, bias[:, a]), (phase, absolute[:, a]))
-            for a, axis in enumerate(("x", "y"))
-        }
-        for name, (bias, absolute) in means.items()
-    }
+        figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
 
 
 def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(taken, stage))
-    for line in words(taken, names):
+    for line in sentences(taken, names):
         console.print(line, highlight=False)
     console.print(
         f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png", highlight=False
     )
 
 
-def _same(one: Truth, other: Truth) -> bool:
-    """A data set without a test stage of its own reads val twice."""
+def _same(one: StageTruth, other: StageTruth) -> bool:
+    """Whether both stages are one, as in a data set without a test stage of its own."""
     return one.points.shape == other.points.shape and bool(
         np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)
     )

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from heatmap_research.analysis.error_budget import spread, stages
-from heatmap_research.analysis.error_budget.spread import Spread
+from heatmap_research.analysis.error_budget import per_joint, stages
+from heatmap_research.analysis.error_budget.per_joint import Uncertainty
 from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, true_poses
 from heatmap_research.analysis.theory.ceiling_table import Row
 from heatmap_research.analysis.theory.posterior import is_entangled
@@ -45,7 +45,7 @@ def run(cfg: DictConfig) -> None:
     if cfg.run is not None:
         joints, jobs, measured = trained(cfg, truth)
         facts = {"run": cfg.run, **_listed(measured, joints.names)}
-        first, *more = spread.words(measured, joints.names)
+        first, *more = per_joint.sentences(measured, joints.names)
         said = [f"Uncertainty is the run's, by joint (shown: the mean), {first}", *more]
     else:
         joints = schema({"keypoints": list(COCO)}, None) if truth is None else truth.schema
@@ -85,7 +85,7 @@ def _make(out: Path) -> None:
 
 def trained(
     cfg: DictConfig, truth: annotations.Annotations | None
-) -> tuple[Schema, list[Representation], Spread]:
+) -> tuple[Schema, list[Representation], Uncertainty]:
     """A run's own codec, under a network that is sure and under one as unsure as the run's.
 
     How unsure is measured by joint on what it predicted of val.
@@ -101,7 +101,9 @@ def trained(
     flip = bool(record["flip_test"])
     with refusing(f"run={cfg.run}"):
         stage = stages.from_tables("val", [store.read_predictions()])
-        measured = spread.uncertainty(frame, stage, flip)
+        measured = per_joint.uncertainty(frame, stage, flip)
+        if not measured.share:
+            raise ValueError("no joint is found near its truth: there is no spread to measure.")
     sure = budget.represented(own, codec, record["choices"], flip, None)
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
@@ -111,7 +113,7 @@ def trained(
     return joints, jobs, measured
 
 
-def _listed(measured: Spread, names: Sequence[str]) -> dict[str, str]:
+def _listed(measured: Uncertainty, names: Sequence[str]) -> dict[str, str]:
     """As a file's metadata has them."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
