@@ -1,4 +1,4 @@
-"""From a run's folder to an account of its error: evaluates it twice, then reads that as arrays."""
+"""Evaluates a run twice, and makes an account of its error from what it predicted."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Ceilings of codecs that are named by the options of conf/: from a config to rows and figures."""
+"""Makes rows and figures of ceilings for codecs that a config names by the options of conf/."""
 
 import json
 import tempfile
@@ -74,7 +74,7 @@ def run(cfg: DictConfig) -> None:
 
 
 def _make(out: Path) -> None:
-    """Before minutes are spent; a folder that is there may still take no file."""
+    """Fails before minutes are spent. A folder that is there may still take no file."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -86,9 +86,9 @@ def _make(out: Path) -> None:
 def trained(
     cfg: DictConfig, truth: annotations.Annotations | None
 ) -> tuple[Schema, list[Representation], Uncertainty]:
-    """A run's own codec, under a network that is sure and under one as unsure as the run's.
+    """A run's own codec for a network that is sure, and for one as unsure as the run's.
 
-    How unsure is measured by joint on what it predicted of val.
+    How unsure it is, is measured by joint on what it predicted of val.
     """
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
@@ -114,7 +114,7 @@ def trained(
 
 
 def _listed(measured: Uncertainty, names: Sequence[str]) -> dict[str, str]:
-    """As a file's metadata has them."""
+    """The widths as strings for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
     return {

@@ -22,7 +22,7 @@ KEPT = ("loss", "labels", "decoder", "anisotropy", "widths", "beta", "score")
 
 
 def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]:
-    """Every codec of every grid once, those that share an encoding together."""
+    """Yields every codec of every grid once; decoders that share an encoding come together."""
     wanted: dict[tuple[Any, ...], list[str]] = {}
     for name, grid in cfg.grids.items():
         lists = _values(cfg, str(name), grid)
@@ -44,14 +44,14 @@ def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]
 
 
 def point_of(made: Representation, decoder: str) -> tuple[Any, ...]:
-    """What tells a row from others."""
+    """The values that tell a row from all others."""
     grid = made.codec.grid
     what = (made.layout, made.target, made.sigmas[decoder], grid.stride, decoder)
     return (*what, made.geometry, made.flip_test, made.uncertainty, grid.image_size)
 
 
 def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]]:
-    """Of every dimension, as given for all grids or by this one."""
+    """The values of each dimension, as given for all grids or by this one."""
     dimensions = (*DIMENSIONS, "decoder", "loss")
     if not isinstance(grid, DictConfig) or (strange := [k for k in grid if k not in dimensions]):
         wrong = strange[0] if isinstance(grid, DictConfig) else grid
@@ -113,7 +113,7 @@ def _representation(base: DictConfig, chosen: dict[str, Any], joints: Schema) ->
 
 @cache
 def _base(loss: str, decoders: tuple[str, ...]) -> DictConfig:
-    """What of heatmap-train's config a codec is made of."""
+    """The part of heatmap-train's config that codecs are made of."""
     cfg = hydra.compose("train", [f"loss={loss}"])
     listed = hydra.compose(overrides=[f"+decoder=[{','.join(decoders)}]"]).decoder
     cfg = with_values(cfg, decoder=listed)

@@ -157,7 +157,7 @@ def _saved_by_flip(read: Stage, decoder: str) -> float | None:
 def _scores(
     frame: Frame, states: Sequence[State], limits: Limits
 ) -> tuple[dict[str, Reliability], Risk]:
-    """By joint, and by person: the mean of labelled joints' scores against OKS."""
+    """Reliability by joint and by person, whose score is their joints' mean; risk by joint."""
     counted = np.concatenate([s.read.truth.counted for s in states])
     scores = np.concatenate([s.read.scores[s.readout] for s in states])
     similarity = np.concatenate([frame.similarity(s.read.truth, s.errors) for s in states])

@@ -114,9 +114,9 @@ def scores(curves: Mapping[str, Reliability], risk: Risk, title: str = "") -> Fi
 def _waterfall(
     axes: Axes, budget: Budget, total: float, steps: Sequence[float], words: str
 ) -> None:
-    """From the total, each part taken off where the one before ended, to the remainder.
+    """Draws the total, the parts that are taken off it one by one, and the remainder.
 
-    What a replacement adds is hatched.
+    A part that adds error is hatched.
     """
     axes.barh(0, total, color="black", height=0.7)
     _number(axes, total, 0, f"{total:.3f}", total)
