@@ -1,4 +1,4 @@
-"""Figures of what marginals cannot say; they take maps and numbers."""
+"""Figures of what marginals cannot say; they take maps and curves."""
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
@@ -8,12 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from heatmap_research.analysis.theory.curve_figures import all_curves, handles, kinds
 from heatmap_research.analysis.theory.ghosts.maps import Map, Mode, marginals
-from heatmap_research.analysis.theory.simulation.curve import Curve
-from heatmap_research.drawing.style import COLOURS, bare, blank
+from heatmap_research.analysis.theory.law_curves import LawCurve, draw_all, legend_entries
+from heatmap_research.drawing.style import COLOURS, bare, blank, frameless, single
 
-MAP, LINE = "magma_r", "#3366aa"
+MAP, LINE, GHOST = "magma_r", "#3366aa", "#cc5533"
 
 
 def planes(maps: Mapping[str, Map], modes: Sequence[Mode], marked: Sequence[int]) -> Figure:
@@ -27,12 +26,12 @@ def planes(maps: Mapping[str, Map], modes: Sequence[Mode], marked: Sequence[int]
         if place in marked:
             pairs = permutations(modes, 2)
             ghosts = [(one.middle[1], other.middle[0]) for one, other in pairs]
-            axes.plot(*np.transpose(ghosts), "o", ms=34, mfc="none", color="#cc5533", mew=1.5)
+            axes.plot(*np.transpose(ghosts), "o", ms=34, mfc="none", color=GHOST, mew=1.5)
     return figure
 
 
-def mass_and_rate(masses: Sequence[Curve], rates: Sequence[Curve]) -> Figure:
-    """Of the product of marginals on the left, of highest bins on the right."""
+def mass_and_rate(masses: Sequence[LawCurve], rates: Sequence[LawCurve]) -> Figure:
+    """Ghost mass of the product of marginals on the left, ghost rate of argmax on the right."""
     figure = blank((10.5, 4.3))
     left, right = figure.subplots(1, 2, sharey=True)
     _panel(left, masses, "share of the first mode, q", "ghost mass: share of the map")
@@ -42,35 +41,33 @@ def mass_and_rate(masses: Sequence[Curve], rates: Sequence[Curve]) -> Figure:
     return figure
 
 
-def noise(curves: Sequence[Curve], share: float) -> Figure:
-    figure = blank((7.8, 4.3))
-    axes = figure.add_subplot()
-    bare(axes)
-    all_curves(axes, curves)
+def noise(curves: Sequence[LawCurve], share: float) -> Figure:
+    figure, axes = single((7.8, 4.3))
+    draw_all(axes, curves)
     axes.set_xscale("log")
     axes.set_xlabel("noise of each bin, share of the map's scale (log)")
     axes.set_ylabel(f"ghost rate, modes of {share:g} and {1 - share:g}")
-    axes.legend(handles=[*handles(curves), *kinds("grey")], fontsize=8)
+    axes.legend(handles=legend_entries(curves), fontsize=8)
     return figure
 
 
-def anisotropic(plane: Map, answer: tuple[int, int], found: Mapping[bool, np.ndarray]) -> Figure:
+def anisotropic(plane: Map, answer: tuple[int, int], pairs: Mapping[bool, np.ndarray]) -> Figure:
     """A map whose marginals peak at different modes; and for which shares and widths they do.
 
-    `found` has pairs (ratio, share) by whether the simulation found a ghost.
+    `pairs` holds rows of ratio and share, by whether the simulation made a ghost of them.
     """
     figure = blank((9.4, 4.2))
     left, right = figure.subplots(1, 2)
     _plane(left, plane)
-    left.plot(answer[1], answer[0], "x", color="#cc5533", ms=11, mew=2.5)
+    left.plot(answer[1], answer[0], "x", color=GHOST, ms=11, mew=2.5)
     left.set_title("cross: the highest bins of both marginals", fontsize=10)
-    ratios = np.linspace(1, max(pairs[:, 0].max() for pairs in found.values()), 100)
-    right.fill_between(ratios, 1 / (1 + ratios), ratios / (1 + ratios), color="#cc5533", alpha=0.2)
-    names = {True: ("o", "#cc5533", "ghost"), False: (".", "grey", "no ghost")}
-    for ghost, pairs in found.items():
+    ratios = np.linspace(1, max(each[:, 0].max() for each in pairs.values()), 100)
+    right.fill_between(ratios, 1 / (1 + ratios), ratios / (1 + ratios), color=GHOST, alpha=0.2)
+    names = {True: ("o", GHOST, "ghost"), False: (".", "grey", "no ghost")}
+    for ghost, each in pairs.items():
         marker, colour, words = names[ghost]
-        right.plot(*pairs.T, marker, color=colour, ms=4, label=f"simulated: {words}")
-    right.plot([], [], color="#cc5533", lw=8, alpha=0.2, label="law: ghost")
+        right.plot(*each.T, marker, color=colour, ms=4, label=f"simulated: {words}")
+    right.plot([], [], color=GHOST, lw=8, alpha=0.2, label="law: ghost")
     right.set_xlabel("longer over shorter sigma of each mode")
     right.set_ylabel("share of the first mode")
     right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1), framealpha=0.9)
@@ -79,7 +76,7 @@ def anisotropic(plane: Map, answer: tuple[int, int], found: Mapping[bool, np.nda
 
 
 def fits(rows: Mapping[str, Mapping[str, Map]]) -> Figure:
-    """A row a label: the label, then its fits."""
+    """A row for each label: the label, then its fits."""
     columns = max(len(row) for row in rows.values())
     figure = blank((1.75 * columns, 1.8 * len(rows) + 0.3))
     grid = figure.subplots(len(rows), columns, squeeze=False)
@@ -95,21 +92,12 @@ def fits(rows: Mapping[str, Mapping[str, Map]]) -> Figure:
     return figure
 
 
-def ranks(excess: Sequence[Curve], ghosts: Sequence[Curve]) -> Figure:
+def ranks(excess: Sequence[LawCurve], ghosts: Sequence[LawCurve]) -> Figure:
     """Lines join what was fitted; crosses are laws, which speak of rank 1 only."""
     figure = blank((10.5, 4.2))
     left, right = figure.subplots(1, 2)
-    for axes, curves in ((left, excess), (right, ghosts)):
-        bare(axes)
-        for place, curve in enumerate(curves):
-            colour = COLOURS[place]
-            axes.plot(curve.across, curve.measured, "o-", color=colour, ms=5, mfc="none", lw=1)
-            axes.plot(curve.across, curve.law, "+", color=colour, ms=14, mew=1.5)
-        axes.set_xscale("log", base=2)
-        ticks = curves[0].across
-        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        axes.minorticks_off()
-        axes.set_xlabel("rank: pairs of vectors in the mixture (log)")
+    _over_rank(left, excess)
+    _over_rank(right, ghosts)
     left.set_ylabel("cross-entropy above the label's entropy, nats")
     right.set_ylabel("ghost mass of the best fit")
     known = [
@@ -122,10 +110,8 @@ def ranks(excess: Sequence[Curve], ghosts: Sequence[Curve]) -> Figure:
 
 
 def elements(counts: Mapping[str, Sequence[float]], sizes: Sequence[tuple[int, int]]) -> Figure:
-    """Numbers to compute and look through for each keypoint."""
-    figure = blank((7.8, 4.3))
-    axes = figure.add_subplot()
-    bare(axes)
+    """How many numbers are computed and looked through for each keypoint, as bars."""
+    figure, axes = single((7.8, 4.3))
     width = 0.8 / len(counts)
     for place, (name, values) in enumerate(counts.items()):
         at = np.arange(len(sizes)) + (place - (len(counts) - 1) / 2) * width
@@ -141,19 +127,19 @@ def elements(counts: Mapping[str, Sequence[float]], sizes: Sequence[tuple[int, i
     return figure
 
 
-def occlusion(distances: Sequence[Curve], similarities: Sequence[Curve]) -> Figure:
+def occlusion(distances: Sequence[LawCurve], similarities: Sequence[LawCurve]) -> Figure:
     figure = blank((10.5, 4.6))
     left, right = figure.subplots(1, 2)
     for axes, curves in ((left, distances), (right, similarities)):
         bare(axes)
-        all_curves(axes, curves)
+        draw_all(axes, curves)
         axes.set_xlabel("share q of the likelier mode in the posterior")
     left.set_ylabel("expected error, bins")
     right.set_ylabel("expected OKS")
     left.set_ylim(bottom=0)
     right.set_ylim(0, 1)
     figure.legend(
-        handles=[*handles(distances), *kinds("grey")],
+        handles=legend_entries(distances),
         loc="outside lower center",
         ncols=4,
         fontsize=8,
@@ -161,16 +147,30 @@ def occlusion(distances: Sequence[Curve], similarities: Sequence[Curve]) -> Figu
     return figure
 
 
-def _panel(axes: Axes, curves: Sequence[Curve], across: str, up: str) -> None:
+def _panel(axes: Axes, curves: Sequence[LawCurve], across: str, up: str) -> None:
     bare(axes)
-    all_curves(axes, curves)
+    draw_all(axes, curves)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    axes.legend(handles=[*handles(curves), *kinds("grey")], fontsize=8, loc="upper left")
+    axes.legend(handles=legend_entries(curves), fontsize=8, loc="upper left")
+
+
+def _over_rank(axes: Axes, curves: Sequence[LawCurve]) -> None:
+    bare(axes)
+    for place, curve in enumerate(curves):
+        colour = COLOURS[place]
+        axes.plot(curve.across, curve.measured, "o-", color=colour, ms=5, mfc="none", lw=1)
+        if curve.law is not None:
+            axes.plot(curve.across, curve.law, "+", color=colour, ms=14, mew=1.5)
+    axes.set_xscale("log", base=2)
+    ticks = curves[0].across
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("rank: pairs of vectors in the mixture (log)")
 
 
 def _plane(axes: Axes, plane: Map) -> None:
-    """With the sums of its columns above it and of its rows at its right."""
+    """Draws a map with the sums of its columns above it and of its rows at its right."""
     height, width = plane.shape
     rows, columns = marginals(plane)
     room = 0.25 * max(height, width)
@@ -183,4 +183,4 @@ def _plane(axes: Axes, plane: Map) -> None:
     axes.set_ylabel("y, bins", loc="bottom")
     axes.set_xticks([0, width // 2, width - 1])
     axes.set_yticks([0, height // 2, height - 1])
-    axes.spines[["top", "right"]].set_visible(False)
+    frameless(axes)
