@@ -25,7 +25,7 @@ def covering(*hard: Names, allowed: Callable[..., bool] | None = None, **factors
 def shared(
     *tests: str,
     hard: Sequence[Names] = (),
-    allowed: Callable[..., bool] | None = None,  # asked with the names, by their factors
+    allowed: Callable[..., bool] | None = None,  # asked with names by factor, "test" among them
     **factors: Options,
 ) -> dict[str, Any]:
     """Deals one covering out to tests of one kind: each test meets every option."""
@@ -33,7 +33,7 @@ def shared(
     product = [
         names
         for names in itertools.product(tests, *named.values())
-        if allowed is None or allowed(**dict(zip(named, names[1:], strict=True)))
+        if allowed is None or allowed(**dict(zip(["test", *named], names, strict=True)))
     ]
     few = [*pairwise(product), *((test, *names) for test in tests for names in hard)]
     return {test: _parametrised(test, named, few, product) for test in tests}
