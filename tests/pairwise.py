@@ -51,6 +51,12 @@ def pairwise(product: Sequence[Names]) -> list[Names]:
     return [names for names in product if names in chosen]
 
 
+def few_of(few: Sequence[Any], rest: Sequence[Any]) -> list[Any]:
+    """Values of a single factor, such as seeds: the rest of them only where slow tests run."""
+    slow = rest if whole_products else ()
+    return [*few, *(pytest.param(value, marks=pytest.mark.slow) for value in slow)]
+
+
 def _parametrised(
     test: str, named: dict[str, dict[str, Any]], few: list[Names], product: list[Names]
 ) -> Any:

@@ -54,3 +54,11 @@ def test_the_rest_of_the_product_is_slow(monkeypatch):
     every, marks = cases(pairwise.covering(colour=COLOURS, size=SIZES, shape=SHAPES))
     assert len(every) == 18
     assert [name for name, mark in zip(every, marks, strict=True) if not mark] == few
+
+
+def test_the_rest_of_a_single_factor_is_slow(monkeypatch):
+    assert pairwise.few_of(range(2), range(2, 5)) == [0, 1]
+    monkeypatch.setattr(pairwise, "whole_products", True)
+    zero, one, *rest = pairwise.few_of(range(2), range(2, 5))
+    assert (zero, one) == (0, 1)
+    assert [(*case.values, case.marks[0].name) for case in rest] == [(n, "slow") for n in (2, 3, 4)]

@@ -357,17 +357,15 @@ def test_half_precision_scores_are_decoded_in_single(ndim):
 # --- score ----------------------------------------------------------------------------------------
 
 
-@covering(
-    ndim=NDIMS,
-    loss=LOSSES,
-    rule=["product", "mean", "min"],
-    sigma=[0.8, 1.0, 2.0, 3.0],  # bins
-)
-def test_an_ideal_label_scores_one_whatever_its_phase(ndim, loss, rule, sigma):
-    codec = codec_of(ndim, 2, Gaussian(2 * sigma), loss, ARGMAX, score=rule, image_size=(80, 96))
-    keypoints = crowd(codec, people=100, margin=10 * sigma)
-    score = codec.decode(codec.activate(perfect(codec, keypoints)))["argmax"].score
-    torch.testing.assert_close(score, torch.ones_like(score), atol=1e-3, rtol=0)
+@covering(ndim=NDIMS, loss=LOSSES, rule=["product", "mean", "min"])
+def test_an_ideal_label_scores_one_whatever_its_phase(ndim, loss, rule):
+    for sigma in (0.8, 1.0, 2.0, 3.0):  # bins
+        codec = codec_of(
+            ndim, 2, Gaussian(2 * sigma), loss, ARGMAX, score=rule, image_size=(80, 96)
+        )
+        keypoints = crowd(codec, people=100, margin=10 * sigma)
+        score = codec.decode(codec.activate(perfect(codec, keypoints)))["argmax"].score
+        torch.testing.assert_close(score, torch.ones_like(score), atol=1e-3, rtol=0)
 
 
 @every_loss
