@@ -13,6 +13,7 @@ import pytest
 import running
 import torch
 from matplotlib.image import imread
+from pairwise import covering
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -138,13 +139,16 @@ def test_what_is_left_of_the_bias_falls_as_the_law_of_dithering_says(bins):
     assert fourier == pytest.approx(math.exp(-2 * (math.pi * bins) ** 2) / math.pi, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [rounded(), Gaussian(6.0), GaussianPatch(6.0, 2.0, "nearest"), OneHot(0.0)],
-    ids=lambda target: type(target).__name__,
+@covering(
+    target={
+        "rounded": rounded(),
+        "gaussian": Gaussian(6.0),
+        "patch": GaussianPatch(6.0, 2.0, "nearest"),
+        "one_hot": OneHot(0.0),
+    },
+    ndim=[1, 2],
+    frame={"center": CENTER, "legacy": LEGACY, "udp": UDP},
 )
-@pytest.mark.parametrize("ndim", [1, 2])
-@pytest.mark.parametrize("frame", [CENTER, LEGACY, UDP])
 def test_a_learnt_map_is_the_mean_of_labels_at_displaced_places(target, ndim, frame):
     points = torch.tensor([[[41.3, 60.2], [50.0, 49.9], [30.1, 77.7]]])
     made = codec(target, ndim=ndim, frame=frame)
