@@ -198,7 +198,7 @@ def test_a_run_that_fails_is_ended_as_failed(folder):
 
 def test_a_run_that_is_gone_on_with_is_still_the_same_one(folder, tmp_path):
     (tmp_path / "callback").mkdir()
-    stop = f"stop:\n  _target_: runs.SignalAt\n  batch: 3\n  number: {int(signal.SIGINT)}\n"
+    stop = f"stop:\n  _target_: running.SignalAt\n  batch: 3\n  number: {int(signal.SIGINT)}\n"
     (tmp_path / "callback" / "stop.yaml").write_text(stop)
     run = folder / "stopped"
     where = ("--config-dir", str(tmp_path), f"hydra.run.dir={run}", "callback=[last,stop]")
