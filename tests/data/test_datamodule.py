@@ -3,11 +3,11 @@ import running
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from running import build_data
 
 from heatmap_research.data.datamodule import DataModule, EachOnce, ShuffledBatches, collate
 from heatmap_research.data.protocols import About, KeypointDataset, about
 from heatmap_research.data.rendering import body
-from heatmap_research.training.build import build_data
 from heatmap_research.types import Sample
 
 sizes = st.integers(1, 60)

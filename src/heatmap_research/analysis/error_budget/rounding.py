@@ -11,7 +11,7 @@ from heatmap_research.analysis.error_budget.frame import Frame
 from heatmap_research.analysis.error_budget.law import PHASES, Curve, biases, looked_up
 from heatmap_research.analysis.error_budget.state import State
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.codec.codec import Target
+from heatmap_research.codec.protocols import Target
 from heatmap_research.codec.targets.rounded import Rounded
 from heatmap_research.types import Schema
 
@@ -84,7 +84,7 @@ def exact_labels(
     target = rounded.codec.target
     if not isinstance(target, Rounded) and not rounded.whole_pixels:
         return None
-    inner: Target = target.target if isinstance(target, Rounded) else target  # type: ignore[assignment]
+    inner: Target = target.target if isinstance(target, Rounded) else target
     exact = replace(rounded, codec=replace(rounded.codec, target=inner), whole_pixels=False)
     with_rounding, without = (biases(r, schema, frame, widths) for r in (rounded, exact))
     both = {name: Biases(bias, without[name]) for name, bias in with_rounding.items()}

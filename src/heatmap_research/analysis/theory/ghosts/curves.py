@@ -10,7 +10,7 @@ from heatmap_research.analysis.theory.ghosts.maps import Map, Mode
 from heatmap_research.analysis.theory.ghosts.noise import Rates
 from heatmap_research.analysis.theory.laws import ghosts as law
 from heatmap_research.analysis.theory.simulation.curve import Curve, Points
-from heatmap_research.codec.codec import Decoder
+from heatmap_research.codec.protocols import Decoder
 
 SHAPE, FIRST, SECOND = (48, 48), (14, 12), (36, 34)  # of a map, and where its two modes are
 TRIALS, OF_MAPS = 5000, 1000  # of vectors, and of maps, which take longer

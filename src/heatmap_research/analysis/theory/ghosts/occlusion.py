@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from heatmap_research.analysis.theory.ghosts.maps import Map, Mode, marginals, mixture
-from heatmap_research.codec.codec import Decoder
+from heatmap_research.codec.protocols import Decoder
 
 SHAPE = (64, 64)
 SIGMA = 2.0  # of each mode

@@ -10,9 +10,10 @@ from heatmap_research.analysis.theory.laws import dithering, quantisation
 from heatmap_research.analysis.theory.posterior import EVERYWHERE
 from heatmap_research.analysis.theory.round_trip import Poses, Representation, Row
 from heatmap_research.analysis.theory.simulation.curve import Curve
-from heatmap_research.codec.codec import Codec, Decoder, Target
+from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.losses.mse import Mse
+from heatmap_research.codec.protocols import Decoder, Target
 
 
 def codec(

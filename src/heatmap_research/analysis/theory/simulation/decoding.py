@@ -8,7 +8,7 @@ import torch
 from heatmap_research.analysis.theory.laws import expectation
 from heatmap_research.analysis.theory.simulation.curve import Curve, Points
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Decoder
+from heatmap_research.codec.protocols import Decoder
 
 STEPS: Mapping[str, Callable[[Points], Points]] = {  # an error's law, by the place within a bin
     "argmax": lambda phase: -phase,
