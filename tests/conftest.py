@@ -5,6 +5,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores
 os.environ["WANDB_MODE"] = "offline"
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads weights
 
+import pairwise
 import pytest
 import running
 import torch
@@ -12,6 +13,10 @@ import torch
 torch.set_num_threads(1)
 
 LONG = ("test_demo", "test_notebooks", "test_report", "test_sweeps", "test_training", "test_tune")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    pairwise.whole_products = "slow" in config.option.markexpr
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

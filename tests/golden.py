@@ -112,21 +112,36 @@ class Case:
 
 
 def published(file: str, *patterns: str) -> Callable[[Callable[[Case], None]], Any]:
-    """A test for each array of a file whose key fits "{group}.name.{field:one|other}"."""
+    """Runs a test on each array of a file whose key fits "{group}.name.{field:one|other}".
+
+    What pytest counts and names are the groups; a failure names the array.
+    """
     fits = [_compiled(pattern) for pattern in patterns]
     CLAIMS.extend((file, fit) for fit in fits)
 
     def decorate(test: Callable[[Case], None]) -> Any:
         @functools.wraps(test)
-        def checked(case: Case) -> None:
-            test(case)
-            assert case.compared, f"{case.key} was not compared"
+        def checked(case: list[Case]) -> None:
+            for each in case:
+                _run(test, each)
 
-        cases = [pytest.param(case, id=case.key) for case in _cases(file, fits)]
-        nothing = [pytest.param(None, marks=NOT_HERE, id="none")]
+        groups: dict[str, list[Case]] = {}
+        for case in _cases(file, fits):
+            groups.setdefault(case.fields.get("group", "whole"), []).append(case)
+        cases = [pytest.param(cases, id=group) for group, cases in groups.items()]
+        nothing = [pytest.param([], marks=NOT_HERE, id="none")]
         return pytest.mark.parametrize("case", cases or nothing)(checked)
 
     return decorate
+
+
+def _run(test: Callable[[Case], None], case: Case) -> None:
+    try:
+        test(case)
+        assert case.compared, "was not compared"
+    except BaseException as error:
+        error.add_note(f"with {case.key} of {case.file}")
+        raise
 
 
 def claims(file: str, key: str) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairwise import few_of
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -156,7 +157,7 @@ def test_the_official_example_gives_the_ten_official_figures(engine):
         assert figures[name] == pytest.approx(value, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", few_of(range(40), range(40, 200)))
 def test_random_files_of_any_joints_score_as_in_pycocotools(seed):
     truth, results, sigmas = fixture(seed)
     wanted = pycocotools(truth, results, sigmas)

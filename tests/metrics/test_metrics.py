@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from pairwise import few_of
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -487,7 +488,7 @@ def test_coco_ap_of_the_official_example_is_official(engine):
     assert found["AP_oracle"] > found["AP"]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", few_of(range(3), range(3, 20)))
 @pytest.mark.parametrize("nms", ["none", "oks", "soft"])
 def test_both_engines_agree_and_so_does_any_order_of_samples(nms, seed):
     prediction, batch = random_people(60, seed)
