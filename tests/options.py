@@ -3,7 +3,6 @@
 import torch
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Loss
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.coordinates import Coordinates
 from heatmap_research.codec.decoders.dark import Dark
@@ -31,6 +30,7 @@ from heatmap_research.codec.losses.ohkm import Ohkm
 from heatmap_research.codec.losses.rle import Rle
 from heatmap_research.codec.losses.smooth_l1 import SmoothL1
 from heatmap_research.codec.losses.wing import Wing
+from heatmap_research.codec.protocols import Loss
 from heatmap_research.codec.targets.blurred import Blurred
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.gaussian_patch import GaussianPatch

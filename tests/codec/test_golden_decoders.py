@@ -12,7 +12,6 @@ from golden import Case, published
 from torch import Tensor
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Decoder
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark_published import DarkPublished
 from heatmap_research.codec.decoders.dark_simcc import DarkSimcc
@@ -23,6 +22,7 @@ from heatmap_research.codec.decoders.smoothed import Smoothed
 from heatmap_research.codec.decoders.soft_argmax import SoftArgmax
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.codec.grid import Grid
+from heatmap_research.codec.protocols import Decoder
 
 pytestmark = pytest.mark.golden
 

@@ -13,13 +13,13 @@ from golden import Case, published
 from torch import Tensor
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Loss
 from heatmap_research.codec.losses.adaptive_wing import AdaptiveWing
 from heatmap_research.codec.losses.js import Js
 from heatmap_research.codec.losses.kl import Kl
 from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.losses.ohkm import Ohkm
 from heatmap_research.codec.losses.rle import Flow, Rle
+from heatmap_research.codec.protocols import Loss
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.normalised import Normalised
 from heatmap_research.codec.targets.one_hot import OneHot

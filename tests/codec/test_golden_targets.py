@@ -12,9 +12,9 @@ from golden import Case, published
 from torch import Tensor
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Target
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.codec.heatmaps import Rounding
+from heatmap_research.codec.protocols import Target
 from heatmap_research.codec.targets.blurred import Blurred
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.gaussian_patch import GaussianPatch

@@ -8,7 +8,6 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.grid import Grid
-from heatmap_research.network.heads._gated_attention import GatedAttention, ScaleNorm
 from heatmap_research.network.heads.conv1x1 import Conv1x1
 from heatmap_research.network.heads.deconv import Deconv
 from heatmap_research.network.heads.lixel import LineShuffle, Lixel
@@ -17,7 +16,7 @@ from heatmap_research.network.heads.marginal import Marginal
 from heatmap_research.network.heads.outer import Outer
 from heatmap_research.network.heads.pixel_shuffle import PixelShuffle
 from heatmap_research.network.heads.regression import Regression
-from heatmap_research.network.heads.rtmcc import Rtmcc
+from heatmap_research.network.heads.rtmcc import GatedAttention, Rtmcc, ScaleNorm
 from heatmap_research.network.heads.rtmcc_2d import Rtmcc2d
 from heatmap_research.network.heads.simcc import Simcc
 from heatmap_research.network.heads.summed import Summed
@@ -575,7 +574,7 @@ def test_components_that_agree_are_one(rank):
 
 def test_the_stripes_of_components_are_mirror_images():
     net = made(LowRank, 1, rank=3, reach=0.5, trunk=SIMCC)
-    charge = net._charge(torch.zeros(1, JOINTS, 3, 48))
+    charge = net._log_share(torch.zeros(1, JOINTS, 3, 48))
     torch.testing.assert_close(charge.flip(0, 1), charge)
     torch.testing.assert_close(charge.exp().sum(0), torch.ones(48))
     assert charge.argmax(0).tolist() == [0] * 16 + [1] * 16 + [2] * 16
