@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes a minute or more is run where it is asked for: pytest -m slow.
+    """Skips what is marked slow unless -m asks for it; pairwise.py leaves its part out before.
 
     Files that train most come first, so that no process is left with one of them at the end.
     """
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """For this process and those it starts."""
+    """Gives this process, and those it starts, caches of their own."""
     os.environ["HEATMAP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

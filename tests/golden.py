@@ -70,7 +70,7 @@ class Case:
         return name.format(**self.fields) in arrays(self.file)
 
     def fellow(self, key: str) -> "Case":
-        """Another array of the file, with its own arguments."""
+        """Returns another array of the file, which has arguments of its own."""
         return Case(self.file, key, {**self.fields, "group": key.partition(".")[0]})
 
     @property
@@ -89,7 +89,7 @@ class Case:
         return value
 
     def check(self, mine: Tensor, where: Tensor | None = None) -> None:
-        """As near as the array's tolerance class asks, where a mask says it can be."""
+        """Asserts that ours is as near as the tolerance class asks, where a mask says it can be."""
         self.compared.append(self.key)
         stored, ours = (array.detach().double() for array in (self.stored, mine))
         assert ours.shape == stored.shape, f"{tuple(ours.shape)}, stored {tuple(stored.shape)}"
@@ -145,7 +145,7 @@ def _run(test: Callable[[Case], None], case: Case) -> None:
 
 
 def claims(file: str, key: str) -> int:
-    """How many tests compare this array."""
+    """Counts the tests that compare this array."""
     return sum(name == file and bool(fit.fullmatch(key)) for name, fit in CLAIMS)
 
 
@@ -157,7 +157,7 @@ def _cases(file: str, fits: list[re.Pattern[str]]) -> Iterator[Case]:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """A field without an expression of its own is a word between dots."""
+    """Turns "{group}.{field:one|other}" into an expression; a bare field is a word."""
     texts = re.split(r"(\{[^}]*\})", pattern)
     return re.compile("".join(_expression(text) for text in texts))
 

@@ -80,7 +80,7 @@ def codec_of(
 
 
 def crowd(codec, people=4, margin=0.0, seed=0):
-    """Keypoints of people of three joints."""
+    """Keypoints of `people` people, each of whom has the three joints of SCHEMA."""
     flat = uniform_keypoints(people * SCHEMA.joints, codec.grid.image_size, margin, seed)
     return flat.view(people, SCHEMA.joints, 2)
 

@@ -55,7 +55,7 @@ def image_of(bins, stride):
 
 
 def error(grid, target, decoder, keypoints, normalised=False):
-    """Decoded minus true, in pixels, x and y."""
+    """The decoded point minus the true one, in pixels: (count, 1, 2), x before y."""
     found = []
     for part in keypoints.split(500):
         labels = zip(grid.split(part), grid.shapes, grid.strides, strict=True)
@@ -66,12 +66,12 @@ def error(grid, target, decoder, keypoints, normalised=False):
 
 
 def gaussian(position, sigma, shape):
-    """As wide along every axis, sigma in bins."""
+    """A Gaussian that is `sigma` bins wide along every axis."""
     return heatmaps.gaussian(position, (sigma,) * len(shape), shape)
 
 
 def bumps(shape, count=24, seed=0, room=0.3):
-    """Noise with a peak that is a good way from the border, as a distribution: (count / 3, 3)."""
+    """Maps that sum to one, of noise and a peak far from the border: (count / 3, 3, *shape)."""
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(count // 3, 3, len(shape), generator=generator) * (1 - 2 * room) + room
     peak = gaussian(share * torch.tensor([float(size) for size in shape]), 1.8, shape)
@@ -79,7 +79,7 @@ def bumps(shape, count=24, seed=0, room=0.3):
 
 
 def from_border(grid, keypoints):
-    """Bins between a keypoint and the nearer end of each axis: x, y."""
+    """How many bins lie between a keypoint and the nearer end of each axis: x before y."""
     ends = torch.tensor([grid.bins[1] / 1.0, grid.bins[0] / 1.0])
     bins = (keypoints + 0.5) / grid.stride
     return torch.minimum(bins, ends - bins)
@@ -207,7 +207,7 @@ def test_the_background_of_a_softmax_pulls_an_expectation_to_the_middle(ndim, lo
 
 
 def window_mean(position, sigma, size, radius):
-    """Mean bin of a Gaussian within a radius of its nearest bin: float64, one bin at a time."""
+    """The mean of a Gaussian cut off `radius` bins from its nearest bin, added up bin by bin."""
     nearest = round(position)
     mass = moment = 0.0
     for bin_ in range(max(0, nearest - radius), min(size - 1, nearest + radius) + 1):
@@ -450,7 +450,7 @@ def as_high(plane):
 
 
 def bins_of(plane):
-    """The map as a function of bins, its outer bins going on beyond it."""
+    """Returns a function of bins that answers with the map, and beyond it with its outer bins."""
     ends = np.array(plane.shape) - 1
     return lambda *bins: plane[tuple(np.clip(bins, 0, ends))]
 
@@ -539,7 +539,7 @@ def test_a_published_quarter_step_keeps_off_the_border_by_its_rule(border, loop)
 
 
 def debiased(plane, beta):
-    """(C mean - n middle) / (C - n), summed one bin at a time."""
+    """Computes (C mean - n middle) / (C - n) by adding up one bin after another."""
     total, moment = 0.0, np.zeros(plane.ndim)
     for index in np.ndindex(plane.shape):
         weight = math.exp(beta * plane[index])
@@ -919,7 +919,7 @@ def test_double_precision_stays_and_agrees_with_single(name):
 
 
 class Exported(torch.nn.Module):
-    """A decoder at its stride, as a graph takes it."""
+    """Wraps a decoder as a module of one argument, which is what can be exported."""
 
     def __init__(self, decoder):
         super().__init__()

@@ -63,7 +63,7 @@ def test_the_shift_that_follows_from_legacy_geometry_leaves_hardly_any_bias(ndim
 
 @pytest.mark.parametrize(("shift", "bias"), [(1, 0.5), (0, -1.5)])
 def test_a_quarter_size_map_is_biased_by_the_published_shifts(shift, bias):
-    """It needs 3/4 of a cell: one cell is half a pixel too far after averaging, none 1.5 short."""
+    """3/4 of a cell would be right: a whole one ends half a pixel too far, none 1.5 short."""
     x, _ = bias_of_x(legacy(shift), ndim=2, stride=4, sigma=8)
     assert x == pytest.approx(bias, abs=0.02)
 

@@ -60,7 +60,7 @@ def random(shape, seed=0, dtype=torch.float64):
 
 
 def label_at(position, target, shape, stride=None):
-    """Labels at positions in bins; a joint each, all to be learnt."""
+    """Draws a label at each position, which is in bins; every joint is to be learnt."""
     stride = stride or (1.0,) * len(shape)
     middle = torch.tensor([size // 2 for size in shape], dtype=position.dtype)
     ideal = target(middle.expand(1, position.shape[1], -1), shape, stride)
@@ -74,7 +74,7 @@ def label_at(position, target, shape, stride=None):
 
 
 def label_of(target, shape, seed=0, dtype=torch.float64, joints=3):
-    """Labels at random positions anywhere in a map, drawn at a stride of one."""
+    """Draws labels at random positions anywhere in a map, of which a bin is a pixel."""
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(2, joints, len(shape), generator=generator, dtype=dtype)
     return label_at(share * torch.tensor(shape, dtype=dtype) - 0.5, target, shape)
@@ -86,7 +86,7 @@ def labels_of_every_kind(dtype=torch.float64):
 
 
 def labels_at(pixels, target, image_size, stride, ndim):
-    """One label a map, of points in (y, x) pixels, on bins whose outer edges are the image's."""
+    """Draws a label a map at points in (y, x) pixels; the outer bins end where the image does."""
     bins = (pixels + 0.5) / stride - 0.5
     shape = tuple(round(size / stride) for size in image_size)
     if ndim == 2:
@@ -96,12 +96,12 @@ def labels_at(pixels, target, image_size, stride, ndim):
 
 
 def inside(image_size, count=20, margin=25.0):
-    """Points in (y, x) pixels, far enough from the border."""
+    """Returns points in (y, x) pixels that are `margin` pixels or more from the border."""
     return uniform_keypoints(count, image_size, margin).flip(-1).double()
 
 
 def tents(label):
-    """Scores of the map that shares a position between the bins about it: its mean is there."""
+    """Scores of a map that is shared among the bins about a position: its mean is there."""
     result = label.position.new_ones(())
     for axis, size in enumerate(label.heatmap.shape[2:]):
         bins = torch.arange(size, dtype=label.position.dtype)
@@ -214,7 +214,7 @@ def test_a_loss_depends_on_the_order_of_bins_only_through_the_label(loss):
 
 
 def excess_of_an_error(loss, stride, ndim, image_size, narrow=8.0, wide=9.0, shift=(3.0, -5.0)):
-    """Of maps one pixel too wide and some pixels off, above the least there is."""
+    """What maps cost above the least, if they are a pixel too wide and some pixels off."""
     pixels = inside(image_size, count=5, margin=60.0)
     moved = pixels + torch.tensor(shift, dtype=torch.float64)
     labels = labels_at(pixels, Gaussian(narrow), image_size, stride, ndim)
@@ -302,7 +302,7 @@ def test_the_squared_error_of_a_hand_made_map():
 
 
 class Given:
-    """A loss that is what the scores say."""
+    """A loss whose value for each joint is its score."""
 
     activation = "sigmoid"
 
@@ -418,7 +418,7 @@ def test_the_least_cross_entropy_is_the_entropy_of_the_label(shape):
 
 
 def in_double(scores, label, batch, joint):
-    """Two distributions, from definitions."""
+    """Returns the softmax of the scores and the normalised label of one joint, in NumPy."""
     given = np.exp(scores[batch, joint].double().numpy())
     wanted = label.heatmap[batch, joint].double().numpy()
     return given / given.sum(), wanted / wanted.sum()
@@ -551,7 +551,7 @@ def test_the_distance_moved_does_not_saturate():
 
 
 def hand_made():
-    """Mass of 1/4 on three of 3 x 4 bins and 1/4 on another: mean at (1.25, 1.5)."""
+    """A map of 3 x 4 bins with 1/4 in each of four of them, so that its mean is (1.25, 1.5)."""
     share = torch.zeros(1, 1, 3, 4, dtype=torch.float64)
     for place in ((0, 0), (1, 1), (2, 2), (2, 3)):
         share[0, 0][place] = 0.25
@@ -619,13 +619,13 @@ def test_the_least_a_mean_can_cost_counts_the_half_bin_no_mean_reaches(loss):
 
 
 def points(seed=0, dtype=torch.float64):
-    """Predicted and wanted points, and widths, in pixels."""
+    """Returns predicted points, true points, and predicted widths, all in pixels."""
     predicted, wanted, spread = (20 * random((2, 3, 2), seed + n, dtype) for n in range(3))
     return predicted, wanted, spread.abs() + 0.5
 
 
 def coordinate_loss(name):
-    """In double precision where it has weights, which are then not near 0."""
+    """Returns a loss by name; one with weights in double precision, with weights far from 0."""
     if name != "rle":
         return COORDINATE_LOSSES[name]
     return rle(flow=shaken(Flow()))
@@ -638,7 +638,7 @@ def rle(density="laplace", residual=True, published=False, least=1e-2, flow=None
 
 
 def shaken(flow, size=0.2, seed=0):
-    """A flow with some shape: bounded weights drawn anew."""
+    """Draws the weights of a flow anew, so that it has some shape."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weights in flow.parameters():
@@ -647,7 +647,7 @@ def shaken(flow, size=0.2, seed=0):
 
 
 def still(flow):
-    """A flow that moves nothing: a standard normal."""
+    """Sets the weights of a flow to zero: it moves nothing and is a standard normal."""
     with torch.no_grad():
         for weights in flow.parameters():
             weights.zero_()
@@ -721,7 +721,7 @@ def test_a_coordinate_loss_does_not_jump_where_it_turns_straight(loss):
 @every_coordinate_loss
 @pytest.mark.parametrize("size", [1e4, -1e4])
 def test_huge_coordinates_have_a_finite_cost_and_gradient(size, name):
-    """Scores of 1e4 crops from the middle, with no width at all or a huge one."""
+    """The scores lie 1e4 crops from the middle; the width is none at all, or huge."""
     loss = coordinate_loss(name).float() if name == "rle" else COORDINATE_LOSSES[name]
     signs = random((2, 3, 2), dtype=torch.float32).sign()
     for width in (0.0, 1e-8, 1.0, 256.0):

@@ -44,12 +44,12 @@ def encoded(target, grid, keypoints):
 
 
 def at(*places, dtype=torch.float64):
-    """One joint at each of these places: (1, K, axis)."""
+    """Positions of one person with a joint at each of these places: (1, K, axis)."""
     return torch.tensor(places, dtype=dtype)[None]
 
 
 def anywhere(shape, count=50, seed=0, dtype=torch.float64):
-    """Positions inside a map: (count, 1, axis)."""
+    """Returns random positions inside a map: (count, 1, axis)."""
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(count, 1, len(shape), generator=generator, dtype=dtype)
     return share * torch.tensor(shape, dtype=dtype) - 0.5

@@ -476,7 +476,7 @@ def test_rtmcc_lets_joints_see_each_other():
 
 
 class Given(torch.nn.Module):
-    """A 1-D head that answers with the maps it was given."""
+    """A head of vectors that answers with those it was given."""
 
     ndim = 1
 
@@ -511,7 +511,7 @@ def low_rank_of(rows, columns, rank):
 
 
 def ghosts(scores):
-    """The mass at one person's x and the other's y."""
+    """Returns the mass that lies at one person's x and the other's y."""
     mass = scores[0, 0].flatten().softmax(-1).view_as(scores[0, 0])
     return float((mass[:16, 12:].sum() + mass[16:, :12].sum()).detach())
 
@@ -581,7 +581,7 @@ def test_the_stripes_of_components_are_mirror_images():
 
 
 def ghosts_after_training(rank, reach, steps=200):
-    """On features that mark two people apart, with labels that do not say which is meant."""
+    """Trains on features that tell two people apart and labels that do not: mass of ghosts."""
     torch.manual_seed(0)
     grid = Grid((64, 48), 4, 2)
     trunk = partial(Marginal, init_std=1e-3)
@@ -641,7 +641,7 @@ def test_outer_is_a_product_of_rows_and_columns():
 
 
 def fit_of_a_bump(start, steps=200):
-    """Share of a Gaussian's variance that a product of two lines of lixels explains."""
+    """Trains on one Gaussian; returns the share of its variance that the head explains."""
     torch.manual_seed(0)
     trunk = partial(Lixel, channels=16, init_std=1e-3)
     net = Outer(FINE, Grid(SIZE, 1, 2), joints=1, start=start, trunk=trunk)
