@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from scipy.optimize import brentq
+
 from heatmap_research.analysis.comparison.statistics import student
 from heatmap_research.analysis.comparison.statistics.interval import Interval
 from heatmap_research.analysis.comparison.verdict.settings import Setting
-
-EXACT = 1e-3  # of a chance, as its logarithm
 
 
 def number(value: float, interval: Interval) -> str:
@@ -70,11 +70,7 @@ def _reach(interval: Interval, chance: float) -> float:
     def excess(reach: float) -> float:
         return math.log(interval.p_equivalence(abs(interval.estimate) + reach) / chance)
 
-    over = excess(near)
-    if over < EXACT:
-        return near
-    far = 1.3 * near
-    while abs(less := excess(far)) > EXACT and less != over:  # tails are all but powers
-        step = less * math.log(far / near) / (less - over)
-        near, far, over = far, far * math.exp(-step), less
-    return far
+    far = near
+    while excess(far) > 0:
+        far *= 1.3
+    return far if far == near else brentq(excess, near, far)
