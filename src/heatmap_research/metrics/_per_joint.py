@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torchmetrics import Metric
 
+from heatmap_research.metrics.pixel_error import length
 from heatmap_research.types import IncompatibleError, PerJoint, Prediction, Sample, Tensor
 
 SIZES = ("pixel", "box", "head", "pair")
@@ -48,7 +49,7 @@ class PerJointMean(Metric):
         if self.size != "pixel":
             away = away @ batch.to_source[..., :2].double().mT
         counted = (batch.visible > 0) & (size > 0)[:, None]
-        error = torch.linalg.vector_norm(away, dim=-1) / size[:, None]
+        error = length(away) / size[:, None]
         self.total += torch.where(counted, self.of_errors(error), 0).sum(1)
         self.count += counted.sum(0)
 
@@ -72,7 +73,7 @@ class PerJointMean(Metric):
         between = (batch.keypoints[:, second] - batch.keypoints[:, first]).double()
         between = batch.to_source[..., :2].double() @ between[..., None]  # (B, 2, 1)
         known = (batch.visible[:, first] > 0) & (batch.visible[:, second] > 0)
-        return torch.linalg.vector_norm(between[..., 0], dim=-1) * known
+        return length(between[..., 0]) * known
 
 
 def _pair(names: Sequence[str], pair: Sequence[str] | None) -> tuple[int, int]:

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torchmetrics import Metric
 
-from heatmap_research.metrics import _similarity
+from heatmap_research.metrics import mean_oks
+from heatmap_research.metrics.pixel_error import length
 from heatmap_research.types import Prediction, Sample, Tensor
 
 PER_JOINT = ("bias_x_px", "bias_y_px", "mean_abs_x_px", "mean_abs_y_px", "error_px")
@@ -46,7 +47,7 @@ class Breakdown(Metric):
 
     def update(self, prediction: Prediction, batch: Sample) -> None:
         away = prediction.keypoints.double() - batch.keypoints
-        error = torch.linalg.vector_norm(away, dim=-1)
+        error = length(away)
         labelled = batch.visible > 0
         values = torch.stack([*away.unbind(-1), *away.abs().unbind(-1), error])
         self.joints += _among(torch.cat([values, torch.ones_like(error)[None]]), labelled).sum(1)
@@ -56,7 +57,7 @@ class Breakdown(Metric):
         self.joint_parts += _among(pair[:, None], parts).sum((-2, -1))
 
         people = self._person_masks(batch)
-        similarity, counted = _similarity.oks(prediction, batch, self.tolerances)
+        similarity, counted = mean_oks.of_people(prediction, batch, self.tolerances)
         of_points = _among(pair[:, None], people[..., None] & labelled).sum((-2, -1))
         pair = torch.stack([similarity, torch.ones_like(similarity)])
         of_people = _among(pair[:, None], people & counted).sum(-1)

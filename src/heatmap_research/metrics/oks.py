@@ -1,6 +1,9 @@
 """Object keypoint similarity: how alike two poses are for the size of the person, from 0 to 1."""
 
+from typing import TypeVar
+
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 Poses = Float[np.ndarray, "pose joint 2"]  # x, y in source pixels
@@ -10,8 +13,15 @@ Boxes = Float[np.ndarray, "pose 4"]  # x, y of the corner, width, height
 Sigmas = Float[np.ndarray, " joint"]
 Square = Float[np.ndarray, "pose pose"]
 Order = Int[np.ndarray, " kept"]
+Numbers = TypeVar("Numbers", np.ndarray, torch.Tensor)
 
-LEAST = np.spacing(1)  # added to areas, so that none is 0
+EPSILON = 2.0**-52  # square pixels, added to areas so that none is 0
+
+
+def exponents(away: Numbers, areas: Numbers, sigmas: Numbers) -> Numbers:
+    """A joint's similarity is exp(-this). `away` ends in x, y; all in source pixels."""
+    squared = away[..., 0] ** 2 + away[..., 1] ** 2
+    return squared / (2 * sigmas) ** 2 / (areas + EPSILON) / 2
 
 
 def to_truth(
@@ -25,12 +35,12 @@ def to_truth(
     away = poses - truths[..., :2]
     bare = ~labelled.any(-1)
     away[bare], labelled[bare] = _outside(poses[bare], boxes[bare]), True
-    exponents = _squared(away) / (2 * sigmas) ** 2 / (areas + LEAST)[:, None] / 2
+    falls = exponents(away, areas[:, None], sigmas)
     counts = labelled.sum(-1)
     similarity = np.empty(len(poses))
     for count in np.unique(counts):  # a row of so many and no zeros: rounded as pycocotools does
         rows = counts == count
-        terms = np.exp(-exponents[rows][labelled[rows]]).reshape(-1, count)
+        terms = np.exp(-falls[rows][labelled[rows]]).reshape(-1, count)
         similarity[rows] = terms.sum(-1) / count
     return similarity
 
@@ -56,8 +66,8 @@ def between(
 ) -> Square:
     """Of every pose with every other, for the mean of their areas; 0 where no joint is counted."""
     away = poses[:, None] - poses
-    mean = (areas[:, None] + areas) / 2 + LEAST
-    terms = np.exp(-_squared(away) / (2 * sigmas) ** 2 / mean[..., None] / 2)
+    mean = (areas[:, None] + areas) / 2
+    terms = np.exp(-exponents(away, mean[..., None], sigmas))
     counted = np.broadcast_to(np.True_ if counted is None else counted, terms.shape)
     return np.where(counted, terms, 0).sum(-1) / np.maximum(counted.sum(-1), 1)
 
@@ -94,10 +104,6 @@ def soft_nms(
 def best_first(scores: PerPose) -> Int[np.ndarray, " pose"]:
     """Equal scores stay in the order they came in."""
     return np.argsort(-scores, kind="stable")
-
-
-def _squared(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
-    return away[..., 0] ** 2 + away[..., 1] ** 2
 
 
 def _outside(poses: Poses, boxes: Boxes) -> Poses:

@@ -7,11 +7,12 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from heatmap_research.analysis.comparison.verdict import ap, measures, tables
+from heatmap_research.analysis.comparison.verdict import ap, tables
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.drawing.example import Example
+from heatmap_research.metrics import measures
 from heatmap_research.runs.find import Run
 from heatmap_research.runs.table import MeanOfRuns
 

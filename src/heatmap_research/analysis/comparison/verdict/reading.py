@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from heatmap_research.analysis.comparison.verdict import ap, measures, tables, truth
+from heatmap_research.analysis.comparison.verdict import ap, tables, truth
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.comparison.verdict.tables import Table
+from heatmap_research.analysis.comparison.verdict.tables import PerImage
 from heatmap_research.analysis.comparison.verdict.truth import Truth
+from heatmap_research.metrics import measures
 from heatmap_research.runs.find import Run
 
 
@@ -23,7 +24,7 @@ class Drawn(NamedTuple):
 
 
 class Read(NamedTuple):
-    table: Table
+    table: PerImage
     truth: Truth
 
 
@@ -55,7 +56,7 @@ class Reading:
             self._chosen[id(group)] = self._choose(list(group.runs.values()))
         return self._chosen[id(group)]
 
-    def table(self, run: Run, decoder: str) -> Table:
+    def table(self, run: Run, decoder: str) -> PerImage:
         return self._rows(run, decoder).table
 
     def truth(self, run: Run, decoder: str) -> Truth:
