@@ -12,10 +12,10 @@ AVERAGES = ("points", "joints")
 
 
 class PerJointMean(Metric):
-    """Means of what labelled joints' errors come to; not a number where there is none.
+    """Means over labelled joints of a function of the error; not a number where there is none.
 
-    An error is a distance in the source image over a size there: the longer side of the person's
-    box, the head, or the distance between two of the true joints. Or it is in crop pixels.
+    The error is a distance in the source image divided by a size there: the longer side of the
+    person's box, the head, or the distance between two of the true joints. Or it is in crop pixels.
     """
 
     full_state_update = False
@@ -62,7 +62,7 @@ class PerJointMean(Metric):
         return self.total[:, self.kept].sum(-1) / self.count[self.kept].sum()
 
     def _size(self, batch: Sample) -> Float[Tensor, " batch"]:
-        """In source pixels; 0 or not a number where it is not known."""
+        """Sizes in source pixels; 0 or not a number where it is not known."""
         if self.size == "pixel":
             return torch.ones_like(batch.scale).double()
         if self.size == "box":

@@ -12,9 +12,9 @@ PER_JOINT = ("bias_x_px", "bias_y_px", "mean_abs_x_px", "mean_abs_y_px", "error_
 
 
 class Breakdown(Metric):
-    """Errors in crop pixels by joint and axis, and errors and OKS of parts of the data.
+    """Errors in crop pixels by joint and axis, and errors and OKS in parts of the data.
 
-    A bias is prediction minus truth. Not a number where a part is empty.
+    A bias is prediction minus truth. A figure is not a number where its part is empty.
     """
 
     full_state_update = False
@@ -64,19 +64,19 @@ class Breakdown(Metric):
         self.person_parts += torch.cat([of_points, of_people])
 
     def compute(self) -> dict[str, Tensor]:
-        found = {}
+        figures = {}
         *sums, count = self.joints
         for name, total in zip(PER_JOINT, sums, strict=True):
-            found[name] = total.sum() / count.sum()
+            figures[name] = total.sum() / count.sum()
             for joint, mean in zip(self.names, total / count, strict=True):
-                found[f"{name}.{joint}"] = mean
+                figures[f"{name}.{joint}"] = mean
         for part, (error, points) in zip(self.of_joints, self.joint_parts.T, strict=True):
-            found[f"error_px.{part}"] = error / points
+            figures[f"error_px.{part}"] = error / points
         for part, sums in zip(self.of_people, self.person_parts.T, strict=True):
             error, points, similarity, people = sums
-            found[f"error_px.{part}"] = error / points
-            found[f"oks.{part}"] = similarity / people
-        return found
+            figures[f"error_px.{part}"] = error / points
+            figures[f"oks.{part}"] = similarity / people
+        return figures
 
     def _joint_masks(self, batch: Sample) -> Bool[Tensor, "part batch joint"]:
         height, width = batch.image.shape[-2:]

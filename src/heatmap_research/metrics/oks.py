@@ -1,4 +1,4 @@
-"""Object keypoint similarity: how alike two poses are for the size of the person, from 0 to 1."""
+"""Object keypoint similarity (OKS): how alike two poses are, from 0 to 1, for a person's size."""
 
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ def exponents(away: Numbers, areas: Numbers, sigmas: Numbers) -> Numbers:
 def to_truth(
     poses: Poses, truths: Truths, areas: PerPose, boxes: Boxes, sigmas: Sigmas
 ) -> Float[np.ndarray, " pose"]:
-    """Of each pose with the truth beside it, as pycocotools has it, to the last bit.
+    """The OKS of each pose with the truth beside it, to the last bit as pycocotools has it.
 
     Where no joint is labelled all count, by how far they are outside three times the box.
     """
@@ -52,7 +52,7 @@ def matrix(
     boxes: Float[np.ndarray, "person 4"],
     sigmas: Sigmas,
 ) -> Float[np.ndarray, "found person"]:
-    """Of every pose with every truth."""
+    """The OKS of every pose with every truth."""
     found, person = (axis.ravel() for axis in np.indices((len(poses), len(truths))))
     pairs = (poses[found], truths[person], areas[person], boxes[person])
     return to_truth(*pairs, sigmas).reshape(len(poses), len(truths))
@@ -64,7 +64,7 @@ def between(
     sigmas: Sigmas,
     counted: Bool[np.ndarray, "#pose #pose joint"] | None = None,  # None: every joint
 ) -> Square:
-    """Of every pose with every other, for the mean of their areas; 0 where no joint is counted."""
+    """The OKS of every two poses for the mean of their areas; 0 where no joint is counted."""
     away = poses[:, None] - poses
     mean = (areas[:, None] + areas) / 2
     terms = np.exp(-exponents(away, mean[..., None], sigmas))
@@ -73,7 +73,7 @@ def between(
 
 
 def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
-    """The poses to keep, best first: none more like a better one than the threshold."""
+    """The poses to keep, best first; none is more like a better one than the threshold."""
     kept: list[int] = []
     left = best_first(scores)
     while left.size:
@@ -86,7 +86,7 @@ def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
 def soft_nms(
     alike: Square, scores: PerPose, threshold: float, most: int
 ) -> tuple[Order, Float[np.ndarray, " kept"]]:
-    """The poses in the order they are taken, and their scores, lower the more like one taken."""
+    """The poses in the order they are taken, and scores, lowered by likeness to those taken."""
     kept: list[int] = []
     lowered: list[float] = []
     left = best_first(scores)

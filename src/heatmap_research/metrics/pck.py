@@ -15,7 +15,7 @@ FIGURES = ("PCK@0.5px (or any other number of crop pixels)",)
 
 
 class Pck(PerJointMean):
-    """The share of joints that are found: whose error is at most a threshold."""
+    """The share of joints whose error is at most a threshold."""
 
     higher_is_better = True
 
