@@ -38,13 +38,13 @@ def summed(run: Run, columns: Columns, measure: Measure) -> PerImage:
 
 
 def total(table: PerImage) -> tuple[float, float]:
-    """Over all images: what was measured, and how much there was to measure."""
+    """Sums over all images: of what was measured, and of its weights."""
     whole, count = np.array(list(table.values())).sum(0)
     return float(whole), float(count)
 
 
 def refuse_empty(metric: str, stage: str, of_runs: Sequence[tuple[Run, PerImage]]) -> None:
-    names = [run.name for run, found in of_runs if total(found)[1] == 0]
+    names = [run.name for run, per_image in of_runs if total(per_image)[1] == 0]
     if names:
         raise ValueError(
             f"metric={metric}: on {stage} there is no joint that counts in it ({', '.join(names)})."
@@ -58,16 +58,16 @@ def tolerances(run: Run) -> Sequence[float]:
 def cells(
     of_runs: Sequence[tuple[Run, PerImage]],
 ) -> tuple[Float[np.ndarray, "seed image"], int]:
-    """Rows in the order given, images in that of their numbers; and how many images count."""
+    """A row for each run, with images in the order of their numbers; and how many images count."""
     first, known = of_runs[0]
-    for run, found in of_runs:
-        if found.keys() != known.keys():
+    for run, per_image in of_runs:
+        if per_image.keys() != known.keys():
             why = other_differences.of_data(first, run)
             raise ValueError(
                 f"{first.name} and {run.name} were evaluated on different images ({len(known)} and "
-                f"{len(found)}): compare runs of the same ones{why and f' ({why})'}."
+                f"{len(per_image)}): compare runs of the same ones{why and f' ({why})'}."
             )
-    parts = np.array([[found[image] for image in sorted(known)] for _, found in of_runs])
+    parts = np.array([[each[image] for image in sorted(known)] for _, each in of_runs])
     totals, counts = parts[..., 0], parts[..., 1]
     if wrong := [
         run.name for (run, _), ok in zip(of_runs, np.isfinite(totals).all(1), strict=True) if not ok
