@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 from heatmap_research.analysis.theory.laws import quantisation
+from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run, find
 
 
@@ -22,8 +23,9 @@ class Arm:
 
     @property
     def chosen(self) -> str:
-        """The best decoder on val."""
-        return min(self.decoders, key=lambda decoder: self.mean("val", decoder))
+        """The decoder that is best on val."""
+        figures = {decoder: self.mean("val", decoder) for decoder in self.decoders}
+        return best(figures) or self.decoders[0]
 
     def errors(self, stage: str, decoder: str) -> list[float]:
         return [run.record["metrics"][stage][decoder]["pixel_error"] for run in self.runs]

@@ -12,6 +12,7 @@ from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.comparison.verdict.tables import PerImage
 from heatmap_research.analysis.comparison.verdict.truth import TrueJoints
 from heatmap_research.metrics import measures
+from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run
 
 
@@ -101,9 +102,8 @@ class Reading:
             return self.given
         if len(shared) < 2:
             return shared[0]
-        sign = -1 if self.higher_is_better else 1
-        losses = {name: sign * self._on_val(runs, name) for name in shared}
-        return min(losses, key=lambda name: losses[name] if np.isfinite(losses[name]) else np.inf)
+        figures = {name: self._on_val(runs, name) for name in shared}
+        return best(figures, "max" if self.higher_is_better else "min") or shared[0]
 
     def _on_val(self, runs: Sequence[Run], decoder: str) -> float:
         told = [run.metric("val", decoder, self.metric) for run in runs]
