@@ -1,4 +1,7 @@
-"""What sections are made of, and its template; and figures as they are read in a table."""
+"""The parts of a section, each with its template, and numbers as cells of a table.
+
+What is `measured` (times, places, memory) differs where the same page is made again, and is marked.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +14,6 @@ from heatmap_research.runs.table import MeanOfRuns
 
 @runtime_checkable
 class Part(Protocol):
-    """`measured`: times, places and memory, which differ where the same page is made again."""
-
     @property
     def template(self) -> str: ...
 
@@ -53,7 +54,7 @@ class Table:
 
     @property
     def is_number(self) -> list[bool]:
-        """Which columns have numbers."""
+        """Whether each column has any number, and is aligned to the right."""
         places = range(len(self.columns))
         return [any(row[place].value is not None for row in self.rows) for place in places]
 
@@ -105,7 +106,7 @@ def millions(value: float | None) -> Cell:
 
 
 def byte_count(value: float | None) -> Cell:
-    """In units of 1000."""
+    """Kilobytes are 1000 bytes."""
     if value is None:
         return UNKNOWN
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

@@ -1,1 +1,1 @@
-"""The page's sections, a file each; errors and provenance are two."""
+"""The page's sections, one in each file; errors and provenance have two."""

@@ -22,6 +22,11 @@ from heatmap_research.analysis.page.study import Study, first
 
 PUBLISHED = {2: 2.0, 1: 6.0}  # bins: maps (Xiao et al., 2018), pairs of vectors (Li et al., 2022)
 Ways = dict[str, dict[str, Group]]  # way -> arm -> group
+CAPTION = (
+    "Arms with labels equally wide in pixels, with each arm's width that is best on val, and with "
+    "published widths (2 bins for maps, 6 bins for pairs of vectors) where they were run. Bars: "
+    "one standard deviation of seeds either way, no interval."
+)
 
 
 def section(study: Study) -> Section:
@@ -85,16 +90,8 @@ def _plot(study: Study, ways: Ways, kept: str) -> Plot:
     axes.set_xlim(-0.5, len(ways) - 0.5)
     axes.set_ylabel(study.figure)
     axes.set_xlabel("sigma of the labels")
-    caption = (
-        "Arms with labels equally wide in pixels, with each arm's width that is best on val, and "
-        "with published widths (2 bins for maps, 6 bins for pairs of vectors) where they were "
-        f"run. Bars: one standard deviation of seeds either way, no interval.{kept}"
-    )
-    return Plot(
-        caption,
-        [drawings.svg(figure, "Test by arm at three choices of sigma")],
-        drawings.legend(study.arms),
-    )
+    picture = drawings.svg(figure, "Test by arm at three choices of sigma")
+    return Plot(f"{CAPTION}{kept}", [picture], drawings.legend(study.arms))
 
 
 def _table(study: Study, ways: Ways) -> Table:
