@@ -8,8 +8,10 @@ import running
 from matplotlib.image import imread
 from pictures import annotate
 
+from heatmap_research.config.job import prepare
 from heatmap_research.drawing import example
-from heatmap_research.jobs import show
+from heatmap_research.jobs import sample
+from heatmap_research.training.build import wire
 
 ARMS = {  # a head of each kind of answer, and what it needs beside it
     "conv1x1": (),
@@ -50,7 +52,7 @@ def test_a_run_is_drawn_beside_its_label(arm, tmp_path):
         (("index=32",), "index=32: val has images 0 to 31."),
         (("index=-1",), "index=-1: val has images 0 to 31."),
         (("stage=all",), "stage=all: choose train, val or test."),
-        (("run=nowhere",), "run=nowhere: there is no"),
+        (("run=nowhere",), "run=nowhere: this is not the folder of a run."),
         (("stride=3",), "stride=3 does not divide"),
         (("output=a.txt",), "output=a.txt: give a file that ends in .png"),
         (("output=",), "give a file that ends in .png"),
@@ -113,12 +115,18 @@ def arrays(folder: Path) -> Path:
     return folder
 
 
+def label(cfg, index):
+    job = prepare(cfg, {})
+    batch = sample.batch_of_one(job, "val", index)
+    return *sample.label(wire(job), batch), batch
+
+
 @pytest.mark.parametrize("geometry", ["center", "legacy", "udp"])
 @pytest.mark.parametrize("arm", ["mse_2d", "simcc"])
 def test_a_label_is_drawn_where_its_joints_are(geometry, arm):
     """The highest bin of a drawn map, placed by the drawing's own lines, is at the truth."""
     cfg = config(f"geometry={geometry}", f"arm={arm}", "decoder=[dark]")
-    drawn, errors = show.label(cfg, show.sample(cfg, "val", 0))
+    drawn, errors, _ = label(cfg, 0)
     assert errors["dark"] < 0.5  # a joint in an outer bin has no neighbour to step by
     (top, down), (left, across) = drawn.lines
     for joint, (x, y) in enumerate(drawn.truth):
@@ -132,8 +140,7 @@ def test_a_label_is_drawn_where_its_joints_are(geometry, arm):
 
 def test_a_joint_that_is_not_learnt_is_not_drawn():
     cfg = config("decoder=[dark]", "labels.covered=ignore", "data.occlusion=0.5")
-    batch = show.sample(cfg, "val", 1)
-    drawn, _ = show.label(cfg, batch)
+    drawn, _, batch = label(cfg, 1)
     covered = batch.visible[0].numpy() == 1
     assert covered.any()
     assert np.isnan(drawn.decoded[covered]).all()
@@ -146,8 +153,7 @@ def test_a_joint_that_is_not_learnt_is_not_drawn():
 )
 def test_a_blank_label_has_no_place(blank):
     cfg = config("decoder=[dark]", "data.occlusion=0.5", *blank)
-    batch = show.sample(cfg, "val", 1)
-    drawn, errors = show.label(cfg, batch)
+    drawn, errors, batch = label(cfg, 1)
     covered = batch.visible[0].numpy() == 1
     assert covered.any()
     assert np.isnan(drawn.decoded[covered]).all()
@@ -156,8 +162,7 @@ def test_a_blank_label_has_no_place(blank):
 
 def test_a_sheet_has_a_cell_for_every_joint():
     cfg = config("joints=[head,left_wrist,left_knee]", "decoder=[dark]")
-    batch = show.sample(cfg, "val", 0)
-    drawn, _ = show.label(cfg, batch)
+    drawn, *_ = label(cfg, 0)
     figure = example.sheet(drawn, drawn, ["head", "left_wrist", "left_knee"], "title")
     titles = [axes.get_title() for axes in figure.get_axes()]
     assert [t for t in titles if t] == [
