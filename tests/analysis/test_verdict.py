@@ -15,17 +15,27 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from heatmap_research import metrics
 from heatmap_research.analysis.comparison.verdict.judge import judge
-from heatmap_research.metrics import average_precision
+from heatmap_research.metrics import average_precision, measures
 from heatmap_research.metrics.average_precision import Found, People
 from heatmap_research.metrics.mean_oks import MeanOks
+from heatmap_research.metrics.pck import Pck
 from heatmap_research.metrics.pixel_error import PixelError
 from heatmap_research.runs import find as found_runs
 from heatmap_research.runs.store import PREDICTIONS, RunStore
 from heatmap_research.types import Prediction, Sample
 
 JOINTS, IMAGES = 5, 60
+NAMES = [f"joint_{n}" for n in range(JOINTS)]
 TOLERANCES = [0.05, 0.06, 0.08, 0.1, 0.07]
+COMPARED = {  # a figure that runs can be compared by is one line
+    "pixel_error": lambda: PixelError("labelled"),
+    "pixel_error_covered": lambda: PixelError("covered"),
+    "pixel_error_visible": lambda: PixelError("visible"),
+    "mean_oks": lambda: MeanOks(TOLERANCES),
+    "PCK@1.2px": lambda: Pck("PCK", [1.2], NAMES, "pixel", None, [], "points"),
+}
 SPREADS = {"argmax": 1.5, "dark": 1.0}  # pixels of an arm that adds none
 
 
@@ -106,14 +116,6 @@ def sweep(folder: Path, added: dict[str, float], seeds=(0, 1, 2), sigmas=(2,), *
     return found_runs.find(folder)
 
 
-def mean_error(run, decoder: str, stage: str = "test") -> float:
-    """By the metric itself."""
-    prediction, batch = as_batch(run, decoder, stage)
-    metric = PixelError("labelled")
-    metric.update(prediction, batch)
-    return float(metric.compute())
-
-
 def as_batch(run, decoder: str, stage: str) -> tuple[Prediction, Sample]:
     table = run.predictions(stage, decoder)
 
@@ -135,24 +137,56 @@ def two(tmp_path_factory):
     return sweep(tmp_path_factory.mktemp("two"), {"simcc": 0.4, "ce_2d": 0.0})
 
 
-def test_the_difference_is_that_of_the_recorded_metric(two):
-    (verdict,) = judge(two)
-    errors = {(run.arm, run.seed): mean_error(run, "dark") for run in two}
-    expected = np.mean([errors["ce_2d", seed] - errors["simcc", seed] for seed in range(3)])
+@pytest.fixture(scope="module")
+def covered(tmp_path_factory):
+    """Half of the joints are covered."""
+    return sweep(tmp_path_factory.mktemp("covered"), {"simcc": 0.4, "ce_2d": 0.0}, covered=0.5)
+
+
+def measured(figure: str, run, decoder: str = "dark", stage: str = "test") -> float:
+    """By the metric itself."""
+    metric = COMPARED[figure]()
+    metric.update(*as_batch(run, decoder, stage))
+    found = metric.compute()
+    return float(found[figure] if isinstance(found, dict) else found)
+
+
+@pytest.mark.parametrize("figure", COMPARED)
+def test_the_difference_is_that_of_the_metric_itself(figure, covered):
+    (verdict,) = judge(covered, metric=figure, decoder="dark")
+    figures = {(run.arm, run.seed): measured(figure, run) for run in covered}
+    expected = np.mean([figures["ce_2d", seed] - figures["simcc", seed] for seed in range(3)])
     assert (verdict.arm, verdict.other) == ("ce_2d", "simcc")
     assert verdict.interval.estimate == pytest.approx(expected, abs=1e-6)
-    assert (verdict.seeds, verdict.images) == ((0, 1, 2), IMAGES)
+    assert verdict.seeds == (0, 1, 2)
+    assert verdict.better
 
 
-def test_oks_is_the_mean_oks_of_the_evaluation(two):
-    (verdict,) = judge(two, metric="mean_oks")
-    means = {}
-    for run in two:
-        metric = MeanOks(TOLERANCES)
-        metric.update(*as_batch(run, "dark", "test"))
-        means[run.arm, run.seed] = float(metric.compute())
-    expected = np.mean([means["ce_2d", seed] - means["simcc", seed] for seed in range(3)])
-    assert verdict.interval.estimate == pytest.approx(expected, abs=1e-6)
+def test_every_metric_that_says_it_can_be_compared_is_compared_here():
+    names = {name for module in measures._modules() for name in module.FIGURES}
+    assert {name.partition("@")[0] for name in names} == {f.partition("@")[0] for f in COMPARED}
+
+
+NEW_METRIC = """
+from heatmap_research.metrics.measures import CROP, Measure, away
+
+FIGURES = ("bias",)
+
+
+def measure(figure):
+    return Measure("px", False, CROP, rows) if figure == "bias" else None
+
+
+def rows(columns, sigmas):
+    return away(columns)[:, 0], (columns["visible"] > 0).double()
+"""
+
+
+def test_a_metric_can_be_compared_once_its_file_is_there(two, tmp_path, monkeypatch):
+    (tmp_path / "bias.py").write_text(NEW_METRIC)
+    monkeypatch.setattr(metrics, "__path__", [*metrics.__path__, str(tmp_path)])
+    (verdict,) = judge(two, metric="bias", decoder="dark")
+    assert -0.5 < verdict.interval.estimate < -0.3  # of simcc 0.4 px are added along x
     assert verdict.better
 
 
@@ -515,8 +549,7 @@ def annotated(file: Path, run, missed: int) -> Path:
     image = rows["image"][:, 0]
     people = list(zip(image.tolist(), points, strict=True))
     people += [(int(image[-1]), points[0] + np.array([500, 0, 0]))] * missed
-    names = [f"joint_{n}" for n in range(JOINTS)]
-    category = {"id": 1, "name": "person", "keypoints": names, "sigmas": TOLERANCES}
+    category = {"id": 1, "name": "person", "keypoints": NAMES, "sigmas": TOLERANCES}
     content = {
         "images": [
             {"id": number, "file_name": f"{number}.jpg", "width": 900, "height": 900}

@@ -90,7 +90,7 @@ def _bare(example: Example) -> Example:
 
 
 def _overlay(axes: Axes, example: Example) -> None:
-    """Draws one picture of all joints' maps: each is as bright as the others, the highest wins."""
+    """Draws all joints' maps as one, scaled to equal peaks; where they overlap the higher shows."""
     heat = _relative(example.maps[0])
     (top, down), (left, across) = example.lines
     _, rows, columns = heat.shape
@@ -125,7 +125,7 @@ def _traces(axes: Axes, example: Example, style: str) -> None:
 
 
 def _ellipses(axes: Axes, points: Array, deviations: Array) -> None:
-    """Draws an ellipse about each point, one standard deviation wide."""
+    """Draws an ellipse about each point, whose half axes are one standard deviation."""
     turn = np.linspace(0, 2 * np.pi, 60)
     for (x, y), (across, down) in zip(points, deviations, strict=True):
         axes.plot(x + across * np.cos(turn), y + down * np.sin(turn), color=DECODED, linewidth=0.7)

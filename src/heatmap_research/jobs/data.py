@@ -3,7 +3,7 @@
 import argparse
 
 from heatmap_research.data import annotations
-from heatmap_research.data.audit import contact_sheet, drawn, file_audit, printed, reading
+from heatmap_research.data.audit import file_audit, printed, reading
 from heatmap_research.data.converters import aic, mpii
 
 
@@ -16,6 +16,8 @@ def check(flags: argparse.Namespace) -> int:
 def show(flags: argparse.Namespace) -> int:
     if flags.number < 1:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
+    from heatmap_research.data.audit import contact_sheet, drawn  # and with them matplotlib
+
     found = reading.read(flags.file, flags.category)
     if found is None:
         annotations.read(flags.file, category=flags.category)  # says why

@@ -108,7 +108,7 @@ def fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]
 
 
 def _best(state: State, readouts: Sequence[Readout]) -> State:
-    """Chooses the run's own readout where another is only as good."""
+    """Keeps the run's own readout where another is only as good."""
     stages = (state.fit, state.read)
     able = [each for each in readouts if all(each in stage.answers for stage in stages)]
     best = min(
@@ -119,7 +119,7 @@ def _best(state: State, readouts: Sequence[Readout]) -> State:
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Level at 0 and slope."""
+    """The line's level at 0 and its slope."""
     variance = x.var()
     slope = ((x - x.mean()) * y).mean() / variance if variance > 0 else 0.0
     return float(y.mean() - slope * x.mean()), float(slope)

@@ -15,7 +15,7 @@ Readout = tuple[str, bool]  # a decoder, and whether it read the maps of a flip 
 
 @dataclass(frozen=True, eq=False)
 class StageTruth:
-    """The truth of everyone who was looked for; the other people in an image are there too."""
+    """The truth of everyone who was looked for; people of one image can be mistaken for another."""
 
     images: Int64[np.ndarray, " person"]
     points: Points

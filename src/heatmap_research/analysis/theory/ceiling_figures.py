@@ -54,7 +54,7 @@ def codecs(rows: Sequence[Row]) -> Figure:
 
 
 def staircase(rows: Sequence[Row]) -> Figure:
-    """Mean error over stride: a line a label and decoder, beside the laws."""
+    """Mean error over stride: a line for each label and decoder, beside the laws."""
     kind = itemgetter("layout", "target", "sigma", "decoder")
     counts = Counter(kind(row) for row in rows)
     rows = [row for row in rows if counts[kind(row)] > 1]

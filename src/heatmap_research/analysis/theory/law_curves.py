@@ -53,7 +53,7 @@ def legend_beside(axes: Axes, curves: Sequence[LawCurve], title: str | None = No
 
 
 def legend_entries(curves: Sequence[LawCurve]) -> list[Line2D]:
-    """An entry a curve, then what markers and lines stand for."""
+    """An entry for each curve, then what markers and lines stand for."""
     kinds = zip(curves, COLOURS, MARKERS, strict=False)
     entries = [
         Line2D([], [], color=colour, marker=marker, ms=5, mfc="none", lw=1, label=curve.name)

@@ -97,7 +97,7 @@ def _places(codec: Codec, keypoints: Keypoints, whole_pixels: bool) -> tuple[Ten
 
 
 def _wide(width: float | tuple[float, ...], like: Tensor) -> Float[Tensor, "#joint 1"]:
-    """Puts a tiny width in place of 0, because results are divided by it."""
+    """Raises widths to at least 1e-9, because results are divided by them."""
     widths = width if isinstance(width, tuple) else (width,)
     return torch.tensor(widths, dtype=torch.float64, device=like.device).clamp(min=1e-9)[:, None]
 

@@ -1,4 +1,4 @@
-"""Arms side by side, from the folders their runs left."""
+"""Arms, from the folders that their runs left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 from heatmap_research.analysis.theory.laws import quantisation
+from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run, find
 
 
@@ -22,8 +23,9 @@ class Arm:
 
     @property
     def chosen(self) -> str:
-        """The best decoder on val; test has no say in it."""
-        return min(self.decoders, key=lambda decoder: self.mean("val", decoder))
+        """The decoder that is best on val."""
+        figures = {decoder: self.mean("val", decoder) for decoder in self.decoders}
+        return best(figures) or self.decoders[0]
 
     def errors(self, stage: str, decoder: str) -> list[float]:
         return [run.record["metrics"][stage][decoder]["pixel_error"] for run in self.runs]
@@ -45,13 +47,13 @@ class Arm:
 
     @property
     def floor(self) -> float:
-        """Mean error of the middle of the right bin."""
+        """The mean error in pixels of answering with the middle of the right bin."""
         stride = self.runs[0].stride
         return quantisation.mean_distance(stride, stride)
 
 
 def read_arms(folder: Path) -> list[Arm]:
-    """In the order in which they were run."""
+    """The arms of finished runs, in the order in which they were run."""
     finished = [run for run in find(folder) if run.status == "finished"]
     finished.sort(key=lambda run: (run.folder / "run.json").stat().st_mtime)
     names = dict.fromkeys(run.arm for run in finished)

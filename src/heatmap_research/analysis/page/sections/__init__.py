@@ -1,0 +1,1 @@
+"""The page's sections, one in each file; errors and provenance have two."""
