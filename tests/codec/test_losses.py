@@ -227,13 +227,13 @@ def excess_of_an_error(loss, stride, ndim, image_size, narrow=8.0, wide=9.0, shi
 
 
 @every_loss
-@both_layouts
-def test_the_same_error_costs_the_same_at_another_resolution(ndim, loss):
-    expected = excess_of_an_error(loss, 1.0, ndim, (160, 192))
-    assert expected.min() > 0
-    for stride in (4.0, 2.0, 0.5):
-        value = excess_of_an_error(loss, stride, ndim, (160, 192))
-        torch.testing.assert_close(value, expected, rtol=0.01, atol=0)
+def test_the_same_error_costs_the_same_at_another_resolution(loss):
+    for ndim in NDIMS:
+        expected = excess_of_an_error(loss, 1.0, ndim, (160, 192))
+        assert expected.min() > 0
+        for stride in (4.0, 2.0, 0.5):
+            value = excess_of_an_error(loss, stride, ndim, (160, 192))
+            torch.testing.assert_close(value, expected, rtol=0.01, atol=0)
 
 
 @every_loss

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 import running
 import torch
-from pairwise import few_of
+from pairwise import covering, few_of
 from running import build, build_data, check
 
 from heatmap_research.codec.codec import readable
@@ -112,11 +112,11 @@ def test_every_decoder_can_read_what_some_loss_trains(decoder):
     assert any(readable(made.needs, instantiate(loss, "loss").activation) for loss in losses)
 
 
-@pytest.mark.parametrize(
-    "trainer", [o for o in running.options("trainer") if o not in NEED_A_MACHINE]
+@covering(
+    trainer=[option for option in running.options("trainer") if option not in NEED_A_MACHINE],
+    callback=running.options("callback"),
+    logger=[option for option in running.options("logger") if option != "wandb_online"],
 )
-@pytest.mark.parametrize("callback", running.options("callback"))
-@pytest.mark.parametrize("logger", [o for o in running.options("logger") if o != "wandb_online"])
 def test_every_trainer_callback_and_logger_is_built(trainer, callback, logger, tmp_path):
     choices = (f"trainer={trainer}", f"callback=[{callback}]", f"logger=[{logger}]")
     cfg = running.compose(*choices, f"output_dir={tmp_path}")
