@@ -23,7 +23,7 @@ lint: $(VENV)/.installed-dev
 
 # The documentation site, in site/; a broken link or reference is an error.
 docs: $(VENV)/.installed-dev
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Runs the notebooks where they are, after training what two of them read (3 minutes of two cores).
 notebooks: $(VENV)/.installed-dev outputs/notebooks/.trained

@@ -12,7 +12,8 @@ from mkdocs.exceptions import PluginError
 CONF = Path(__file__).parents[2] / "conf"
 MARK = re.compile(r"<!-- conf/(\S+) -->")
 KEY = re.compile(r"( *)([\w-]+):(?: +([^#\s].*?))?(?:\s+# ?(.*))?$")
-DEFAULT = re.compile(r" *- (?:override )?/?([\w/]+)(?:: *(.+))?$")
+DEFAULT = re.compile(r" *- (?:override )?/?([\w/]+)(?:: *([^#]+?))?(?: +#.*)?$")
+SILENT = ("_self_", "hydra/job_logging")  # defaults that are no choice of a user's
 FEW = 6  # keys that are shown without a click
 
 
@@ -48,10 +49,10 @@ def _groups() -> Iterator[Path]:
 def read(file: Path) -> Option:
     lines = [line for line in file.read_text().splitlines() if not line.startswith("# @package")]
     head = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    rest = "\n".join(lines[head:])
+    rest = "\n".join([*lines[head:], ""])
     defaults = re.search(r"^defaults:\n((?: .*\n)+)", rest, re.MULTILINE)
     chosen = [DEFAULT.match(line) for line in (defaults[1] if defaults else "").splitlines()]
-    choices = [f"{m[1]}={m[2]}" if m[2] else m[1] for m in chosen if m and m[1] != "_self_"]
+    choices = [f"{m[1]}={m[2]}" if m[2] else m[1] for m in chosen if m and m[1] not in SILENT]
     shown = rest.replace(defaults[0], "") if defaults else rest
     keys = [key for key in _keys(shown, _prefix(file)) if not _is_wiring(key)]
     return Option(file.stem, _joined(lines[:head]), choices, keys)
@@ -78,14 +79,18 @@ def _keys(text: str, prefix: list[str]) -> Iterator[Key]:
             path = [*prefix, *(parent for _, parent in parents), name]
             parents.append((indent, name))
             if value or comment:
-                yield Key(".".join(path), value or "", comment or _joined(above))
+                name = ".".join(path).replace("hydra.sweeper.params.", "-m ")
+                yield Key(name, value or "", comment or _joined(above))
             above = []
         elif not line.strip():
             above = []
 
 
 def _joined(comments: list[str]) -> str:
-    return " ".join(line.lstrip("# ").rstrip() for line in comments)
+    """One line of prose; what is indented in a comment is a command."""
+    words = [line.removeprefix("#").rstrip() for line in comments]
+    text = " ".join(f"`{w.strip()}`" if w.startswith("  ") else w.strip() for w in words)
+    return text.replace(" \\` `", " ")
 
 
 def _is_wiring(key: Key) -> bool:
@@ -95,7 +100,7 @@ def _is_wiring(key: Key) -> bool:
     return last in ("_target_", "_partial_") or handed_on or bool(_HOUSEKEEPING.match(key.name))
 
 
-_HOUSEKEEPING = re.compile(r"hydra\.(help|run|sweep|callbacks|job_logging|hydra_logging|output)")
+_HOUSEKEEPING = re.compile(r"hydra\.(help|run|sweep|callbacks|job_logging|hydra_logging|output_subdir)\b")
 
 
 def _table(name: str) -> str:
@@ -121,8 +126,10 @@ def _keys_as_table(option: Option) -> str:
 
 
 def _choices(option: Option) -> str:
-    words = " ".join(f"<code>{escape(choice)}</code>" for choice in option.choices)
-    return f"<br>with {words}" if words else ""
+    """The options of other groups that this one takes along, or the one that it starts from."""
+    words = [f"<code>{escape(choice)}</code>" for choice in option.choices]
+    start = "" if all("=" in choice for choice in option.choices) else "starts from "
+    return f"<br>{start}{' '.join(words)}" if words else ""
 
 
 def _keys_as_list(option: Option) -> str:
