@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.context import ForkServerProcess
@@ -23,6 +24,11 @@ import pyarrow.parquet as pq
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback
+
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.data.datamodule import DataModule
+from heatmap_research.training import build as building
+from heatmap_research.training.task import KeypointTask
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -137,8 +143,30 @@ def compose(*overrides: str, config: str = "train") -> DictConfig:
 
 
 def compose_as_is(*overrides: str, config: str = "train") -> DictConfig:
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+    with composing():
         return hydra.compose(config, ["output_dir=.", *overrides])
+
+
+def composing() -> AbstractContextManager:
+    """Within it, options of conf/ can be composed, as they can within a command."""
+    return hydra.initialize_config_dir(str(CONF), version_base="1.3")
+
+
+def job(*overrides: str) -> Job:
+    return prepare(compose(*overrides), {})
+
+
+def check(cfg: DictConfig) -> KeypointTask:
+    """A dry run, as heatmap-check does it."""
+    return building.dry_run(building.wire(prepare(cfg, {}))).task
+
+
+def build(cfg: DictConfig) -> KeypointTask:
+    return building.build(building.wire(prepare(cfg, {})))
+
+
+def build_data(cfg: DictConfig) -> DataModule:
+    return building.build_data(prepare(cfg, {}))
 
 
 def options(group: str) -> list[str]:

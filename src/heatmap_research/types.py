@@ -100,3 +100,14 @@ class Prediction(NamedTuple):
 
 class IncompatibleError(ValueError):
     """Choices that are each valid but cannot be combined."""
+
+
+def first_line(error: object) -> str:
+    """The first line that says something, or the error's class."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)
+
+
+def in_a_line(error: object) -> str:
+    """All that an error says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -6,10 +6,13 @@ from fractions import Fraction
 import pytest
 import running
 import torch
+from running import build, build_data, check
 
-from heatmap_research.config.values import instantiate, readable_decoders, refuse_strays, watched
+from heatmap_research.codec.codec import readable
+from heatmap_research.config.instantiate import instantiate, refuse_strays, with_values
+from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import build, build_data, build_trainer, check
+from heatmap_research.training.build import build_trainer
 from heatmap_research.training.callbacks.progress import Lines
 from heatmap_research.types import IncompatibleError
 
@@ -96,11 +99,10 @@ def test_every_head_reaches_a_stride_or_says_which(head, stride):
 
 @pytest.mark.parametrize("decoder", running.decoders())
 def test_every_decoder_can_read_what_some_loss_trains(decoder):
-    able = []
-    for loss in running.options("loss"):
-        cfg = running.compose(f"loss={loss}", f"decoder=[{decoder}]")
-        able += readable_decoders(cfg, cfg.decoder).values()
-    assert any(able)
+    cfg = with_values(running.compose(f"decoder=[{decoder}]"), tolerances=[1.0])
+    made = instantiate(cfg.decoder[decoder], "decoder")
+    losses = [running.compose(f"loss={loss}").loss for loss in running.options("loss")]
+    assert any(readable(made.needs, instantiate(loss, "loss").activation) for loss in losses)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_every_decoder_can_read_what_some_loss_trains(decoder):
 def test_every_trainer_callback_and_logger_is_built(trainer, callback, logger, tmp_path):
     choices = (f"trainer={trainer}", f"callback=[{callback}]", f"logger=[{logger}]")
     cfg = running.compose(*choices, f"output_dir={tmp_path}")
-    built = build_trainer(cfg, RunStore(tmp_path), Lines(10, "val/argmax/pixel_error"))
+    built = build_trainer(prepare(cfg, {}), RunStore(tmp_path), Lines(10, "val/argmax/pixel_error"))
     assert [type(found).__name__ for found in built.loggers] == LOGGERS[logger]
     wanted = next(iter(cfg.callback.values()))._target_.rsplit(".", 1)[1]
     assert wanted in [type(found).__name__ for found in built.callbacks]
@@ -185,17 +187,17 @@ def test_training_is_followed_by_a_figure_of_the_first_decoder_or_of_the_named_o
     given, decoder, followed
 ):
     cfg = running.compose_as_is(f"decoder=[{decoder}]", *given)
-    assert watched(cfg) == followed
+    assert prepare(cfg, {}).watched == followed
 
 
 def test_a_figure_of_a_decoder_that_is_not_there_is_not_followed():
     cfg = running.compose("monitor=dark/pixel_error")
     with pytest.raises(IncompatibleError, match=r"no decoder=dark here; choose argmax"):
-        watched(cfg)
+        prepare(cfg, {})
 
 
 def test_a_callback_or_logger_that_is_null_is_left_out(tmp_path):
     choices = ("callback.pictures=null", "logger.csv=null", f"output_dir={tmp_path}")
-    built = build_trainer(running.compose(*choices), RunStore(tmp_path), Lines(10, "val/argmax/x"))
+    built = build_trainer(running.job(*choices), RunStore(tmp_path), Lines(10, "val/argmax/x"))
     assert not built.loggers
     assert "Pictures" not in [type(found).__name__ for found in built.callbacks]

@@ -7,11 +7,11 @@ import pytest
 import pytorch_lightning as pl
 import running
 import torch
+from running import build, build_data, check
 
 from heatmap_research.codec.codec import Codec, readable
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.config.values import instantiate
-from heatmap_research.training.build import build, build_data, check
+from heatmap_research.config.instantiate import instantiate
 from heatmap_research.types import IncompatibleError, Sample
 
 HEADS, TARGETS, LOSSES = (running.options(group) for group in ("head", "target", "loss"))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import running
+from running import build_data
 
-from heatmap_research.config.values import instantiate, refuse_strays
-from heatmap_research.training.build import build_data, with_schema
+from heatmap_research.config.instantiate import instantiate, refuse_strays
+from heatmap_research.config.job import prepare
 from heatmap_research.types import IncompatibleError
 
 PRESETS = [option for option in running.options("data") if option not in ("synthetic", "custom")]
@@ -36,7 +37,7 @@ def test_every_preset_gives_a_data_set_what_it_takes(option):
 @pytest.mark.parametrize("option", PRESETS)
 def test_a_mistyped_root_is_told_in_a_line(option):
     with pytest.raises(IncompatibleError, match=r"^/nowhere/.*no such folder as /nowhere[.]$"):
-        with_schema(running.compose(*choice(option)))
+        prepare(running.compose(*choice(option)), {})
 
 
 def test_a_key_that_must_be_given_is_named(folder):

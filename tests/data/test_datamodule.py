@@ -3,10 +3,10 @@ import running
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from running import build_data
 from torch.utils.data import Dataset
 
 from heatmap_research.data.datamodule import DataModule, EachOnce, ShuffledBatches, collate
-from heatmap_research.training.build import build_data
 from heatmap_research.types import Sample
 
 sizes = st.integers(1, 60)

@@ -1,15 +1,14 @@
 import csv
 import json
 import math
-import subprocess
 
 import pyarrow as pa
 import pytest
 import running
 from omegaconf import OmegaConf
 
-from heatmap_research.runs import store
-from heatmap_research.runs.store import PREDICTIONS, RunStore, config_hash, source_version, versions
+from heatmap_research.runs.record import config_hash
+from heatmap_research.runs.store import PREDICTIONS, RunStore
 from heatmap_research.types import IncompatibleError
 
 SAME_EXPERIMENT = (
@@ -198,30 +197,3 @@ def test_rows_from_before_are_kept_when_training_fails(tmp_path):
     with pytest.raises(RuntimeError, match="lost"), store.continued_metrics():
         fail()
     assert read_csv(store) == [{"step": "10", "loss": "old"}]
-
-
-def test_a_checkout_knows_its_commit():
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=running.ROOT, capture_output=True, text=True
-    )
-    found = source_version()
-    assert found["commit"] == (head.stdout.strip() or None)
-    assert len(found["source_hash"]) == 16
-
-
-def test_a_change_of_the_source_changes_its_hash(tmp_path, monkeypatch):
-    package = tmp_path / "site-packages" / "package"
-    package.mkdir(parents=True)
-    (package / "a.py").write_text("x = 1\n")
-    monkeypatch.setattr(store, "__file__", str(package / "run_store.py"))
-    before = source_version()
-    (package / "a.py").write_text("x = 2\n")
-    after = source_version()
-    assert before["source_hash"] != after["source_hash"]
-    assert after["commit"] is None
-
-
-def test_versions_name_what_is_not_installed_as_none():
-    found = versions(("torch", "no-such-package"))
-    assert found["no-such-package"] is None
-    assert found["torch"].startswith("2.")

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 
 from heatmap_research.runs import listing, table
 from heatmap_research.runs.find import Run, find, varied
-from heatmap_research.runs.store import PREDICTIONS, RunStore, config_hash
+from heatmap_research.runs.record import config_hash
+from heatmap_research.runs.store import PREDICTIONS, RunStore
 
 CONFIG = {
     "seed": 0,

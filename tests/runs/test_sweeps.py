@@ -10,7 +10,7 @@ import pytest
 import running
 from omegaconf import OmegaConf
 
-from heatmap_research.runs import sweep
+from heatmap_research.runs import record, sweep
 from heatmap_research.runs.find import find
 from heatmap_research.runs.store import RunStore
 
@@ -220,10 +220,14 @@ def test_what_other_code_has_finished_is_kept_out_of_the_way(tmp_path):
     assert (kept / "checkpoints" / "last.ckpt").read_text() == "weights"
 
 
+def asked():
+    return record.asked({"seed": 0, "study": None, "decoder": {}}, {})
+
+
 def test_a_job_that_fails_at_once_can_still_go_on_from_its_checkpoint(tmp_path):
-    store, cfg = RunStore(tmp_path), OmegaConf.create({"seed": 0, "study": None, "decoder": {}})
+    store = RunStore(tmp_path)
     store.update(status="interrupted", config_hash="a", source_hash="b")
-    with pytest.raises(OSError, match="gone"), sweep.failures_recorded(store, cfg, {}):
+    with pytest.raises(OSError, match="gone"), sweep.failures_recorded(store, asked, ()):
         raise OSError("the disk is gone")
     assert store.read()["status"] == "failed"
     assert store.read()["error"] == "OSError: the disk is gone"
@@ -252,9 +256,8 @@ def test_a_job_whose_record_is_damaged_is_trained_anew_and_says_so(tmp_path, cap
 
 def test_a_failure_is_recorded_also_where_the_record_was_damaged(tmp_path):
     store = RunStore(tmp_path)
-    cfg = OmegaConf.create({"seed": 0, "study": None, "decoder": {}})
     store.record.write_text("[]")
-    with pytest.raises(OSError, match="gone"), sweep.failures_recorded(store, cfg, {}):
+    with pytest.raises(OSError, match="gone"), sweep.failures_recorded(store, asked, ()):
         raise OSError("the disk is gone")
     assert (store.read()["status"], store.read()["seed"]) == ("failed", 0)
 

@@ -12,14 +12,16 @@ import pytorch_lightning as pl
 import running
 import torch
 from options import LOSSES, NDIMS, STRIDES, labels_of, perfect_scores, uniform_keypoints
+from running import build, build_data
 from torch import nn
 
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.decoders.dark import Dark
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.targets.gaussian import Gaussian
+from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import build, build_data, build_trainer
+from heatmap_research.training.build import build_trainer
 from heatmap_research.training.callbacks.progress import Lines
 from heatmap_research.training.schedules.cosine import Cosine
 from heatmap_research.training.schedules.multi_step import MultiStep
@@ -92,7 +94,9 @@ HABITS = {"plainly": (), "with averages, accumulation and dropout": EVERYTHING}
 def fit(folder, *overrides, callbacks=()):
     """In this process, so that a test can look inside."""
     cfg = running.compose(*running.SMOKE, f"output_dir={folder}", *overrides)
-    trainer = build_trainer(cfg, RunStore(folder), Lines(1000, "val/argmax/pixel_error"))
+    trainer = build_trainer(
+        prepare(cfg, {}), RunStore(folder), Lines(1000, "val/argmax/pixel_error")
+    )
     trainer.callbacks[-1:-1] = callbacks
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     task, data = build(cfg), build_data(cfg)

@@ -9,60 +9,13 @@ from pathlib import Path
 def main() -> None:
     flags = _flags()
     logging.getLogger("heatmap_research").setLevel(logging.ERROR)  # what is warned of is shown
+    from heatmap_research.jobs import data
+
     try:
-        status = flags.job(flags)
+        status = getattr(data, flags.job)(flags)
     except (ValueError, OSError) as error:
         status = f"heatmap-data: {error}"
     sys.exit(status)
-
-
-def _check(flags: argparse.Namespace) -> int:
-    from heatmap_research.data.audit import printed, report
-
-    found = report.of(flags.file, flags.images, flags.category, flags.channels)
-    printed.show(found, flags.first)
-    return 1 if found.refusal else 0
-
-
-def _show(flags: argparse.Namespace) -> int:
-    if flags.number < 1:
-        raise ValueError(f"--number {flags.number}: give 1 or more.")
-    from heatmap_research.data import annotations
-    from heatmap_research.data.audit import contact_sheet, drawn, reading
-
-    found = reading.read(flags.file, flags.category)
-    if found is None:
-        annotations.read(flags.file, category=flags.category)  # says why
-        raise ValueError(f"{flags.file}: this cannot be read.")
-    rows = (
-        drawn.named(found, flags.id)
-        if flags.id
-        else drawn.drawn_by_lot(found, flags.number, flags.seed)
-    )
-    people = drawn.people(found, rows, flags.images, flags.channels)
-    title = f"{flags.file.name}: {len(rows)} of {len(found.people)} annotations"
-    contact_sheet.write(contact_sheet.sheet(people, drawn.joints(found), title), flags.out)
-    print(f"{flags.out}: {len(rows)} of {len(found.people)} annotations")
-    return 0
-
-
-def _convert(flags: argparse.Namespace) -> int:
-    from heatmap_research.data.converters import aic, mpii
-
-    matlab = [source for source in flags.source if source.suffix == ".mat"]
-    others = [source for source in flags.source if source.suffix != ".mat"]
-    if flags.format == "aic" and (matlab or len(others) != 1):
-        raise ValueError("convert aic: give one JSON file.")
-    if len(matlab) > 1 or len(others) > 1:
-        raise ValueError("convert mpii: give one .json, one .mat, or one of each.")
-    if flags.format == "aic":
-        number = aic.convert(others[0], flags.out)
-    elif others:
-        number = mpii.convert(others[0], flags.out, *matlab)
-    else:
-        number = mpii.convert(matlab[0], flags.out)
-    print(f"{flags.out}: {number} people")
-    return 0
 
 
 def _flags() -> argparse.Namespace:
@@ -76,19 +29,19 @@ def _flags() -> argparse.Namespace:
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:
     parser.description = "Goes through a whole file; exit status 1 if training would refuse it."
-    _of_file(parser, "folder of its images, each of which is then read as well")
+    _add_file(parser, "folder of its images, each of which is then read as well")
     parser.add_argument("--first", type=int, default=5, help="records named of each problem")
-    parser.set_defaults(job=_check)
+    parser.set_defaults(job="check")
 
 
 def _show_flags(parser: argparse.ArgumentParser) -> None:
     parser.description = "Writes a contact sheet; without images, of the points alone."
-    _of_file(parser, "folder of its images")
+    _add_file(parser, "folder of its images")
     parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG to write")
     parser.add_argument("--number", type=int, default=24, help="of people, drawn by lot")
     parser.add_argument("--seed", type=int, default=0, help="of the lot")
     parser.add_argument("--id", nargs="+", default=[], help="annotations to draw instead")
-    parser.set_defaults(job=_show)
+    parser.set_defaults(job="show")
 
 
 def _convert_flags(parser: argparse.ArgumentParser) -> None:
@@ -96,10 +49,10 @@ def _convert_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("format", choices=["mpii", "aic"])
     parser.add_argument("source", type=Path, nargs="+", help="file of annotations")
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
-    parser.set_defaults(job=_convert)
+    parser.set_defaults(job="convert")
 
 
-def _of_file(parser: argparse.ArgumentParser, images: str) -> None:
+def _add_file(parser: argparse.ArgumentParser, images: str) -> None:
     parser.add_argument("file", type=Path, help="annotations in COCO's format, .json or .json.gz")
     parser.add_argument("--images", type=Path, help=images)
     parser.add_argument("--category", help="name or id, where several have keypoints")

@@ -3,62 +3,20 @@
 import argparse
 import logging
 import sys
-import time
 from pathlib import Path
 
-FEW = 3  # verdicts said aloud
+from heatmap_research.types import in_a_line
 
 
 def main() -> None:
     flags = _flags().parse_args()
     logging.basicConfig(level=logging.WARNING, format="heatmap-report: %(message)s")
-    try:
-        _report(flags)
-    except (ValueError, OSError) as error:
-        sys.exit(f"heatmap-report: {' '.join(str(error).split())}")
-
-
-def _report(flags: argparse.Namespace) -> None:
-    began = time.monotonic()
-    _refuse(flags)
-    from heatmap_research.analysis.page import verdicts
     from heatmap_research.jobs import report
 
-    asked = {name: getattr(flags, name) for name in ("by", "metric", "margin", "baseline")}
-    study = report.make(flags.folders, flags.budget, decoder=flags.decoder, **asked)
-    made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {', '.join(map(str, flags.folders))}."
-    size = report.write(study, flags.out, flags.csv, flags.latex, made)
-    main = verdicts.averages(study.verdicts)[:FEW]
-    for verdict in main:
-        print(verdict.words)
-    if more := len(study.verdicts) - len(main):
-        print(f"{more} more comparison{'s' * (more > 1)} on the page.")
-    if study.silent:
-        print(study.silent)
-    lost = sum(run.status != "finished" for run in study.runs)
-    print(
-        f"{flags.out}: {len(study.runs) - lost} runs{f', {lost} not finished' * bool(lost)}, "
-        f"{size / 1e6:.1f} MB, made in {time.monotonic() - began:.0f} s"
-    )
-
-
-def _refuse(flags: argparse.Namespace) -> None:
-    """Before anything is read."""
-    for name in ("out", "csv", "latex"):
-        place = getattr(flags, name)
-        if place is None:
-            continue
-        if place.is_dir():
-            raise ValueError(f"--{name} {place}: that is a folder; give a file.")
-        if not place.absolute().parent.is_dir():
-            raise ValueError(f"--{name} {place}: there is no folder {place.parent}.")
-    if flags.out.exists():
-        from heatmap_research.analysis.page import page
-
-        if not page.is_ours(flags.out):
-            raise ValueError(f"--out {flags.out}: that is no page of heatmap-report; it is kept.")
-    if flags.margin is not None and not flags.margin > 0:
-        raise ValueError(f"--margin {flags.margin:g}: it must be greater than 0.")
+    try:
+        report.report(flags)
+    except (ValueError, OSError) as error:
+        sys.exit(f"heatmap-report: {in_a_line(error)}")
 
 
 def _flags() -> argparse.ArgumentParser:

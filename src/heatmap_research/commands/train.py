@@ -1,17 +1,10 @@
 """heatmap-train: fit one configuration, or with -m a sweep, and evaluate every listed decoder."""
 
-import logging
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-
 from heatmap_research.config import cli
-from heatmap_research.config.values import check_values, resolved
-from heatmap_research.runs import sweep
-from heatmap_research.runs.store import RunStore
-
-log = logging.getLogger(__name__)
+from heatmap_research.jobs.train import train
 
 MAY_CHANGE = (  # when a run is resumed
     *("trainer.accelerator=", "trainer.devices=", "trainer.enable_", "data.workers="),
@@ -24,60 +17,8 @@ def main() -> None:
     cli.run("train", train)
 
 
-def train(cfg: DictConfig) -> None:
-    if cli.in_sweep():
-        _train_in_sweep(cfg)
-    else:
-        _train(cfg, _checked(cfg))
-
-
-def _checked(cfg: DictConfig) -> list[str]:
-    unread = cli.complete(cfg)
-    check_values(cfg)
-    return unread
-
-
-def _train(cfg: DictConfig, unread: list[str]) -> None:
-    from heatmap_research.training import fit
-
-    cli.name_in_loggers(cfg)
-    store = RunStore(Path(cfg.output_dir))
-    if not cfg.resume:
-        OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
-    try:
-        fit.train(cfg, store, cli.choices(), unread, cli.in_sweep())
-    except fit.InterruptedRunError as stop:
-        command = "the same command" if cli.in_sweep() else f"heatmap-train resume={store.folder}"
-        log.warning(f"{stop}; to go on: {command}")
-        sys.exit(130)
-
-
-def _train_in_sweep(cfg: DictConfig) -> None:
-    """Not if it has been done; on from its last checkpoint if it has been cut off."""
-    store = RunStore(Path(cfg.output_dir))
-    with sweep.claimed(store.folder) as free:
-        if not free:
-            log.info(f"  another process is at it: {store.folder}")
-            return
-        with sweep.failures_recorded(store, cfg, cli.choices()):
-            _train_unless_done(cfg, store)
-
-
-def _train_unless_done(cfg: DictConfig, store: RunStore) -> None:
-    unread = _checked(cfg)
-    OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
-    identity = sweep.identity(resolved(cfg))
-    if place := sweep.finished(store.folder, identity):
-        log.info(f"  finished before: {place}")
-        sweep.leave(store.folder)
-        return
-    if sweep.goes_on(store, identity):
-        cfg.resume = str(store.folder)
-    _train(cfg, unread)
-
-
 def _resumed(arguments: list[str]) -> list[str]:
-    """`resume=DIR` takes everything else from that run's own config and goes on in its folder."""
+    """The command line of `resume=DIR`, which takes all else from that run's own config."""
     folder = next((a.partition("=")[2] for a in arguments if a.startswith("resume=")), "")
     if folder in ("", "null"):
         return arguments

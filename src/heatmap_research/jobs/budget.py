@@ -1,185 +1,69 @@
-"""From a run's folder to an account of its error: evaluated twice, then read as arrays."""
+"""Where a trained run's error comes from: evaluated anew, then accounted for, part by part."""
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
 
-import numpy as np
-import pyarrow.parquet as pq
-from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
+from omegaconf import DictConfig, open_dict
 
-from heatmap_research.analysis.error_budget import account, figures, stages
-from heatmap_research.analysis.error_budget.account import Account, Limits
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.law import Law, even_phases
-from heatmap_research.analysis.error_budget.report import table, words
-from heatmap_research.analysis.error_budget.stages import Truth
-from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.config.values import codec_of, instantiate, refusing, with_schema
-from heatmap_research.runs.store import RunStore, write_json
-from heatmap_research.types import IncompatibleError, Schema
-
-PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
-DOTS = 100  # an inch
-EVALUATIONS = {"plain": False, "flip": True}  # folder -> flip test
-LAYOUTS = {1: "1d", 2: "2d"}
+from heatmap_research.config import of_run
+from heatmap_research.config.codec import is_option
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.refusals import refuse_additions
+from heatmap_research.runs.store import RunStore
+from heatmap_research.types import IncompatibleError
 
 
-def evaluate(
-    merged: DictConfig, trained: Path, out: Path, checkpoint: Path, unread: list[str]
-) -> None:
-    """Both stages, without and with a flip test, into folders of their own."""
-    from heatmap_research.training import fit
+def budget(cfg: DictConfig) -> None:
+    folder = Path(cfg.run)
+    merged = _merged(cfg, folder)
+    choices = RunStore(folder).read("choices")["choices"]
+    refuse_additions(merged)
+    job = prepare(merged, choices)
+    _refuse(cfg, job)
+    checkpoint = of_run.weights_of(folder, cfg.checkpoint)
+    from heatmap_research.jobs import error_budget  # torch: after the config has been looked at
 
-    store = RunStore(trained)
-    for name, flip in EVALUATIONS.items():
-        cfg = cast(
-            DictConfig, OmegaConf.merge(merged, {"flip_test": flip, "evaluate": ["val", "test"]})
-        )
-        folder = out / name
-        folder.mkdir()
-        fit.evaluate(cfg, store, RunStore(folder), checkpoint, store.read()["choices"], unread)
+    out = folder / "evaluate" / cfg.name
+    flip = job.config.flip_test if cfg.base.flip_test is None else cfg.base.flip_test
+    with error_budget.made(out):
+        error_budget.evaluate(job, folder, out, checkpoint)
+        limits = (cfg.good, cfg.near, cfg.oks)
+        account, schema = error_budget.load(out, cfg.stage, cfg.base.decoder, flip, *limits)
+        facts = {name: cfg[name] for name in ("good", "near", "oks", "checkpoint")}
+        error_budget.write(account, schema.names, out, cfg.stage, run=cfg.run, **facts)
+    error_budget.report(account, schema.names, cfg.stage, out)
 
 
-@contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """A folder that was not there before and is not there after something went wrong."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
+def _merged(cfg: DictConfig, folder: Path) -> DictConfig:
+    """The run's own config, read by every decoder that can; one device is enough.
+
+    Decoders whose values were changed in the run stay so.
+    """
+    merged = of_run.changed(cfg, folder)
+    own = {k: v for k, v in of_run.stored(folder).decoder.items() if is_option(v)}
+    with open_dict(merged):
+        merged.decoder = {**cfg.decoder, **own}
+        merged.trainer.update(devices=1, num_nodes=1, strategy="auto")
+    return merged
+
+
+def _refuse(cfg: DictConfig, job: Job) -> None:
+    if job.config.data.get("boxes") == "detections":
         raise IncompatibleError(
-            f"name={folder.name}: {folder} is there already; choose another name."
-        ) from error
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-
-
-def of(
-    folder: Path,
-    stage: str,
-    decoder: str | None,
-    flip_test: bool | None,
-    good: float,
-    near: float,
-    oks: float,
-) -> tuple[Account, Schema]:
-    """Of a folder that `evaluate` has filled; without a decoder named, of argmax."""
-    record = RunStore(folder / "plain").read()
-    tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
-    cfg = cast(DictConfig, OmegaConf.create(record["config"]))
-    schema, codec = described(cfg)
-    frame = framed(codec, schema, good, near)
-    found = {name: stages.from_tables(name, tables) for name in ("val", "test")}
-    usual = "argmax" if "argmax" in record["decoders"] else record["decoders"][0]
-    reading = (decoder or usual, bool(flip_test))
-    if reading not in found[stage].found:
+            "data.boxes=detections: nothing is known of the joints in detected boxes; add "
+            "data.boxes=gt."
+        )
+    if cfg.stage not in ("val", "test"):
+        raise IncompatibleError(f"stage={cfg.stage}: choose test or val.")
+    if cfg.base.decoder not in (None, *job.config.decoder):
+        known = ", ".join(job.config.decoder)
         raise IncompatibleError(
-            f"decoder={decoder}: this run's answers are read by {', '.join(record['decoders'])}."
+            f"decoder={cfg.base.decoder}: choose one that reads this run's answers: {known}."
         )
-    apart = stage == "test" and not _same(found["val"].truth, found["test"].truth)
-    with refusing(f"run={folder.parent.parent}, stage={stage}"):
-        taken = account.take(
-            frame,
-            schema,
-            found["val"] if apart else None,
-            found[stage],
-            reading,
-            represented(cfg, codec, record["choices"], reading[1], None),
-            Limits(good, oks),
-        )
-    return taken, schema
-
-
-def described(cfg: DictConfig) -> tuple[Schema, Codec | CoordinateCodec]:
-    """Joints and codec of a run's resolved config."""
-    _, schema = with_schema(cfg)
-    ndim = instantiate(cfg.head, "head").func.ndim
-    return schema, codec_of(cfg, ndim, schema.sigmas)
-
-
-def framed(codec: Codec | CoordinateCodec, schema: Schema, good: float, near: float) -> Frame:
-    lines, cell = (codec.grid.lines, "bin") if isinstance(codec, Codec) else (PIXELS, "pixel")
-    with refusing("good, near"):
-        return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
-
-
-def represented(
-    cfg: DictConfig,
-    codec: Codec | CoordinateCodec,
-    choices: dict[str, Any],
-    flip_test: bool,
-    widths: tuple[float, ...] | None,
-) -> Representation | str:
-    """A run's codec as ceilings have it, or why it has none."""
-    if not isinstance(codec, Codec):
-        return "it answers with coordinates, which have no bins"
-    return Representation(
-        codec=codec,
-        layout=LAYOUTS[codec.grid.ndim],
-        target=str(choices.get("target")),
-        geometry=str(choices.get("geometry")),
-        sigmas=dict.fromkeys(codec.decoders, float(cfg.sigma)),
-        flip_test=flip_test,
-        uncertainty=widths or 0.0,
-        whole_pixels=bool(cfg.data.get("round_labels")),
-    )
-
-
-def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
-    content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
-    write_json(folder / "budget.json", content)
-    decoder, flip = taken.reading
-    how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
-    drawn = {
-        "budget": figures.bars(
-            (taken.forwards, taken.backwards), f"Error budget: {how}", taken.cell
-        ),
-        "phase": figures.phases(
-            taken.phases,
-            curves(taken.laws),
-            f"Error within a {taken.cell}, gross errors left out: {how}",
-            taken.cell,
-        ),
-        "border": figures.border(taken.border, f"Error and the border: {how}"),
-        "scores": figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),
-    }
-    for name, figure in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
-
-
-def curves(laws: Mapping[str, Law]) -> dict[str, dict[str, figures.Curves]]:
-    """Of the mean over joints, as a figure takes them."""
-    phase = even_phases()
-    means = {name: (law.bias.mean(1), law.absolute.mean(1)) for name, law in laws.items()}
-    return {
-        name: {
-            axis: ((phase, bias[:, a]), (phase, absolute[:, a]))
-            for a, axis in enumerate(("x", "y"))
-        }
-        for name, (bias, absolute) in means.items()
-    }
-
-
-def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
-    console = Console(width=None if Console().is_terminal else 110)
-    console.print(table(taken, stage))
-    for line in words(taken, names):
-        console.print(line, highlight=False)
-    console.print(
-        f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png", highlight=False
-    )
-
-
-def _same(one: Truth, other: Truth) -> bool:
-    """A data set without a test stage of its own reads val twice."""
-    return one.points.shape == other.points.shape and bool(
-        np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)
-    )
+    if cfg.base.flip_test not in (None, False, True):
+        raise IncompatibleError(f"flip_test={cfg.base.flip_test}: choose true or false.")
+    for name in ("good", "near", "oks"):
+        value = cfg[name]
+        if not isinstance(value, (int, float)) or not 0 < value < 1:
+            raise IncompatibleError(f"{name}={value}: give a similarity above 0 and below 1.")
+    if cfg.near >= cfg.good:
+        raise IncompatibleError(f"near={cfg.near}: give less than good={cfg.good}.")

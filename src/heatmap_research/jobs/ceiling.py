@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -20,11 +20,16 @@ from heatmap_research.analysis.error_budget.spread import Spread
 from heatmap_research.analysis.theory import ceiling_figures, round_trip
 from heatmap_research.analysis.theory.posterior import is_entangled
 from heatmap_research.analysis.theory.round_trip import Poses, Representation, Row
-from heatmap_research.config.values import ROOT, is_number, refusing
+from heatmap_research.config.instantiate import is_number, refusing
+from heatmap_research.config.job import prepare
+from heatmap_research.config.of_run import of_record
+from heatmap_research.config.values import ROOT
 from heatmap_research.data import annotations, threads
 from heatmap_research.data.annotations.schemas import schema
-from heatmap_research.jobs import budget, ceiling_grid
-from heatmap_research.runs.store import RunStore, source_version
+from heatmap_research.jobs import ceiling_grid, error_budget
+from heatmap_research.runs.source import source_version
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training.build import wire
 from heatmap_research.types import IncompatibleError, Schema
 
 COCO = (  # joints of COCO's people
@@ -72,7 +77,7 @@ def run(cfg: DictConfig) -> None:
 
 
 def _make(out: Path) -> None:
-    """Before minutes are spent; a folder that is there may still take no file."""
+    """Makes the folder and tries to write there, before minutes are spent."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -90,17 +95,17 @@ def trained(
     """
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
-    own = cast(DictConfig, OmegaConf.create(record["config"]))
-    joints, codec = budget.described(own)
+    job = prepare(of_record(record["config"]), record["choices"])
+    joints, codec = job.schema, wire(job).codec
     if truth is not None and truth.schema.names != joints.names:
         raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
     good = (1 + cfg.near) / 2  # nothing here asks what is good
-    frame = budget.framed(codec, joints, good, cfg.near)
+    frame = error_budget.framed(codec, joints, good, cfg.near)
     flip = bool(record["flip_test"])
     with refusing(f"run={cfg.run}"):
         stage = stages.from_tables("val", [store.read_predictions()])
         measured = spread.uncertainty(frame, stage, flip)
-    sure = budget.represented(own, codec, record["choices"], flip, None)
+    sure = error_budget.represented(job, codec, flip)
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
     jobs = [sure]
@@ -110,7 +115,7 @@ def trained(
 
 
 def _listed(measured: Spread, names: Sequence[str]) -> dict[str, str]:
-    """As a file's metadata has them."""
+    """Uncertainties by joint, as words for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
     return {

@@ -9,8 +9,10 @@ import hydra
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.config import cli
-from heatmap_research.config.values import ROOT, codec_of, is_number, with_values
+from heatmap_research.config.codec import codec_of
+from heatmap_research.config.instantiate import instantiate, is_number, with_values
+from heatmap_research.config.job import prepare
+from heatmap_research.config.values import ROOT, refuse_target_with
 from heatmap_research.types import IncompatibleError, Schema
 
 DIMENSIONS = (  # the last change fastest
@@ -44,14 +46,14 @@ def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]
 
 
 def point_of(made: Representation, decoder: str) -> tuple[Any, ...]:
-    """What tells a row from others."""
+    """The values in which the row of this decoder differs from every other row."""
     grid = made.codec.grid
     what = (made.layout, made.target, made.sigmas[decoder], grid.stride, decoder)
     return (*what, made.geometry, made.flip_test, made.uncertainty, grid.image_size)
 
 
 def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]]:
-    """Of every dimension, as given for all grids or by this one."""
+    """The values of every dimension, given on the command line for all grids or by this one."""
     dimensions = (*DIMENSIONS, "decoder", "loss")
     if not isinstance(grid, DictConfig) or (strange := [k for k in grid if k not in dimensions]):
         wrong = strange[0] if isinstance(grid, DictConfig) else grid
@@ -98,7 +100,9 @@ def _representation(base: DictConfig, chosen: dict[str, Any], joints: Schema) ->
         image_size=list(chosen["image_size"]),
         tolerances=list(joints.sigmas),
     )
-    codec = codec_of(cfg, LAYOUTS[chosen["layout"]], joints.sigmas)
+    loss, decoders = instantiate(cfg.loss, "loss"), instantiate(cfg.decoder, "decoder")
+    refuse_target_with(loss.activation, cfg.target)
+    codec = codec_of(cfg, LAYOUTS[chosen["layout"]], loss, decoders)
     names = {name: _has_sigma(target) or _has_sigma(base.decoder[name]) for name in base.decoder}
     return Representation(
         codec=codec,  # type: ignore[arg-type]  # of maps, for both layouts
@@ -113,11 +117,10 @@ def _representation(base: DictConfig, chosen: dict[str, Any], joints: Schema) ->
 
 @cache
 def _base(loss: str, decoders: tuple[str, ...]) -> DictConfig:
-    """What of heatmap-train's config a codec is made of."""
+    """The parts of heatmap-train's config that a codec is made of."""
     cfg = hydra.compose("train", [f"loss={loss}"])
     listed = hydra.compose(overrides=[f"+decoder=[{','.join(decoders)}]"]).decoder
-    cfg = with_values(cfg, decoder=listed)
-    cli.complete(cfg)  # all and main stand for others
+    cfg = prepare(with_values(cfg, decoder=listed), {}).config  # all and main stand for others
     OmegaConf.set_readonly(cfg, True)
     return OmegaConf.masked_copy(cfg, list(KEPT))
 

@@ -1,7 +1,12 @@
-"""What the demo's runs say: a table, a figure, and whether they lie where they should."""
+"""The demo's end: a table and a figure of its runs, and whether they lie where they should."""
 
+import argparse
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +16,9 @@ from rich.table import Table
 
 from heatmap_research.analysis.comparison import figures
 from heatmap_research.analysis.comparison.groups import Arm, read_arms
-from heatmap_research.config.cli import conf_folder
-from heatmap_research.config.values import instantiate
-from heatmap_research.jobs.show import of_run
+from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.instantiate import instantiate
+from heatmap_research.jobs.sample import of_run
 from heatmap_research.runs.store import RunStore
 
 JUDGED_STEPS = 1000
@@ -33,8 +38,35 @@ class Bound:
         return self.low <= self.value <= self.high
 
 
+def run(flags: argparse.Namespace) -> int:
+    """Trains the arms, one seed beside the other; returns the exit status."""
+    options = [f"trainer.max_steps={flags.steps}", f"data.pool={flags.pool}"]
+    render(options)
+    seeds = range(flags.seeds)
+    with ThreadPoolExecutor(min(flags.seeds, os.cpu_count() or 1)) as pool:
+        statuses = pool.map(lambda seed: _sweep(seed, flags.out / f"seed_{seed}", options), seeds)
+    if any(statuses):
+        sys.exit("heatmap-demo: a training failed; what it said is above.")
+    return conclude(flags.out, judge=flags.steps >= JUDGED_STEPS)
+
+
+def _sweep(seed: int, folder: Path, options: list[str]) -> int:
+    """Trains all arms of a seed on one thread: figures are the same on any number of cores."""
+    command = [sys.executable, "-m", "heatmap_research.commands.train", "-m", "experiment=demo"]
+    with subprocess.Popen(
+        [*command, f"seed={seed}", *options, f"hydra.sweep.dir={folder}"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            print(f"seed {seed} | {line}", end="", flush=True)
+    return process.returncode
+
+
 def render(options: Sequence[str]) -> None:
-    """Once, before trainings side by side would each do it."""
+    """Renders the images once, before trainings side by side would each do it."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
         cfg = compose("train", ["experiment=demo", *options])
@@ -43,7 +75,7 @@ def render(options: Sequence[str]) -> None:
 
 
 def conclude(folder: Path, judge: bool) -> int:
-    """The exit status: 1 where results leave their bounds."""
+    """Prints and draws the results; returns the exit status, 1 where one leaves its bounds."""
     arms = read_arms(folder)
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(arms))
@@ -118,7 +150,7 @@ def words(arms: Sequence[Arm]) -> str:
 
 
 def bounds(arms: Sequence[Arm]) -> list[Bound]:
-    """Wide about what two seeds gave, for other machines take other paths; none ranks a layout."""
+    """Ranges about what two seeds gave, wide as other machines differ; none ranks a layout."""
     by_name = {arm.name: arm for arm in arms}
 
     def best(arm: str) -> float:

@@ -1,11 +1,12 @@
-"""From folders of runs to a page: what only their networks and command lines tell is added here."""
+"""From folders of runs to a page, with what only their networks and command lines tell."""
 
+import argparse
 import logging
-import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,21 +20,70 @@ from heatmap_research.analysis.page import arms, budgets, page, verdicts
 from heatmap_research.analysis.page.making import study
 from heatmap_research.analysis.page.study import Seen, Study, first
 from heatmap_research.codec.codec import Codec
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing import of_codec
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.record import replacing
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import build, build_data, load_weights
+from heatmap_research.training.build import (
+    WITHOUT_WEIGHTS,
+    build,
+    build_data,
+    load_weights,
+    wire,
+)
 from heatmap_research.training.task import KeypointTask
+from heatmap_research.types import in_a_line
 
 log = logging.getLogger(__name__)
 
+VERDICTS_PRINTED = 3
 IMAGES = 3  # of test, drawn of each arm
 PASSES = 20  # of which the fastest is the latency: others were interrupted
-OURS = ("hydra.mode=", "hydra.job.config.")  # which the command adds, as choice() around values
+ADDED = ("hydra.mode=", "hydra.job.config.")  # by the command itself, as choice() around values
 PIXELS = ((0.0, 1.0), (0.0, 1.0))  # coordinates have no bins
 BYTES = 4  # of a number in single precision
+
+
+def report(flags: argparse.Namespace) -> None:
+    """Prints the first verdicts, and writes the page and the tables that were asked for."""
+    began = time.monotonic()
+    _refuse(flags)
+    asked = {name: getattr(flags, name) for name in ("by", "metric", "margin", "baseline")}
+    study = make(flags.folders, flags.budget, decoder=flags.decoder, **asked)
+    made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {', '.join(map(str, flags.folders))}."
+    size = write(study, flags.out, flags.csv, flags.latex, made)
+    main = verdicts.averages(study.verdicts)[:VERDICTS_PRINTED]
+    for verdict in main:
+        print(verdict.words)
+    if more := len(study.verdicts) - len(main):
+        print(f"{more} more comparison{'s' * (more > 1)} on the page.")
+    if study.silent:
+        print(study.silent)
+    lost = sum(run.status != "finished" for run in study.runs)
+    print(
+        f"{flags.out}: {len(study.runs) - lost} runs{f', {lost} not finished' * bool(lost)}, "
+        f"{size / 1e6:.1f} MB, made in {time.monotonic() - began:.0f} s"
+    )
+
+
+def _refuse(flags: argparse.Namespace) -> None:
+    """Refuses places that cannot be written, before anything is read."""
+    for name in ("out", "csv", "latex"):
+        place = getattr(flags, name)
+        if place is None:
+            continue
+        if place.is_dir():
+            raise ValueError(f"--{name} {place}: that is a folder; give a file.")
+        if not place.absolute().parent.is_dir():
+            raise ValueError(f"--{name} {place}: there is no folder {place.parent}.")
+    if flags.out.exists() and not page.is_ours(flags.out):
+        raise ValueError(f"--out {flags.out}: that is no page of heatmap-report; it is kept.")
+    if flags.margin is not None and not flags.margin > 0:
+        raise ValueError(f"--margin {flags.margin:g}: it must be greater than 0.")
 
 
 def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
@@ -52,9 +102,8 @@ def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
 def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: str) -> int:
     """The page's size in bytes."""
     content = page.html(study, made)
-    partial = out.with_name(f"{out.name}.partial")
-    partial.write_text(content, encoding="utf-8")
-    os.replace(partial, out)
+    with replacing(out) as partial:
+        partial.write_text(content, encoding="utf-8")
     rows = arms.rows(study)
     if csv is not None:
         csv.write_text(formats.as_csv(rows))
@@ -65,25 +114,24 @@ def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: s
 
 
 def look(run: Run, decoder: str, pictures: bool) -> Seen:
-    """What cannot be had is said and left out: the rest of the page does without."""
+    """What a run's network is like. What cannot be had is said, and the page does without it."""
     try:
-        cfg = cast(DictConfig, OmegaConf.create(run.record["config"]))
-        cfg.backbone.update(pretrained=False, checkpoint=None)
-        task = build(cfg).eval()
-        known = _measured(task, cfg)
+        job = prepare(of_record(run.record["config"]), run.record["choices"])
+        task = build(wire(job), **WITHOUT_WEIGHTS).eval()
+        known = _measured(task, job.config)
     except Exception as error:
-        return Seen(missing=f"its network cannot be built anew ({_in_a_line(error)})")
+        return Seen(missing=f"its network cannot be built anew ({_shortly(error)})")
     if not pictures:
         return known
     try:
         load_weights(task, RunStore(run.folder).checkpoints / "last.ckpt")
-        return replace(known, examples=_examples(task, cfg, decoder))
+        return replace(known, examples=_examples(task, job, decoder))
     except Exception as error:
-        return replace(known, missing=f"no samples are drawn ({_in_a_line(error)})")
+        return replace(known, missing=f"no samples are drawn ({_shortly(error)})")
 
 
 def commands(runs: Sequence[Run], folders: Sequence[Path]) -> dict[Path, str]:
-    """Of sweeps, then of every run."""
+    """The command lines of sweeps, then of every run."""
     sweeps = dict.fromkeys(run.folder.parent for run in runs)
     known = {folder: _sweep(folder) for folder in dict.fromkeys([*folders, *sweeps])}
     known |= {run.folder: _single(run.folder) for run in runs}
@@ -120,8 +168,8 @@ def _seconds(task: KeypointTask, image: torch.Tensor) -> float:
     return time.perf_counter() - began
 
 
-def _examples(task: KeypointTask, cfg: DictConfig, decoder: str) -> tuple[Example, ...]:
-    module = build_data(cfg)
+def _examples(task: KeypointTask, job: Job, decoder: str) -> tuple[Example, ...]:
+    module = build_data(job)
     data: Any = module.dataset("test")
     drawn = []
     for index in range(min(IMAGES, len(data))):
@@ -139,7 +187,7 @@ def _sweep(folder: Path) -> str | None:
         return None
     asked: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     given = asked["hydra"]["overrides"]
-    own = [word for word in given["hydra"] if not word.startswith(OURS)]
+    own = [word for word in given["hydra"] if not word.startswith(ADDED)]
     task = [re.sub(r"=choice\((.*)\)$", r"=\1", word) for word in given["task"]]
     return shlex.join(["heatmap-train", "-m", *task, *own])
 
@@ -152,6 +200,5 @@ def _single(folder: Path) -> str | None:
     return shlex.join(["heatmap-train", *asked])
 
 
-def _in_a_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:197]}..."
+def _shortly(error: Exception) -> str:
+    return textwrap.shorten(in_a_line(error), 200, placeholder=" ...")

@@ -1,63 +1,68 @@
 """What a representation makes of one image: as its label says, and as a trained run answers."""
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING
 
-import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.drawing import of_codec
-from heatmap_research.drawing.example import Example
-from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import build, build_data, check, load_weights
-from heatmap_research.types import Heatmaps, IncompatibleError, Sample, Tensor
+from heatmap_research.config import of_run
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.refusals import refuse_additions
+from heatmap_research.types import IncompatibleError
 
+if TYPE_CHECKING:
+    from heatmap_research.drawing.example import Example
 
-def sample(cfg: DictConfig, stage: str, index: int) -> Sample:
-    """A batch of one."""
-    module = build_data(cfg)
-    data = module.dataset(stage)
-    size = len(data)  # type: ignore[arg-type]
-    if not 0 <= index < size:
-        raise IncompatibleError(f"index={index}: {stage} has images 0 to {size - 1}.")
-    return module.collate([data[index]])
+OWN = ("run", "checkpoint", "stage", "index", "output")
+GROUPS_OF_RUN = ("data", "decoder", "flip_test")
+PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
 
-def label(cfg: DictConfig, batch: Sample) -> tuple[Example, dict[str, float]]:
-    """The label, decoded by the first decoder; and how far each decoder is off, in pixels."""
-    codec = check(cfg).codec
-    activated, drawn = of_codec.labelled(codec, batch)
-    example = of_codec.example(codec, batch, activated, drawn, spread=False)
-    return example, _errors(codec, batch, drawn, activated)
+def show(cfg: DictConfig) -> None:
+    _refuse(cfg)
+    shown = of_run.shown(cfg, OWN, GROUPS_OF_RUN) if cfg.run else cfg
+    checkpoint = of_run.weights_of(Path(cfg.run), cfg.checkpoint) if cfg.run else None
+    refuse_additions(shown)
+    job = prepare(shown, {})
+    from heatmap_research.drawing import example
+    from heatmap_research.jobs import sample
+    from heatmap_research.training.build import dry_run, wire
+
+    parts = wire(job)
+    dry_run(parts)
+    batch = sample.batch_of_one(job, cfg.stage, cfg.index)
+    label, errors = sample.label(parts, batch)
+    lines = [_title(job, cfg), "the label, decoded: " + _words(errors)]
+    predicted: Example | None = None
+    if checkpoint:
+        predicted, errors = sample.predicted(parts, batch, checkpoint)
+        lines.append("predicted: " + _words(errors))
+    figure = example.sheet(label, predicted, job.schema.names, "\n".join(lines))
+    Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(cfg.output, dpi=110)
+    print("\n".join([*lines, f"{cfg.output}: + is the truth, a dot what is decoded"]))
 
 
-def predicted(
-    cfg: DictConfig, batch: Sample, checkpoint: Path, decoder: str | None = None
-) -> tuple[Example, dict[str, float]]:
-    """By the weights of a run; where a decoder is not named, by the first."""
-    task = build(cfg).eval()
-    load_weights(task, checkpoint)
-    with torch.inference_mode():
-        activated = task.activated(batch.image)
-    everywhere = torch.ones_like(batch.keypoints[..., 0])
-    errors = _errors(task.codec, batch, everywhere * (batch.visible > 0), activated)
-    return of_codec.example(task.codec, batch, activated, everywhere, decoder), errors
+def _refuse(cfg: DictConfig) -> None:
+    if cfg.stage not in ("train", "val", "test"):
+        raise IncompatibleError(f"stage={cfg.stage}: choose train, val or test.")
+    if not isinstance(cfg.index, int):
+        raise IncompatibleError(f"index={cfg.index}: give the number of a sample.")
+    if Path(str(cfg.output)).suffix not in PICTURES:
+        raise IncompatibleError(
+            f"output={cfg.output}: give a file that ends in {', '.join(PICTURES)}."
+        )
 
 
-def of_run(store: RunStore, decoder: str) -> Example:
-    """A finished run's view of its first test image."""
-    cfg = cast(DictConfig, OmegaConf.create(store.read()["config"]))
-    batch = sample(cfg, "test", 0)
-    return predicted(cfg, batch, store.checkpoints / "last.ckpt", decoder)[0]
+def _title(job: Job, cfg: DictConfig) -> str:
+    shown = job.config
+    head = shown.head._target_.rsplit(".", 1)[-1]
+    of = f"run {cfg.run}, " if cfg.run else ""
+    return (
+        f"{of}{cfg.stage} {cfg.index}: head {head}, stride {shown.stride}, sigma {shown.sigma:g} px"
+    )
 
 
-def _errors(
-    codec: Codec | CoordinateCodec, batch: Sample, counted: Tensor, activated: Heatmaps
-) -> dict[str, float]:
-    errors = {}
-    for name, found in of_codec.decoded(codec, activated).items():
-        away = torch.linalg.vector_norm(found.keypoints - batch.keypoints, dim=-1)
-        errors[name] = away[counted > 0].mean().item()
-    return errors
+def _words(errors: dict[str, float]) -> str:
+    by_decoder = "  ".join(f"{name} {error:.3f}" for name, error in errors.items())
+    return f"{by_decoder} px off in the mean; points are of {next(iter(errors))}"

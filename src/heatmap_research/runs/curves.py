@@ -11,7 +11,7 @@ from heatmap_research.runs.find import Run
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """One column, wherever it was written."""
+    """One column of metrics.csv, in the rows that have a value of it."""
 
     run: Run
     column: str

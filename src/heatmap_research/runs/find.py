@@ -1,6 +1,5 @@
 """Runs found on disk: what was asked of each, and what came of it."""
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,23 +12,29 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from heatmap_research.runs import store
+from heatmap_research.runs.record import (
+    ALWAYS,
+    INCIDENTAL,
+    NAME,
+    DamagedRecordError,
+    config_hash,
+    read,
+)
 
 log = logging.getLogger(__name__)
 
-OURS = {"version", "status", "config", "config_hash", "choices", "seed", "decoders"}
-OF_DATA = ("tolerances", "names")  # filled in as the data and `joints` have it
+FROM_DATA = ("tolerances", "names")  # filled in as the data and `joints` have it
 
 
 @dataclass(frozen=True)
 class Run:
     folder: Path
     record: dict[str, Any]  # run.json
-    root: Path | None = None  # where it was looked for
+    root: Path | None = None  # the folder that was searched
 
     @property
     def name(self) -> str:
-        """The folder, as seen from where it was looked for."""
+        """The run's folder, relative to the folder that was searched."""
         inside = self.folder.relative_to(self.root).as_posix() if self.root else "."
         return self.folder.name if inside == "." else inside
 
@@ -59,9 +64,9 @@ class Run:
 
     @property
     def sweep_hash(self) -> str:
-        """Shared by runs that differ in their seed only."""
+        """A hash shared by runs that differ in their seed only."""
         config = self.record["config"]
-        return store.config_hash({key: config[key] for key in config if key != "seed"})
+        return config_hash({key: config[key] for key in config if key != "seed"})
 
     @property
     def decoders(self) -> list[str]:
@@ -99,8 +104,8 @@ class Run:
         """A group's choice by the group's name, else a dotted key of the config or the record."""
         if key in self.record["choices"]:
             return self.record["choices"][key]
-        found = _select(self.record["config"], key)
-        return _select(self.record, key) if found is None else found
+        value = _select(self.record["config"], key)
+        return _select(self.record, key) if value is None else value
 
     def metric(self, stage: str, decoder: str, metric: str) -> float | None:
         return _select(self.record, f"metrics/{stage}/{decoder}/{metric}", "/")
@@ -131,16 +136,16 @@ class Run:
 
 
 def find(*folders: Path) -> list[Run]:
-    """Every run at or below these folders, once; not a run's evaluations, nor hidden folders, where
-    a sweep keeps what older code has done."""
+    """Every run at or below these folders, once. Left out are a run's evaluations, and hidden
+    folders, where a sweep keeps what older code has done."""
     runs: dict[Path, Run] = {}
     for folder in folders:
         root = folder if len(folders) == 1 else folder.parent
-        for file in sorted(folder.rglob("run.json"), key=_by_number):
+        for file in sorted(folder.rglob(NAME), key=_by_number):
             inside = file.relative_to(folder).parts
             if "evaluate" in inside or any(part.startswith(".") for part in inside):
                 continue
-            if (record := _read(file)) is not None:
+            if record := _known(file):
                 runs.setdefault(file.parent.resolve(), Run(file.parent, record, root))
     if not runs:
         places = ", ".join(map(str, folders)) or "no folder"
@@ -149,7 +154,7 @@ def find(*folders: Path) -> list[Run]:
 
 
 def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """What differs between runs, group choices first, each with its different values in order.
+    """The keys in which runs differ, group choices first, each with its different values in order.
 
     Left out: values that only repeat another key's (`target.sigma` is `sigma`, `data.train.pool` is
     `data.pool`) or go with the option chosen for their group; and jobs that were refused before
@@ -164,7 +169,7 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
         choice = groups.get(key.partition(".")[0])
         above = [kept[name] for name in kept if name not in groups and _may_repeat(key, name)]
         if not (
-            key in (*groups, *OF_DATA)
+            key in (*groups, *FROM_DATA)
             or _goes_with(column, choice)
             or any(_repeats(column, other, choice) for other in above)
         ):
@@ -172,16 +177,13 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return {key: _distinct(kept[key]) for key in (*groups, *keys) if key in kept}
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def _known(file: Path) -> dict[str, Any]:
+    """What a record says; empty, with a warning, if it is damaged or another program's."""
     try:
-        record = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        log.warning(f"{file} is left out: it cannot be read ({error}).")
-        return None
-    if not isinstance(record, dict) or not record.keys() >= OURS:
-        log.warning(f"{file} is left out: it is no record of a run of this program.")
-        return None
-    return record
+        return read(file.parent, *sorted(ALWAYS))
+    except DamagedRecordError as error:
+        log.warning(f"{file} is left out: {error}")
+        return {}
 
 
 def _by_number(file: Path) -> list[tuple[int, str]]:
@@ -197,13 +199,13 @@ def _select(node: Any, path: str, separator: str = ".") -> Any:
 
 
 def _choices(run: Run) -> dict[str, Any]:
-    found = run.record["choices"].items()
-    return {group: choice for group, choice in found if group not in store.INCIDENTAL}
+    choices = run.record["choices"].items()
+    return {group: choice for group, choice in choices if group not in INCIDENTAL}
 
 
 def _leaves(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
-        if key in store.INCIDENTAL:
+        if key in INCIDENTAL:
             continue
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{above}{key}.")
@@ -219,10 +221,10 @@ def _differing(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _distinct(column: Sequence[Any]) -> list[Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for value in column:
-        found.setdefault(_told_by(value), value)
-    return list(found.values())
+        values.setdefault(_told_by(value), value)
+    return list(values.values())
 
 
 def _told_by(value: Any) -> str:
@@ -232,7 +234,7 @@ def _told_by(value: Any) -> str:
 
 
 def _may_repeat(key: str, name: str) -> bool:
-    """A key further down repeats one of the root, or of its own group."""
+    """Only a key further down can repeat another: one of the root, or of its own group."""
     return key.count(".") > name.count(".") and name.partition(".")[0] in (
         name,
         key.partition(".")[0],
@@ -240,7 +242,7 @@ def _may_repeat(key: str, name: str) -> bool:
 
 
 def _repeats(column: Sequence[Any], other: Sequence[Any], choice: Sequence[Any] | None) -> bool:
-    """Wherever there is a value at all, if that goes with the option chosen."""
+    """Whether a column says what another says, wherever it has a value at all."""
     pairs = [(value, above) for value, above in zip(column, other, strict=True)]
     alike = all(value is None or _told_by(value) == _told_by(above) for value, above in pairs)
     absent = [value is None and above is not None for value, above in pairs]

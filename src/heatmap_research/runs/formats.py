@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from heatmap_research.runs.table import Row, Spread
+from heatmap_research.runs.table import MeanOfRuns, Row
 
 
 def words(value: Any, name: str = "", plus_minus: str = " ± ") -> str:
-    """A cell as it is read: metrics to three places, counts in thousands."""
+    """A cell for people to read: metrics to three places, thousands with commas."""
     if value is None:
         return "n/a"
-    if isinstance(value, Spread):
+    if isinstance(value, MeanOfRuns):
         mean = words(value.mean, name)
         if value.deviation is None:
             return mean
@@ -48,7 +48,7 @@ def as_json(rows: Sequence[Row]) -> str:
 
 
 def as_latex(rows: Sequence[Row]) -> str:
-    """For the package booktabs."""
+    """A tabular for the LaTeX package booktabs."""
     names = list(rows[0])
     numbers = [all(_is_number(row[name]) for row in rows) for name in names]
     layout = "".join("r" if number else "l" for number in numbers)
@@ -72,14 +72,14 @@ def _escaped(text: str) -> str:
 
 def _is_number(value: Any) -> bool:
     return value is None or (
-        isinstance(value, (int, float, Spread)) and not isinstance(value, bool)
+        isinstance(value, (int, float, MeanOfRuns)) and not isinstance(value, bool)
     )
 
 
 def _flat(row: Row) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, Spread):
+        if isinstance(value, MeanOfRuns):
             flat |= {name: value.mean, f"{name} sd": value.deviation}
         else:
             flat[name] = value

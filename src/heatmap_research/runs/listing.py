@@ -11,13 +11,13 @@ from heatmap_research.runs.table import Row
 
 WHOLE = ("name", "status", "error")  # never folded
 SPARE = ("decoder", "seconds")  # where there is no room
-MOST = 8  # of the keys in which runs differ
+MAX_KEYS = 8  # that are shown, of those in which runs differ
 ENDLESS = 1_000_000
 
 
 def lines(rows: Sequence[Row], apart: Sequence[str], width: int | None) -> list[str]:
-    """Of the keys in which runs differ, `apart`, as many as there is room for."""
-    kept, below = list(apart[:MOST]), []
+    """The table in lines, with as many of the differing keys `apart` as there is room for."""
+    kept, below = list(apart[:MAX_KEYS]), []
     names = [name for name in rows[0] if name not in apart or name in kept]
     if width and "error" in names and "name" in names and _least(rows, names) > width:
         names.remove("error")
@@ -40,7 +40,7 @@ def _drawn(rows: Sequence[Row], names: Sequence[str], width: int | None) -> list
 
 
 def _least(rows: Sequence[Row], names: Sequence[str]) -> int:
-    """The width at which no word is broken."""
+    """The least width at which no word is broken."""
     return _plain(ENDLESS).measure(_table(rows, names, folded=True)).minimum
 
 

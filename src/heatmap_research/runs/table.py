@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from statistics import mean, stdev
 from typing import Any
 
+from heatmap_research.runs import best
 from heatmap_research.runs.find import Run, varied
 
 OWN = (
@@ -19,7 +20,7 @@ LAST = ("monitor", "monitor_mode", "evaluate", "decoder", "metric", "callback")
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeanOfRuns:
     """A mean over runs, and their standard deviation where there are several."""
 
     mean: float
@@ -58,30 +59,24 @@ def cell(run: Run, column: str, decoder: str | None) -> Any:
 
 def chosen(runs: Sequence[Run]) -> str | None:
     """The decoder best on val, in the mean of these runs; test has no say in it."""
-    figure, mode = figure_of(runs[0])
-    found = {
-        decoder: [run.metric("val", decoder, figure) for run in runs]
+    figure, mode = best.watched_figure(runs[0].record["config"])
+    figures = {
+        decoder: _mean_of_all([run.metric("val", decoder, figure) for run in runs])
         for decoder in runs[0].decoders
     }
-    known = {d: mean(v for v in each if v is not None) for d, each in found.items() if all_of(each)}
-    best = min if mode == "min" else max
-    return best(known, key=known.__getitem__) if known else None
+    return best.best(figures, mode)
 
 
-def all_of(values: Sequence[float | None]) -> bool:
-    return all(value is not None for value in values)
-
-
-def figure_of(run: Run) -> tuple[str, str]:
-    """What the run was watched by: the metric, and whether less or more of it is better."""
-    config = run.record["config"]
-    figure = str(config.get("monitor", "pixel_error")).rpartition("/")[2]
-    return figure, config.get("monitor_mode", "min")
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    """None if one run has no value, for then its mean would be of other runs."""
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
 def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
-    """What tells these runs apart, and what came of them."""
-    figure = Counter(figure_of(run)[0] for run in runs).most_common(1)[0][0]
+    """The columns that tell these runs apart, and those of what came of them."""
+    figures = Counter(best.watched_figure(run.record["config"])[0] for run in runs)
+    figure = figures.most_common(1)[0][0]
     asked = [] if by else ["name", "status", *differing(runs)]
     failed = ["error"] if not by and any(run.error for run in runs) else []
     return [*asked, "decoder", f"val/{figure}", f"test/{figure}", "seconds", *failed]
@@ -130,7 +125,7 @@ def refuse_unknown(runs: Sequence[Run], key: str) -> None:
 
 
 def mixed(runs: Sequence[Run], by: Sequence[str]) -> list[str]:
-    """What else than the seed differs between runs that are averaged."""
+    """The keys, other than the seed, in which runs differ that are averaged together."""
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         groups.setdefault(tuple(repr(cell(run, key, None)) for key in by), []).append(run)
@@ -148,14 +143,14 @@ def _mean(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> Row
 
 
 def _together(values: Sequence[Any]) -> Any:
-    """Numbers by their mean, what all share as it is."""
+    """The mean of numbers; what all share as it is; other words one behind the other."""
     if len({repr(value) for value in values}) == 1 and not isinstance(values[0], float):
         return values[0]
     numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
     if not numbers:
         return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
     deviation = stdev(numbers) if len(numbers) > 1 else None
-    return Spread(mean(numbers), deviation, len(numbers))
+    return MeanOfRuns(mean(numbers), deviation, len(numbers))
 
 
 def _goes_with_arm(runs: Sequence[Run], key: str) -> bool:
@@ -174,8 +169,8 @@ def _equal(value: Any, word: str) -> bool:
 
 
 def _metrics(run: Run) -> list[str]:
-    found = run.record.get("metrics") or {}
-    return [f"{s}/{d}/{m}" for s, each in found.items() for d, ms in each.items() for m in ms]
+    metrics = run.record.get("metrics") or {}
+    return [f"{s}/{d}/{m}" for s, each in metrics.items() for d, ms in each.items() for m in ms]
 
 
 def _names(config: Mapping[str, Any], above: str = "") -> list[str]:

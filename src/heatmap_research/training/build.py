@@ -1,28 +1,34 @@
-"""Config to objects: the only place where things are wired."""
+"""From a checked job to network, data and trainer: the only place where things are wired."""
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
+from torchmetrics import Metric
 
-from heatmap_research.config.values import (
-    check_values,
-    codec_of,
+from heatmap_research.codec.codec import Codec
+from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.config.instantiate import (
     instantiate,
+    make,
+    maker,
+    making,
     refuse_strays,
     refusing,
-    watched,
-    with_schema,
     with_values,
 )
+from heatmap_research.config.job import Job
+from heatmap_research.config.values import refuse_head_with
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.network.net import KeypointNet
 from heatmap_research.runs.store import RunStore
@@ -34,55 +40,48 @@ from heatmap_research.training.callbacks.throughput import Throughput
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import IncompatibleError
 
-WIRED = (
-    "data",
-    "augment",
-    "photometric",
-    "backbone",
-    "neck",
-    "head",
-    "optimizer",
-    "schedule",
-    "metric",
-)
 STAGES = ("train", "val", "test")
-AROUND = ("trainer", "callback", "logger")
+WITHOUT_WEIGHTS = {"pretrained": False, "checkpoint": None}
 
 
-def build(cfg: DictConfig) -> KeypointTask:
-    cfg, schema = with_schema(cfg)
-    make_head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
-    codec = codec_of(cfg, make_head.func.ndim, schema.sigmas)
-    backbone = instantiate(cfg.backbone, "backbone")
-    with refusing("neck"):
-        neck = instantiate(cfg.neck, "neck")(levels=backbone.levels)
-    with refusing("head"):
-        head = make_head(levels=neck.levels, grid=codec.grid, joints=schema.joints)
-    net = KeypointNet(backbone, neck, head)
-    if cfg.channels_last:
-        net = net.to(memory_format=torch.channels_last)
-    return KeypointTask(
-        net,
-        codec,
-        schema,
-        metrics=instantiate(cfg.metric, "metric"),
-        jitter=instantiate(cfg.photometric, "photometric"),
-        optimizer=instantiate(cfg.optimizer, "optimizer"),
-        schedule=instantiate(cfg.schedule, "schedule"),
-        flip_test=cfg.flip_test,
-        seed=cfg.seed,
-        every=cfg.trainer.log_every_n_steps,
-    )
+@dataclass(frozen=True)
+class Parts:
+    """What a job's config names, made, or ready to be made for one network after another."""
+
+    job: Job
+    codec: Codec | CoordinateCodec
+    backbone: Callable[..., Any]
+    neck: Callable[..., Any]
+    head: Callable[..., Any]
+    optimizer: Callable[..., Any]
+    schedule: Callable[..., Any]
+    metrics: Mapping[str, Metric]
+    jitter: Callable[..., Any]
 
 
-def check(cfg: DictConfig) -> KeypointTask:
-    """Builds and runs the net on the meta device: no memory, no weights, no data."""
-    check_values(cfg)
-    for part in WIRED + AROUND:
+@dataclass(frozen=True)
+class DryRun:
+    """What a network is like, found out without its weights."""
+
+    task: KeypointTask  # on the meta device
+    parameters: int
+    macs: int  # multiply-accumulates of one image
+
+    @property
+    def size(self) -> dict[str, int]:
+        return {"parameters": self.parameters, "macs": self.macs}
+
+
+def wire(job: Job) -> Parts:
+    """Goes through every part of the config once, and refuses keys that nothing takes."""
+    cfg = job.config
+    for part in ("backbone", "trainer", "callback", "logger"):
         refuse_strays(cfg[part], part)
     for name, node in cfg.data.items():
-        if name not in STAGES and isinstance(node, DictConfig):  # stages read or render
-            instantiate(node, f"data.{name}")
+        if name != "schema" and isinstance(node, DictConfig):
+            refuse_strays(node, f"data.{name}")
+            if name not in STAGES:  # which read or render
+                make(node, f"data.{name}")
     if instantiate(cfg.augment, "augment").active and "augment" not in cfg.data.train:
         raise IncompatibleError(
             "augment turns, scales and mirrors crops of images in files, and this data set draws "
@@ -92,69 +91,86 @@ def check(cfg: DictConfig) -> KeypointTask:
         raise IncompatibleError(
             f"trainer.precision={cfg.trainer.precision} is for GPUs: choose bf16-mixed or 32-true."
         )
-    cfg = cfg.copy()
-    with open_dict(cfg):
-        cfg.backbone.update(pretrained=False, checkpoint=None)
-    with torch.device("meta"):
-        task = build(cfg)
-        found = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
+    head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
+    ndim = head.func.ndim
+    refuse_head_with(job.codec.loss.activation, cfg.target, ndim)
+    with making("head"):
+        codec = replace(job.codec, grid=replace(job.codec.grid, ndim=ndim))
+    return Parts(
+        job,
+        codec,
+        backbone=maker(cfg.backbone, "backbone"),
+        neck=instantiate(cfg.neck, "neck"),
+        head=head,
+        optimizer=instantiate(cfg.optimizer, "optimizer"),
+        schedule=instantiate(cfg.schedule, "schedule"),
+        metrics=instantiate(cfg.metric, "metric"),
+        jitter=instantiate(cfg.photometric, "photometric"),
+    )
+
+
+def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
+    """A network with its weights, and all that trains and reads it."""
+    cfg, schema = parts.job.config, parts.job.schema
+    with making("loss"):
+        codec = replace(parts.codec, loss=parts.job.loss())
+    with making("backbone"):
+        backbone = parts.backbone(**of_backbone)
+    with refusing("neck"):
+        neck = parts.neck(levels=backbone.levels)
+    with refusing("head"):
+        head = parts.head(levels=neck.levels, grid=codec.grid, joints=schema.joints)
+    net = KeypointNet(backbone, neck, head)
+    if cfg.channels_last:
+        net = net.to(memory_format=torch.channels_last)
+    return KeypointTask(
+        net,
+        codec,
+        schema,
+        metrics=parts.metrics,
+        jitter=parts.jitter,
+        optimizer=parts.optimizer,
+        schedule=parts.schedule,
+        flip_test=cfg.flip_test,
+        seed=cfg.seed,
+        every=cfg.trainer.log_every_n_steps,
+    )
+
+
+def dry_run(parts: Parts) -> DryRun:
+    """Builds the network on the meta device and runs it there: no memory, no weights, no data.
+
+    Refuses what cannot work together, and counts what the network costs.
+    """
+    cfg = parts.job.config
+    with FlopCounterMode(display=False) as counter, torch.device("meta"):
+        task = build(parts, **{k: v for k, v in WITHOUT_WEIGHTS.items() if k in cfg.backbone})
+        shapes = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
     _try_out(task)
-    wanted = task.codec.shapes
-    if found != wanted and task.codec.grid.ndim == 0:
-        spread = str(wanted[0][0] == 4).lower()
-        raise IncompatibleError(
-            f"this head answers with {found[0][0]} numbers a joint and this loss reads "
-            f"{wanted[0][0]} (two coordinates; for loss=rle two widths more): choose "
-            f"head.spread={spread}."
-        )
-    if found != wanted:
-        size = ",".join(map(str, cfg.image_size))
-        raise IncompatibleError(
-            f"this head predicts maps of {_sizes(found)}, but image_size=[{size}] at "
-            f"stride={cfg.stride} needs {_sizes(wanted)}: choose an image_size that is a multiple "
-            "of the backbone's stride."
-        )
-    return task
-
-
-def _try_out(task: KeypointTask) -> None:
-    """What a partial takes it says only when it is called."""
-    with refusing("optimizer"):
-        optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
-    with refusing("schedule"):
-        task.schedule(optimizer, 100)
-
-
-def cost(cfg: DictConfig) -> dict[str, int]:
-    """Parameters, and multiply-accumulates of one image."""
-    with FlopCounterMode(display=False) as counter:
-        task = check(cfg)
+    _refuse_other_shapes(shapes, task.codec, cfg)
     parameters = sum(parameter.numel() for parameter in task.net.parameters())
-    return {"parameters": parameters, "macs": counter.get_total_flops() // 2}
+    return DryRun(task, parameters, counter.get_total_flops() // 2)
 
 
-def build_data(cfg: DictConfig) -> DataModule:
-    names = instantiate(cfg.data.schema, "data.schema").names
-    joints = None if cfg.joints is None else [names.index(n) for n in with_schema(cfg)[1].names]
-    make = {stage: partial(instantiate, cfg.data[stage], f"data.{stage}") for stage in STAGES}
-    data = cfg.data
-    return DataModule(make, data.batch_size, data.workers, cfg.seed, cfg.overfit, joints, names)
+def build_data(job: Job) -> DataModule:
+    data = job.config.data
+    stages = {stage: partial(make, data[stage], f"data.{stage}") for stage in STAGES}
+    batches = (data.batch_size, data.workers, job.config.seed, job.config.overfit)
+    return DataModule(stages, *batches, job.joints, job.names)
 
 
-def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Trainer:
-    every = cfg.trainer.log_every_n_steps
+def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
+    every = job.config.trainer.log_every_n_steps
     watching = [NeckGradient(every), Finite(every), Throughput(every)]
-    callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
-    cfg = with_values(cfg, monitor=watched(cfg))
+    callbacks = [progress, Recorder(store, job.config.flip_test), *watching]
+    cfg = with_values(job.config, monitor=job.watched)
     callbacks += _given(cfg.callback, "callback")
     if cfg.ema:  # puts the average away after a validation, when others have looked
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
     loggers = _loggers(cfg, store)
-    with open_dict(cfg):
-        trainer = OmegaConf.merge(cfg.trainer, {"_partial_": True})
     with refusing("trainer", MisconfigurationException):
-        return instantiate(trainer, "trainer")(
+        return maker(cfg.trainer, "trainer")(
             callbacks=callbacks,
             logger=loggers,
             default_root_dir=store.folder,
@@ -162,19 +178,6 @@ def build_trainer(cfg: DictConfig, store: RunStore, progress: Callback) -> Train
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-
-
-def _given(group: DictConfig, name: str) -> list[Any]:
-    """NAME=null leaves one out."""
-    return [each for each in instantiate(group, name).values() if each is not None]
-
-
-def _loggers(cfg: DictConfig, store: RunStore) -> list[Logger]:
-    """metrics.csv comes with any other."""
-    loggers = _given(cfg.logger, "logger")
-    if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
-        loggers.insert(0, CSVLogger(store.folder, name="", version=""))
-    return loggers
 
 
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:
@@ -190,6 +193,27 @@ def load_weights(task: KeypointTask, checkpoint: Path) -> None:
         ) from error
 
 
+def _given(group: DictConfig, name: str) -> list[Any]:
+    """The members of a group; NAME=null leaves one out."""
+    return [each for each in make(group, name).values() if each is not None]
+
+
+def _loggers(cfg: DictConfig, store: RunStore) -> list[Logger]:
+    """The loggers asked for; metrics.csv comes with any other."""
+    loggers = _given(cfg.logger, "logger")
+    if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
+        loggers.insert(0, CSVLogger(store.folder, name="", version=""))
+    return loggers
+
+
+def _try_out(task: KeypointTask) -> None:
+    """Calls optimizer and schedule, which say what they take only when they are called."""
+    with refusing("optimizer"):
+        optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    with refusing("schedule"):
+        task.schedule(optimizer, 100)
+
+
 def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
     image = torch.empty(1, cfg.backbone.in_chans, *cfg.image_size, dtype=torch.uint8)
     try:
@@ -201,6 +225,28 @@ def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
             f"backbone={cfg.backbone.name} with this neck and head cannot take image_size=[{size}]"
             f" ({reason}): choose another image_size or backbone."
         ) from error
+
+
+def _refuse_other_shapes(
+    shapes: tuple[tuple[int, ...], ...], codec: Codec | CoordinateCodec, cfg: DictConfig
+) -> None:
+    """A head that answers with other shapes than its codec reads."""
+    wanted = codec.shapes
+    if shapes == wanted:
+        return
+    if codec.grid.ndim == 0:
+        spread = str(wanted[0][0] == 4).lower()
+        raise IncompatibleError(
+            f"this head answers with {shapes[0][0]} numbers a joint and this loss reads "
+            f"{wanted[0][0]} (two coordinates; for loss=rle two widths more): choose "
+            f"head.spread={spread}."
+        )
+    size = ",".join(map(str, cfg.image_size))
+    raise IncompatibleError(
+        f"this head predicts maps of {_sizes(shapes)}, but image_size=[{size}] at "
+        f"stride={cfg.stride} needs {_sizes(wanted)}: choose an image_size that is a multiple "
+        "of the backbone's stride."
+    )
 
 
 def _sizes(shapes: tuple[tuple[int, ...], ...]) -> str:

@@ -9,92 +9,89 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from heatmap_research.config.values import resolved, watched
-from heatmap_research.runs import store
+from heatmap_research.config.job import Job
+from heatmap_research.runs import record
+from heatmap_research.runs.source import versions
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import build, build_data, build_trainer, cost, load_weights
+from heatmap_research.training.build import (
+    build,
+    build_data,
+    build_trainer,
+    dry_run,
+    load_weights,
+    wire,
+)
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
 
-KEPT = ("choices", "decoders_not_applicable")  # of a run that is resumed
+KEPT = ("choices", "decoders_not_applicable")  # facts that a resumed run keeps
 
 Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 
 
-def train(
-    cfg: DictConfig,
-    store: RunStore,
-    choices: dict[str, Any],
-    unread: list[str],
-    sweep: bool,
-    watching: Sequence[Callback] = (),
-) -> Metrics:
+def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] = ()) -> Metrics:
+    """Fits a network, evaluates it with its last weights, and leaves all of it in the folder."""
     quiet_libraries()
     checkpoint = None
-    if cfg.resume:
+    if job.config.resume:
         checkpoint, known = _checkpoint(store), store.read(*KEPT)
-        choices, unread = known["choices"], known["decoders_not_applicable"]
-    size = cost(cfg)
-    trainer = build_trainer(cfg, store, _progress(sweep, watched(cfg)))
+        choices, unread = (known[name] for name in KEPT)
+        job = replace(job, choices=choices, unread=tuple(unread))
+    parts = wire(job)
+    size = dry_run(parts).size
+    trainer = build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if not checkpoint and trainer.is_global_zero:
         store.clear()
-    with _recorded(store, trainer, _facts(cfg, choices, unread) | size):
-        pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        task, data = build(cfg), build_data(cfg)
+    with _recorded(store, trainer, _facts(job) | size):
+        pl.seed_everything(job.config.seed, workers=True, verbose=False)
+        task, data = build(parts), build_data(job)
         if not sweep:
-            _announce(cfg, choices, size)
+            _announce(job, size)
         data.make_ready()
         continued = checkpoint is not None and trainer.is_global_zero
         with store.continued_metrics() if continued else nullcontext():
             for logger in trainer.loggers:
-                logger.log_hyperparams(resolved(cfg) | _said(choices) | size)
+                logger.log_hyperparams(job.record | _shown_by_dashboards(job) | size)
             with _timed(store, trainer):
                 trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
-            metrics = _evaluate(trainer, task, data, cfg.evaluate)
+            metrics = _evaluate(trainer, task, data, job.config.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, unread, store, sweep)
+            _report(metrics, job.unread, store, sweep)
     return metrics
 
 
-def evaluate(
-    cfg: DictConfig,
-    trained: RunStore,
-    store: RunStore,
-    checkpoint: Path,
-    choices: dict[str, Any],
-    unread: list[str],
-) -> Metrics:
+def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> Metrics:
     """The same evaluation as after training, with other decoders, data or flip test."""
     quiet_libraries()
-    trainer = build_trainer(cfg, store, _progress(False, watched(cfg)))
+    trainer = build_trainer(job, store, _progress(False, job.watched))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
-    with _recorded(store, trainer, _facts(cfg, choices, unread) | of):
-        task, data = build(cfg), build_data(cfg)
+    with _recorded(store, trainer, _facts(job) | of):
+        task, data = build(wire(job)), build_data(job)
         load_weights(task, checkpoint)
-        metrics = _evaluate(trainer, task, data, cfg.evaluate)
+        metrics = _evaluate(trainer, task, data, job.config.evaluate)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, unread, store, sweep=False)
+            _report(metrics, job.unread, store, sweep=False)
     return metrics
 
 
 def quiet_libraries() -> None:
-    """What Lightning says of itself is not news in a run; its warnings to developers neither."""
+    """Keeps from the run's output what Lightning says of itself and to its developers."""
     for name in ("pytorch_lightning", "lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
@@ -111,7 +108,10 @@ def quiet_libraries() -> None:
 
 
 def _evaluate(
-    trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, stages: list[str]
+    trainer: pl.Trainer,
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    stages: Sequence[str],
 ) -> Metrics:
     metrics: Metrics = {}
     for stage in stages:
@@ -125,7 +125,7 @@ def _evaluate(
 
 @contextmanager
 def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
-    """Adds to what a resumed run took before."""
+    """Records the seconds a training took, with those before it was resumed."""
     began = time.monotonic()
     try:
         yield
@@ -137,32 +137,32 @@ def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
 
 @contextmanager
 def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> Iterator[None]:
-    """run.json says how the run ended, whatever the way."""
+    """Keeps in run.json how the run stands and, whatever the way, how it ended."""
 
-    def record(**more: Any) -> None:
+    def note(**more: Any) -> None:
         if trainer.is_global_zero:
             store.update(**more)
 
     if torch.cuda.is_available():  # an earlier job of the same process may have taken more
         torch.cuda.reset_peak_memory_stats()
-    record(status="running", **facts)
+    note(status="running", **facts)
     failed = True
     try:
         yield
     except InterruptedRunError:
-        record(status="interrupted")
+        note(status="interrupted")
         raise
     except MisconfigurationException as error:
-        record(status="failed", error=str(error))
-        raise IncompatibleError(f"trainer: {' '.join(str(error).split())}") from error
+        note(status="failed", error=str(error))
+        raise IncompatibleError(f"trainer: {in_a_line(error)}") from error
     except BaseException as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
-            record(status="interrupted")
+            note(status="interrupted")
             raise KeyboardInterrupt from error
-        record(status="failed", error=f"{type(error).__name__}: {error}")
+        note(status="failed", error=f"{type(error).__name__}: {error}")
         raise
     else:
-        record(status="finished", error=None, peak_memory=_peak_memory())
+        note(status="finished", error=None, peak_memory=_peak_memory())
         failed = False
     finally:
         for logger in trainer.loggers:
@@ -180,28 +180,22 @@ def _checkpoint(store: RunStore) -> Path:
     return checkpoint
 
 
-def _facts(cfg: DictConfig, choices: dict[str, Any], unread: list[str]) -> dict[str, Any]:
-    config = resolved(cfg)
+def _facts(job: Job) -> dict[str, Any]:
+    cfg = job.config
     return {
-        "config_hash": store.config_hash(config),
-        "config": config,
-        "choices": choices,
-        "study": cfg.get("study"),
-        "seed": cfg.seed,
-        **store.source_version(),
-        "versions": store.versions(),
+        **record.asked(job.record, job.choices),
+        "versions": versions(),
         "device": _device(),
         "boxes": cfg.data.get("boxes", "exact"),
         "score": cfg.score,
         "flip_test": cfg.flip_test,
-        "decoders": list(cfg.decoder),
-        "decoders_not_applicable": unread,
+        "decoders_not_applicable": list(job.unread),
     }
 
 
-def _said(choices: dict[str, Any]) -> dict[str, Any]:
+def _shown_by_dashboards(job: Job) -> dict[str, Any]:
     """What a dashboard groups runs by."""
-    return {"arm": choices.get("arm") or "custom", "choices": choices}
+    return {"arm": job.choices.get("arm") or "custom", "choices": job.choices}
 
 
 def _device() -> dict[str, Any]:
@@ -219,7 +213,7 @@ def _processor() -> str:
 
 
 def _peak_memory() -> int:
-    """Bytes: of the GPU where there is one, else of the process so far."""
+    """The most bytes held so far: by the GPU where there is one, else by the process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024
@@ -232,7 +226,8 @@ def _progress(sweep: bool, watched: str) -> Callback:
     return Lines(600 if sweep else 10, watched)
 
 
-def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) -> None:
+def _announce(job: Job, size: dict[str, int]) -> None:
+    cfg, choices = job.config, job.choices
     log.info(
         f"{choices.get('arm') or choices.get('head')}: {choices.get('backbone')}, "
         f"{size['parameters']:,} parameters, {size['macs'] / 1e6:.1f} M multiply-adds an image, "
@@ -240,18 +235,18 @@ def _announce(cfg: DictConfig, choices: dict[str, Any], size: dict[str, int]) ->
     )
 
 
-def _report(metrics: Metrics, unread: list[str], store: RunStore, sweep: bool) -> None:
-    """In a line where jobs follow each other."""
-    said = []
+def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: bool) -> None:
+    """Prints what a run came to; in one line where jobs follow each other."""
+    lines = []
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {_words(found[name])}" for d, found in decoders.items())
+        values = "  ".join(f"{d} {_words(figures[name])}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
-        said.append(f"{stage} {name}: {values}{rest}")
+        lines.append(f"{stage} {name}: {values}{rest}")
     seconds = store.read().get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
-    said.append(f"{took}recorded in {store.folder}")
-    log.info("; ".join(said) if sweep else "\n".join(f"  {line}" for line in said))
+    lines.append(f"{took}recorded in {store.folder}")
+    log.info("; ".join(lines) if sweep else "\n".join(f"  {line}" for line in lines))
 
 
 def _words(figure: float) -> str:

@@ -51,7 +51,7 @@ class KeypointTask(LightningModule):
         return self.codec.decode(self.activated(image))
 
     def activated(self, image: Images) -> Heatmaps:
-        """Averaged over the image and its mirror image in a flip test."""
+        """The maps as they are read; in a flip test the mean with those of the mirror image."""
         heatmaps = self.codec.activate(self.net(image))
         if not self.flip_test:
             return heatmaps
@@ -59,7 +59,7 @@ class KeypointTask(LightningModule):
         return _mean(heatmaps, self.codec.mirror(mirrored, self.schema.flip))
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
-        """Whatever a step draws depends on its number alone, so that resuming changes nothing."""
+        """Seeds each step by its number, so that a resumed run draws what it would have drawn."""
         position = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
         seed = ((self.seed * 1_000_003 + position) * 1_009 + self.global_rank) % 2**63
         torch.default_generator.manual_seed(seed)
@@ -103,7 +103,7 @@ class KeypointTask(LightningModule):
 
     @property
     def _weight_decay(self) -> float:
-        """Not for norms and biases, whose size says nothing about how much a network fits."""
+        """The optimizer's; norms and biases have none, as their size says nothing about fit."""
         return getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
 
     def _evaluate(self, batch: Sample) -> Predictions:
@@ -116,14 +116,14 @@ class KeypointTask(LightningModule):
     def _report(self, stage: str) -> None:
         for decoder in self.codec.decoders:
             for name, metric in self._metrics_of(decoder).items():
-                found = metric.compute()
-                figures = found if isinstance(found, Mapping) else {name: found}
+                computed = metric.compute()
+                figures = computed if isinstance(computed, Mapping) else {name: computed}
                 for figure, value in figures.items():
                     self.log(f"{stage}/{decoder}/{figure}", torch.as_tensor(value).float())
                 metric.reset()
 
     def _set_truth(self, stage: str) -> None:
-        """For metrics that count what no sample shows, such as people nobody looked for."""
+        """Tells metrics what no sample shows, such as people that nobody looked for."""
         for decoder in self.codec.decoders:
             for metric in self._metrics_of(decoder).values():
                 if hasattr(metric, "truth"):

@@ -6,9 +6,9 @@ from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Plot, Section, Words
 from heatmap_research.analysis.page.study import Study, label
 from heatmap_research.runs import curves
+from heatmap_research.runs.best import watched_figure
 from heatmap_research.runs.curves import Course
 from heatmap_research.runs.find import Run
-from heatmap_research.runs.table import figure_of
 
 LOSSES = {
     "train/excess": "loss above the label's entropy",
@@ -38,7 +38,7 @@ def section(study: Study) -> Section:
 
 
 def _found(run: Run, decoder: str) -> dict[str, Course]:
-    watched = figure_of(run)[0]
+    watched = watched_figure(run.record["config"])[0]
     columns = {f"val/{decoder}/{watched}": f"val {watched} by the decoder chosen"} | LOSSES
     found = {}
     for column, name in columns.items():

@@ -1,12 +1,12 @@
 """Figures as they are read in a table."""
 
 from heatmap_research.analysis.page.parts import Cell
-from heatmap_research.runs.table import Spread
+from heatmap_research.runs.table import MeanOfRuns
 
 NONE = Cell("n/a")
 
 
-def spread(value: Spread | None, places: int = 3) -> Cell:
+def spread(value: MeanOfRuns | None, places: int = 3) -> Cell:
     if value is None:
         return NONE
     sd = "" if value.deviation is None else f" ± {value.deviation:.{places}f}"

@@ -13,7 +13,7 @@ from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run
-from heatmap_research.runs.table import Spread
+from heatmap_research.runs.table import MeanOfRuns
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Study:
         found = {seed: self._value(run, stage, name) for seed, run in group.runs.items()}
         return {seed: value for seed, value in sorted(found.items()) if value is not None}
 
-    def spread(self, group: Group, stage: str, decoder: str | None = None) -> Spread | None:
+    def spread(self, group: Group, stage: str, decoder: str | None = None) -> MeanOfRuns | None:
         return spread(list(self.values(group, stage, decoder).values()))
 
     def best(self, groups: Sequence[Group]) -> Group:
@@ -119,10 +119,10 @@ def words(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def spread(values: Sequence[float]) -> Spread | None:
+def spread(values: Sequence[float]) -> MeanOfRuns | None:
     if not values:
         return None
-    return Spread(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+    return MeanOfRuns(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 def _measured(run: Run, stage: str, decoder: str, metric: str) -> float | None:

@@ -1,4 +1,4 @@
-"""The arms to be tuned, each as heatmap-train would have it."""
+"""The arms to be tuned, each with the config that heatmap-train would give it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research.config import cli
-from heatmap_research.config.values import check_values, watched
+from heatmap_research.config import names
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.jobs.tune.search import Search
-from heatmap_research.runs.store import INCIDENTAL
+from heatmap_research.runs.record import INCIDENTAL
 from heatmap_research.training import build
 from heatmap_research.types import IncompatibleError
 
@@ -23,18 +24,25 @@ class Arm:
     choices: dict[str, Any]
     named: bool  # by an option of arm, which the overrides hold
 
-    def config(self, values: Mapping[str, Any], looks: int) -> tuple[DictConfig, list[str]]:
-        """As heatmap-train has it, with these values; and the decoders that cannot read it."""
+    def job(self, values: Mapping[str, Any], looks: int, **more: Any) -> Job:
+        """The job of heatmap-train for these values."""
+        cfg = self.config(values, looks)
+        with open_dict(cfg):
+            cfg.update(more)
+        return prepare(cfg, self.choices)
+
+    def config(self, values: Mapping[str, Any], looks: int) -> DictConfig:
+        """The config of heatmap-train with these values, and so many validations a training."""
         kept = [text for text in self.overrides if key_of(text) not in values]
         cfg = hydra.compose(HydraConfig.get().job.config_name, [*kept, *words(values)])
         with open_dict(cfg):
             del cfg["tune"]
-            unread = cli.complete(cfg)
             if cfg.trainer.max_steps > 0 and "val_check_interval" not in cfg.trainer:
                 batches = cfg.trainer.max_steps * cfg.trainer.accumulate_grad_batches
                 cfg.trainer.val_check_interval = max(1, batches // looks)
                 cfg.trainer.check_val_every_n_epoch = None
-        return cfg, unread
+        refuse_additions(cfg)
+        return cfg
 
 
 def arms_of(cfg: DictConfig) -> list[Arm]:
@@ -50,24 +58,21 @@ def arms_of(cfg: DictConfig) -> list[Arm]:
 
 
 def words(values: Mapping[str, Any]) -> list[str]:
-    """As on a command line; with four digits, so that a printed command is what was run."""
+    """Overrides for a command line; with four digits, so that what is printed is what was run."""
     return [f"{key}={word(value)}" for key, value in values.items()]
 
 
 def try_out(arm: Arm, search: Search, looks: int) -> None:
-    """What would be refused of every trial, before the first one."""
+    """Refuses, before the first trial, what would be refused of every one."""
     for end in range(2):
-        values = {each.key: each.ends[end] for each in search.space}
-        cfg, _ = arm.config(values, looks)
-        check_values(cfg)
-        watched(cfg)
-    build.check(cfg)
+        job = arm.job({each.key: each.ends[end] for each in search.space}, looks)
+    build.dry_run(build.wire(job))
 
 
 def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
-    """What a study's trials must share to be compared, as flat keys."""
+    """The values that a study's trials must share to be compared, by flat keys."""
     varied = {each.key for each in search.space}
-    base = arm.config({}, cfg.tune.looks)[0]
+    base = arm.job({}, cfg.tune.looks).config
     space = {each.key: vars(each) for each in search.space}
     tune = {"startup": search.startup, "looks": cfg.tune.looks}
     tune["pruner"] = OmegaConf.to_container(cfg.tune).get("pruner")  # type: ignore[union-attr]
@@ -79,7 +84,7 @@ def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
 def _arm(overrides: list[str], name: str | None) -> Arm:
     job = HydraConfig.get().job
     made = hydra.compose(job.config_name, overrides, return_hydra_config=True)
-    choices = cli.choices(made.hydra)
+    choices = names.choices(made.hydra)
     if name is None and not str(choices.get("experiment")).startswith("published/"):
         name = made.hydra.runtime.choices.get("arm")
     shown = str(choices.get("arm") or "custom").replace("/", "_")
@@ -87,13 +92,13 @@ def _arm(overrides: list[str], name: str | None) -> Arm:
 
 
 def _flat(tree: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in tree.items():
         if key in INCIDENTAL:
             continue
         at = f"{path}{key!s}"
-        found |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
-    return found
+        flat |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
+    return flat
 
 
 def key_of(override: str) -> str:

@@ -15,12 +15,12 @@ from heatmap_research.jobs.tune.search import Parameter, Search, Trial
 FINISHED, PRUNED, FAILED, BEST = "#3366aa", "#e0a030", "#cc5533", "black"
 
 
-def draw(found: Mapping[str, Sequence[Trial]], search: Search, label: str) -> Figure:
+def draw(trials_of: Mapping[str, Sequence[Trial]], search: Search, label: str) -> Figure:
     """A row for each arm: its history, then a slice for each parameter."""
     columns = 1 + len(search.space)
-    figure = Figure(figsize=(2.5 * columns + 1, 2.6 * len(found) + 0.6), layout="constrained")
-    grid = figure.subplots(len(found), columns, sharey="row", squeeze=False)
-    for row, (arm, trials) in zip(grid, found.items(), strict=True):
+    figure = Figure(figsize=(2.5 * columns + 1, 2.6 * len(trials_of) + 0.6), layout="constrained")
+    grid = figure.subplots(len(trials_of), columns, sharey="row", squeeze=False)
+    for row, (arm, trials) in zip(grid, trials_of.items(), strict=True):
         _history(row[0], trials, search)
         row[0].set_ylabel(f"{arm}\n{label}")
         for axes, parameter in zip(row[1:], search.space, strict=True):
@@ -99,7 +99,7 @@ def _limit(axes: Axes, trials: Sequence[Trial]) -> None:
 
 
 def _plain_numbers(axis: Axis, spread: float) -> None:
-    """Of a logarithmic axis, where its powers of ten would be too few to read it by."""
+    """Labels a logarithmic axis where its powers of ten would be too few to read it by."""
     if spread < 50:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -1,4 +1,4 @@
-"""What a search came to: a table, a figure, and each arm with its best values, ready to train."""
+"""The end of a search: a table, a figure, and each arm with its best values, ready to train."""
 
 import shlex
 from collections.abc import Mapping
@@ -20,31 +20,35 @@ NOT_REPEATED = ("arm", "seed", "evaluate", "resume")  # by the command that trai
 
 
 def conclude(
-    cfg: DictConfig, search: Search, arms: list[Arm], found: dict[str, list[Trial]]
+    cfg: DictConfig, search: Search, arms: list[Arm], searched: dict[str, list[Trial]]
 ) -> None:
     folder = Path(cfg.tune.folder).resolve()
     console = Console(width=None if Console().is_terminal else 140)
-    console.print(table(cfg, search, found))
+    console.print(table(cfg, search, searched))
     unit = ", px" if "pixel_error" in cfg.monitor else ""
-    figure.draw(found, search, f"{cfg.monitor} on val{unit}").savefig(folder / "tune.png", dpi=110)
+    figure.draw(searched, search, f"{cfg.monitor} on val{unit}").savefig(
+        folder / "tune.png", dpi=110
+    )
     place = shlex.quote(str(cfg.tune.folder))
     for arm in arms:
-        if best := search.best(found[arm.name]):
+        if best := search.best(searched[arm.name]):
             file = folder / "tuned" / f"{arm.name}.yaml"
             file.parent.mkdir(exist_ok=True)
-            file.write_text(tuned(cfg, arm, best, found[arm.name]))
+            file.write_text(tuned(cfg, arm, best, searched[arm.name]))
             print(command(arm, search, place))
     print(f"Figure: {cfg.tune.folder}/tune.png   runs: {cfg.tune.folder}/ARM/NUMBER")
     for arm in arms:
-        if not search.best(found[arm.name]):
-            last = next((t.error for t in reversed(found[arm.name]) if t.error), "all were pruned")
+        if not search.best(searched[arm.name]):
+            last = next(
+                (t.error for t in reversed(searched[arm.name]) if t.error), "all were pruned"
+            )
             raise IncompatibleError(
-                f"{arm.name}: none of its {len(found[arm.name])} trials came to its end; the last "
-                f"that failed: {last}"
+                f"{arm.name}: none of its {len(searched[arm.name])} trials came to its end; the "
+                f"last that failed: {last}"
             )
 
 
-def table(cfg: DictConfig, search: Search, found: Mapping[str, list[Trial]]) -> Table:
+def table(cfg: DictConfig, search: Search, searched: Mapping[str, list[Trial]]) -> Table:
     steps = cfg.trainer.max_steps
     length = f" of {steps:,} steps" if steps > 0 else ""
     result = Table(title=f"Best {cfg.monitor} on val; each arm had {search.trials} trials{length}")
@@ -52,7 +56,7 @@ def table(cfg: DictConfig, search: Search, found: Mapping[str, list[Trial]]) -> 
     names = [parameter.key.rpartition(".")[2] for parameter in search.space]
     for name in ("arm", figure, "decoder", "trial", *names, *STATES, "steps spent"):
         result.add_column(name, justify="left" if name in ("arm", "decoder") else "right")
-    for arm, trials in found.items():
+    for arm, trials in searched.items():
         best = search.best(trials)
         figures = ["-"] * (3 + len(search.space))
         if best:
@@ -71,7 +75,7 @@ def spent(trials: list[Trial]) -> int:
 
 
 def tuned(cfg: DictConfig, arm: Arm, best: Trial, trials: list[Trial]) -> str:
-    """An option of experiment, or of a group of its own: the arm with its best values."""
+    """A YAML of the arm with its best values: an option of experiment or of a group of its own."""
     groups = GlobalHydra.instance().config_loader().list_groups("")
     chosen = {key: value for key, value in best.values.items() if key in groups}
     defaults = ([{"override /arm": arm.name}] if arm.named else []) + [
@@ -95,7 +99,7 @@ def tuned(cfg: DictConfig, arm: Arm, best: Trial, trials: list[Trial]) -> str:
 
 
 def command(arm: Arm, search: Search, place: str) -> str:
-    """Trains the tuned arm, each seed anew, and reads test."""
+    """The command line that trains the tuned arm, each seed anew, and reads test."""
     varied = {*NOT_REPEATED, *(each.key for each in search.space)}
     rest = [text for text in arm.overrides if key_of(text) not in varied]
     words = shlex.join([f"+tuned={arm.name}", *rest, f"seed={SEEDS}"])

@@ -17,6 +17,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as Asked
 
+from heatmap_research.types import first_line
+
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)  # FAIL is one that was cut off, and is repeated
 
 
@@ -65,8 +67,8 @@ class Parameter:
 
 
 @dataclass
-class Report:
-    """What an objective says while it is at work; raises PrunedError where it may stop."""
+class TrialReport:
+    """Takes what an objective reports while it is at work; raises PrunedError where it may stop."""
 
     trial: Asked
     steps: int = 0  # spent so far
@@ -79,7 +81,7 @@ class Report:
             raise PrunedError(f"at step {step}, with {value:.4g}")
 
 
-Objective = Callable[[int, dict[str, Any], Report], float]  # number and values of a trial
+Objective = Callable[[int, dict[str, Any], TrialReport], float]  # number and values of a trial
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ class Search:
             _attempt(objective, study, asked, number, fatal)
         return trials(study)
 
-    def best(self, found: Sequence[Trial]) -> Trial | None:
-        finished = [trial for trial in found if trial.figure is not None]
+    def best(self, trials: Sequence[Trial]) -> Trial | None:
+        finished = [trial for trial in trials if trial.figure is not None]
         sign = -1 if self.maximise else 1
         return min(finished, key=lambda trial: sign * trial.figure, default=None)  # type: ignore[operator]
 
@@ -138,7 +140,7 @@ def _attempt(
     number: int,
     fatal: tuple[type[Exception], ...],
 ) -> None:
-    report = Report(asked)
+    report = TrialReport(asked)
     error, value = None, None
     try:
         value = objective(number, dict(asked.params), report)
@@ -150,7 +152,7 @@ def _attempt(
         if isinstance(stop, fatal):
             study.tell(asked, state=TrialState.FAIL)
             raise
-        error = f"{type(stop).__name__}: {next(iter(str(stop).splitlines()), '')}"
+        error = f"{type(stop).__name__}: {first_line(stop)}"
     except BaseException:
         study.tell(asked, state=TrialState.FAIL)
         raise

@@ -1,4 +1,4 @@
-"""What of the config says how to search: checked here, turned into a search."""
+"""From the part `tune` of the config, checked here, to a search."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from optuna.pruners import BasePruner, NopPruner
 
-from heatmap_research.config.values import instantiate
+from heatmap_research.config.instantiate import instantiate
 from heatmap_research.jobs.tune.search import Parameter, Search
 from heatmap_research.types import IncompatibleError
 
@@ -50,7 +50,7 @@ def search_of(cfg: DictConfig) -> Search:
 
 
 def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:
-    """What is searched for cannot be given: it would do nothing."""
+    """Refuses a value for a key that is searched for: it would do nothing."""
     names = {node.key: name for name, node in cfg.tune.space.items()}
     for text in overrides:
         key = text.lstrip("+~").partition("=")[0].partition("@")[0]
@@ -77,7 +77,7 @@ def _parameter(name: str, node: Any) -> Parameter:
 
 @contextmanager
 def named(path: str) -> Iterator[None]:
-    """A refusal names what it is about."""
+    """Names the path in front of what is said against its values."""
     try:
         yield
     except IncompatibleError:

@@ -10,13 +10,15 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 
+from heatmap_research.types import first_line
+
 SQLITE, JOURNAL = (".db", ".sqlite"), (".journal", ".log")
 LATER = ("tune.looks",)  # not kept at first: what it decides on is compared too
 
 
 @contextmanager
 def opened(place: str) -> Iterator[BaseStorage]:
-    """The storage in a file, from which a process that was killed keeps nobody away."""
+    """Opens the storage in a file; a process that was killed does not keep others away."""
     file = Path(place)
     if file.suffix not in SQLITE + JOURNAL:
         raise ValueError(f"{place}: give FILE.db (SQLite) or FILE.journal")
@@ -33,17 +35,17 @@ def opened(place: str) -> Iterator[BaseStorage]:
 def study(
     storage: BaseStorage, name: str, maximise: bool, asked: Mapping[str, Any]
 ) -> optuna.Study:
-    """The one of this name, new or to go on with; it keeps what was asked, and takes no other."""
-    found = optuna.create_study(
+    """The study of this name, new or to go on with; what was asked of it must stay the same."""
+    kept = optuna.create_study(
         study_name=name,
         storage=storage,
         direction="maximize" if maximise else "minimize",
         load_if_exists=True,
     )
-    known = found.user_attrs.get("asked")
+    known = kept.user_attrs.get("asked")
     if known is None:
-        found.set_user_attr("asked", dict(asked))
-        return found
+        kept.set_user_attr("asked", dict(asked))
+        return kept
     known = {key: asked.get(key) for key in LATER} | known
     if differing := [key for key in asked | known if known.get(key) != asked.get(key)]:
         key = differing[0]
@@ -51,24 +53,20 @@ def study(
         raise ValueError(
             f"holds a study of {name} with {key}={known.get(key)}, now {asked.get(key)}{more}"
         )
-    return found
+    return kept
 
 
 def _sqlite(file: Path) -> BaseStorage:
     try:
         return RDBStorage(f"sqlite:///{file}")
     except Exception as error:  # SQLAlchemy's, Alembic's or Optuna's
-        raise ValueError(f"{file}: this is no study's file ({_first_line(error)})") from error
+        raise ValueError(f"{file}: this is no study's file ({first_line(error)})") from error
 
 
 def _journal(file: Path) -> BaseStorage:
-    """Its own lock may be left by a process that was killed; ours says that nobody holds it."""
+    """Deletes the journal's lock, which a killed process may leave; ours says nobody holds it."""
     Path(f"{file}.lock").unlink(missing_ok=True)
     try:
         return JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file))))
     except Exception as error:
-        raise ValueError(f"{file}: this is no study's file ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{file}: this is no study's file ({first_line(error)})") from error

@@ -1,21 +1,21 @@
 """A trial is a training; what it gives is a figure on val."""
 
 import logging
-import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
-from heatmap_research.config import cli
+from heatmap_research.config.refusals import in_words
 from heatmap_research.jobs.tune.arms import Arm, words
-from heatmap_research.jobs.tune.search import PrunedError, Report, Search
+from heatmap_research.jobs.tune.search import PrunedError, Search, TrialReport
+from heatmap_research.runs.best import best
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import fit
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
-from heatmap_research.training.callbacks.validation_hook import Looks
+from heatmap_research.training.callbacks.validation_hook import ReportValidation
 from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
@@ -32,20 +32,18 @@ def train(
     looks: int,
     number: int,
     values: dict[str, Any],
-    report: Report,
+    report: TrialReport,
 ) -> float:
-    cfg, unread = arm.config(values, looks)
     store = RunStore(folder / arm.name / f"{number:03d}")
-    with open_dict(cfg):
-        cfg.output_dir = str(store.folder)
+    job = arm.job(values, looks, output_dir=str(store.folder))
     (store.folder / ".hydra").mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, store.folder / ".hydra" / "config.yaml")
-    read = partial(best_on_val, cfg.monitor, search.maximise)
-    watching = Looks(lambda step, figures: report(step, read(figures)[1]))
+    OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    read = partial(best_on_val, job.config.monitor, search.maximise)
+    watching = ReportValidation(lambda step, figures: report(step, read(figures)[1]))
     log.info(f"{arm.name} trial {number + 1} of {search.trials}: {' '.join(words(values))}")
     report.facts["run"] = f"{arm.name}/{number:03d}"
     try:
-        metrics = fit.train(cfg, store, arm.choices, unread, True, [watching])
+        metrics = fit.train(job, store, sweep=True, watching=[watching])
     except PrunedError as stop:
         store.update(status="pruned", error=None, steps=watching.steps)
         log.info(f"  pruned {stop}")
@@ -53,11 +51,12 @@ def train(
     except InterruptedRunError:
         raise
     except Exception as error:
-        log.info(f"  failed: {cli.in_a_line(error)}")
+        log.info(f"  failed: {in_words(error)}")
         raise
     finally:
         report.steps = watching.steps
-    flat = {f"val/{d}/{n}": v for d, found in metrics["val"].items() for n, v in found.items()}
+    val = metrics["val"].items()
+    flat = {f"val/{d}/{n}": v for d, figures in val for n, v in figures.items()}
     report.facts["decoder"], figure = read(flat)
     return figure
 
@@ -77,6 +76,6 @@ def best_on_val(monitor: str, maximise: bool, figures: Mapping[str, float]) -> t
         raise NoSuchFigureError(
             f"monitor={monitor}: val gives no such figure; choose {', '.join(sorted(known))}."
         )
-    sign = -1 if maximise else 1
-    worst = math.inf  # what there was nothing to count of
-    return min(read.items(), key=lambda it: worst if math.isnan(it[1]) else sign * it[1])
+    chosen = best(read, "max" if maximise else "min")
+    assert chosen is not None  # read holds figures only
+    return chosen, read[chosen]

@@ -22,8 +22,8 @@ def run(cfg: DictConfig) -> None:
     space.refuse_given(cfg, HydraConfig.get().overrides.task)
     for arm in arms:
         try_out(arm, search, cfg.tune.looks)
-    found = _search(cfg, search, arms)
-    conclude(cfg, search, arms, found)
+    trials_of = _search(cfg, search, arms)
+    conclude(cfg, search, arms, trials_of)
 
 
 def _search(cfg: DictConfig, search: Search, arms: list[Arm]) -> dict[str, list[Trial]]:
@@ -50,7 +50,7 @@ def _search(cfg: DictConfig, search: Search, arms: list[Arm]) -> dict[str, list[
 
 
 def _refuse_fewer(name: str, search: Search, study: Study) -> None:
-    """Arms are compared by an equal number."""
+    """Refuses fewer trials than an arm has had: arms are compared after an equal number."""
     if (had := len(trials(study))) > search.trials:
         raise IncompatibleError(
             f"tune.trials={search.trials}: {name} has had {had} trials in this study; give "

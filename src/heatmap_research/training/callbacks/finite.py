@@ -8,7 +8,7 @@ from heatmap_research.types import IncompatibleError
 
 
 class Finite(Callback):
-    """Ends a run whose loss is lost, at the steps that are logged: elsewhere a look would wait."""
+    """Ends a run whose loss is not finite. It looks at logged steps: others do not wait for it."""
 
     def __init__(self, every: int) -> None:
         self.every = every  # steps

@@ -18,6 +18,8 @@ class InterruptedRunError(Exception):
 
 
 class Interruption(Callback):
+    """Turns the two signals into a stop after the step that is being taken."""
+
     def __init__(self, checkpoint: Path) -> None:
         self.checkpoint = checkpoint
         self.asked = False
@@ -35,7 +37,7 @@ class Interruption(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """The next job of a sweep is not this one's to stop."""
+        """Gives the signals back: the next job of a sweep is not this one's to stop."""
         self.teardown(trainer, pl_module, "fit")
 
     def on_train_batch_end(
@@ -51,7 +53,7 @@ class Interruption(Callback):
             raise InterruptedRunError(f"stopped after step {trainer.global_step}")
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        """The second time, at once."""
+        """Asks for a stop after this step; asked a second time, stops at once."""
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True

@@ -18,13 +18,13 @@ from heatmap_research.drawing.example import Example
 from heatmap_research.types import Sample
 
 Picture = UInt8[np.ndarray, "height width channel"]
-GUESS = 1.0  # seconds the first pictures may take
+FIRST_SECONDS = 1.0  # that the first pictures are guessed to take
 
 
 class Pictures(Callback):
-    """The same few images every time, and how far all joints are off by each decoder.
+    """Shows the same few images every time, and how far all joints are off by each decoder.
 
-    While fitting, only as often as the time they take is a small share of the fit's.
+    While fitting it does so only as often as keeps its time a small share of the fit's.
     """
 
     def __init__(self, images: int, every: int, share: float, seed: int) -> None:
@@ -32,7 +32,7 @@ class Pictures(Callback):
             raise ValueError("callback.pictures: images and every are numbers of at least 1.")
         self.images, self.every = images, every  # validations
         self.share, self.seed = share, seed
-        self.validations, self.spent, self.last, self.due = 0, 0.0, GUESS, False
+        self.validations, self.spent, self.last, self.due = 0, 0.0, FIRST_SECONDS, False
         self.errors: dict[str, list[torch.Tensor]] = {}  # by decoder
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -57,11 +57,11 @@ class Pictures(Callback):
                 self.errors.setdefault(decoder, []).append(away[batch.visible > 0].float())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Before averaged weights, where there are any, are put away again."""
+        """Draws now, before averaged weights, where there are any, are put away again."""
         if not self.due:
             return
         began = time.monotonic()
-        errors = _gathered(trainer, {n: torch.cat(found) for n, found in self.errors.items()})
+        errors = _gathered(trainer, {n: torch.cat(parts) for n, parts in self.errors.items()})
         if trainer.is_global_zero:
             title = f"validation after step {trainer.global_step}"
             self._show(trainer, "val/errors", validation_figures.errors(errors, title))
@@ -123,8 +123,8 @@ def _shown_by(logger: Logger) -> Callable[[str, Picture, int], None] | None:
 
 
 def _gathered(trainer: Trainer, own: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Of all processes."""
-    parts: list[Any] = [{name: found.cpu().numpy() for name, found in own.items()}]
+    """The errors of all processes, by decoder."""
+    parts: list[Any] = [{name: errors.cpu().numpy() for name, errors in own.items()}]
     if trainer.world_size > 1:
         mine, parts = parts[0], [None] * trainer.world_size
         torch.distributed.all_gather_object(parts, mine)

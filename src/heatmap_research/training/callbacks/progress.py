@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 log = logging.getLogger(__name__)
 
 
-class Report(ProgressBar):
-    """Says something every so many seconds: looking at a loss waits for the device."""
+class Progressing(ProgressBar):
+    """Speaks every so many seconds and no more often: looking at a loss waits for the device."""
 
     def __init__(self, seconds: float, watched: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Report(ProgressBar):
                 self.say(trainer, self.state(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The last word comes after the last validation."""
+        """Speaks once more, after the last validation."""
         if self.enabled:
             self.last = time.monotonic()
             self.end(trainer, self.state(trainer))
@@ -56,13 +56,13 @@ class Report(ProgressBar):
     def end(self, trainer: Trainer, state: str) -> None: ...
 
 
-class Lines(Report):
+class Lines(Progressing):
     def say(self, trainer: Trainer, state: str) -> None:
         left = (self.steps - trainer.global_step) / self._rate(trainer)
         self._line(trainer, state, f"{left:.0f} s left")
 
     def end(self, trainer: Trainer, state: str) -> None:
-        """Not of a training so short that it has said nothing yet."""
+        """Says nothing of a training so short that it has said nothing yet."""
         if (took := self.last - self.began) >= self.seconds:
             self._line(trainer, state, f"done in {took:.0f} s")
 
@@ -74,7 +74,7 @@ class Lines(Report):
         return max(trainer.global_step - self.first, 1) / (self.last - self.began)
 
 
-class Bar(Report):
+class Bar(Progressing):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         left = TimeRemainingColumn(elapsed_when_finished=True)
@@ -105,6 +105,6 @@ class Bar(Report):
 
 
 def _on_val(trainer: Trainer, figure: str) -> str:
-    """What training is watched by, at the last validation."""
-    found = trainer.callback_metrics.get(figure)
-    return "" if found is None else f"  {figure} {float(found):.3f}"
+    """The figure that training is watched by, as it was at the last validation."""
+    value = trainer.callback_metrics.get(figure)
+    return "" if value is None else f"  {figure} {float(value):.3f}"

@@ -1,4 +1,4 @@
-"""What an evaluation predicted, as rows of the run store."""
+"""Records what an evaluation predicted, in the run's folder."""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ class Recorder(Callback):
     def __init__(self, store: RunStore, flip_test: bool) -> None:
         self.store, self.flip_test = store, flip_test
         self.tables: list[pa.Table] = []
-        self.people: dict[str, People] = {}  # by decoder
+        self.people: dict[str, PeopleFound] = {}  # by decoder
 
     def on_validation_batch_end(
         self,
@@ -61,7 +61,7 @@ class Recorder(Callback):
         self._write_results("test", trainer, pl_module)
 
     def _write_results(self, stage: str, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The people a metric has scored, as it scored them; else everyone by the mean joint."""
+        """Writes the people as a metric has scored them; without one, each by its mean joint."""
         if not trainer.is_global_zero:
             return
         task: Any = pl_module
@@ -92,15 +92,17 @@ class Recorder(Callback):
             self.people = people_of(table)
 
 
-class People(NamedTuple):
+class PeopleFound(NamedTuple):
+    """People in the source image, by the points of one decoder."""
+
     image: Int64[np.ndarray, " person"]
     keypoints: Float64[np.ndarray, "person joint 2"]
     scores: Float64[np.ndarray, " person"]
 
 
-def people_of(table: pa.Table) -> dict[str, People]:
-    """By decoder, each instance once."""
-    found = {}
+def people_of(table: pa.Table) -> dict[str, PeopleFound]:
+    """The people of each decoder, with each instance once."""
+    people = {}
     for decoder in table["decoder"].unique().to_pylist():
         own = table.filter(pc.equal(table["decoder"].cast(pa.string()), decoder))
         columns = {name: own[name].to_numpy() for name in ("instance", "image", "joint", "score")}
@@ -110,10 +112,10 @@ def people_of(table: pa.Table) -> dict[str, People]:
         each = order[first[:, None] + np.arange(joints)]  # (person, joint)
         points = np.stack([own[axis].to_numpy()[each] for axis in ("x_source", "y_source")], -1)
         scores = columns["score"][each].mean(1)
-        found[decoder] = People(
+        people[decoder] = PeopleFound(
             columns["image"][each[:, 0]], points.astype(float), scores.astype(float)
         )
-    return found
+    return people
 
 
 def rows(

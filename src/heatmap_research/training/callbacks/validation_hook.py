@@ -5,11 +5,11 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
 
-class Looks(Callback):
-    """Hands on what each validation finds while there are steps left to be saved."""
+class ReportValidation(Callback):
+    """Reports the figures of each validation while there are steps left that a stop would save."""
 
-    def __init__(self, say: Callable[[int, Mapping[str, float]], None]) -> None:
-        self.say = say  # step and figures; raises to end the training
+    def __init__(self, report: Callable[[int, Mapping[str, float]], None]) -> None:
+        self.report = report  # step and figures; raises to end the training
         self.steps = 0
 
     def on_train_batch_end(
@@ -20,4 +20,6 @@ class Looks(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         steps = trainer.global_step
         if trainer.state.fn == TrainerFn.FITTING and steps < trainer.estimated_stepping_batches:
-            self.say(steps, {key: float(value) for key, value in trainer.callback_metrics.items()})
+            self.report(
+                steps, {key: float(value) for key, value in trainer.callback_metrics.items()}
+            )

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
 
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def refuse_unreachable(patience: float) -> None:
 
 
 def _knock(url: str, patience: float) -> None:
-    """Any answer will do. In a thread, as a name that is looked up knows no timeout."""
+    """Waits for any answer; in a thread, as looking up a name knows no timeout."""
     answer: Future[int] = Future()
 
     def ask() -> None:
@@ -106,10 +106,6 @@ def _knock(url: str, patience: float) -> None:
 
 
 def earlier_id(folder: Path) -> str | None:
-    """Of the run that has been logged in this folder; the last, if there were several."""
-    found = sorted(folder.glob("wandb/*run-*_*-*"))  # run-DATE_TIME-ID
-    return found[-1].name.rsplit("-", 1)[1] if found else None
-
-
-def in_a_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """The id of the run that was logged in this folder; the last, if there were several."""
+    runs = sorted(folder.glob("wandb/*run-*_*-*"))  # run-DATE_TIME-ID
+    return runs[-1].name.rsplit("-", 1)[1] if runs else None

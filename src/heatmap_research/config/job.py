@@ -1,0 +1,106 @@
+"""One config on its one way: completed, checked and handed on as a Job."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from heatmap_research.codec.codec import Codec, readable
+from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.config.codec import codec_of, is_option, stood_for
+from heatmap_research.config.instantiate import (
+    instantiate,
+    make,
+    maker,
+    making,
+    refuse_strays,
+    refusing,
+    with_values,
+)
+from heatmap_research.config.values import check_root, refuse_target_with, watched
+from heatmap_research.runs.former_paths import with_current_paths
+from heatmap_research.types import Activation, Schema
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is made of: a config in which nothing is left open, and what follows from it."""
+
+    config: DictConfig
+    choices: Mapping[str, Any]  # which option of each group
+    names: tuple[str, ...]  # of all joints that the data have
+    schema: Schema  # of the joints that are learnt
+    unread: tuple[str, ...]  # decoders left out, because they cannot read these maps
+    watched: str  # the figure that training is followed by, as it is logged
+    loss: partial[Any]  # makes the loss: anew for each network, since a loss may learn
+    codec: Codec | CoordinateCodec  # checked; its grid learns the head's axes when that is built
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """The config as a record keeps it, and as its hash is taken."""
+        return cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True))
+
+    @property
+    def joints(self) -> list[int] | None:
+        """Places, among the joints of the data, of those that are learnt; None for all."""
+        if self.config.joints is None:
+            return None
+        return [self.names.index(name) for name in self.schema.names]
+
+    def but(self, **values: Any) -> "Job":
+        """The same with other values that no part of it is made from, such as `flip_test`."""
+        return replace(self, config=with_values(self.config, **values))
+
+
+def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
+    """Completes and checks a config from top to bottom; refuses what cannot be meant."""
+    cfg = _of_today(cfg)
+    check_root(cfg)
+    data: Schema = instantiate(cfg.data.schema, "data.schema")
+    with refusing("joints"):
+        schema = data if cfg.joints is None else data.only(list(cfg.joints))
+    cfg = with_values(cfg, tolerances=list(schema.sigmas), names=list(schema.names))
+    refuse_strays(cfg.loss, "loss")
+    make_loss = maker(cfg.loss, "loss")
+    with making("loss"):
+        loss = make_loss()
+    decoders, unread = _complete_decoders(cfg, loss.activation)
+    refuse_target_with(loss.activation, cfg.target)
+    codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
+    followed = watched(cfg)
+    return Job(cfg, choices, data.names, schema, unread, followed, make_loss, codec)
+
+
+def _of_today(cfg: DictConfig) -> DictConfig:
+    """The config with the present paths of classes that have moved since it was written."""
+    written = OmegaConf.to_container(cfg, resolve=False)
+    today = with_current_paths(written)
+    if today == written:
+        return cfg
+    return cast(
+        DictConfig, OmegaConf.create(today, flags={"struct": bool(OmegaConf.is_struct(cfg))})
+    )
+
+
+def _complete_decoders(
+    cfg: DictConfig, activation: Activation
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Puts the decoders in place that `all` or `main` stands for, as far as they can be read.
+
+    Returns those of the config, made, and the names of those that are left out.
+    """
+    given = {name: node for name, node in cfg.decoder.items() if is_option(node)}
+    options = stood_for(cfg.decoder)
+    with open_dict(cfg):
+        cfg.decoder = options | given
+    refuse_strays(cfg.decoder, "decoder")
+    made = {name: make(cfg.decoder[name], f"decoder.{name}") for name in cfg.decoder}
+    unread = tuple(
+        name for name in options if name not in given and not readable(made[name].needs, activation)
+    )
+    with open_dict(cfg):
+        for name in unread:
+            del cfg.decoder[name]
+    return {name: made[name] for name in cfg.decoder}, unread

@@ -1,0 +1,92 @@
+"""The config of a run that is there, with what is asked for in its place."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from heatmap_research.types import IncompatibleError
+
+GROUPS = ("decoder", "metric", "data", "trainer")  # whose options may be chosen anew
+
+
+def changes_run(
+    arguments: Sequence[str], own: Sequence[str], base: Sequence[str] = ()
+) -> list[str]:
+    """The command line, where a key=value that is not the command's own changes the run's config.
+
+    Keys of `base` are the command's own as well, kept apart from the run's keys of the same name.
+    """
+
+    def for_the_run(argument: str) -> str:
+        key = re.match(r"\+*([\w.]+)=", argument)
+        if key is None or key[1] in own or key[1].startswith("hydra"):
+            return argument
+        return f"base.{argument}" if key[1] in base else f"+change.{argument.lstrip('+')}"
+
+    return [for_the_run(argument) for argument in arguments]
+
+
+def stored(folder: Path) -> DictConfig:
+    """The config of a run as it was composed."""
+    file = folder / ".hydra" / "config.yaml"
+    if not file.is_file():
+        raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
+    return cast(DictConfig, OmegaConf.load(file))
+
+
+def of_record(config: dict[str, Any]) -> DictConfig:
+    """The config that a record keeps, as a config again."""
+    return cast(DictConfig, OmegaConf.create(config))
+
+
+def changed(cfg: DictConfig, folder: Path) -> DictConfig:
+    """The run's own config with the groups chosen anew and the values given in `cfg.change`.
+
+    What is evaluated of it lies in the folder `cfg.name`, and nothing is logged.
+    """
+    merged = stored(folder)
+    for group in GROUPS:
+        if cfg[group]:
+            merged[group] = cfg[group]
+    merged = _with_changes(merged, cfg)
+    with open_dict(merged):
+        merged.update(output_dir=str(folder / "evaluate" / cfg.name), resume=None, logger={})
+        merged.callback = {}
+    return merged
+
+
+def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictConfig:
+    """The run's own config with the data and decoders that were asked for on the command line."""
+    folder = Path(cfg.run)
+    merged = stored(folder)
+    for text in HydraConfig.get().overrides.task:
+        key = re.split("[=@]", text.lstrip("+~"))[0]
+        if key in own or key.startswith("change."):
+            continue
+        if key.split(".")[0] not in groups:
+            raise IncompatibleError(
+                f"{text}: run={folder} is shown as it was trained; choose only "
+                f"{', '.join(groups)} anew, or leave run out."
+            )
+        OmegaConf.update(merged, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
+    return _with_changes(merged, cfg)
+
+
+def weights_of(folder: Path, checkpoint: str) -> Path:
+    """The file of a run's weights, or a refusal that names those there are."""
+    file = folder / "checkpoints" / f"{checkpoint}.ckpt"
+    if not file.is_file():
+        there = sorted(f.stem for f in file.parent.glob("*.ckpt"))
+        raise IncompatibleError(
+            f"checkpoint={checkpoint}: this run has {', '.join(there) or 'no checkpoint yet'}."
+        )
+    return file
+
+
+def _with_changes(merged: DictConfig, cfg: DictConfig) -> DictConfig:
+    OmegaConf.set_struct(merged, True)
+    return cast(DictConfig, OmegaConf.merge(merged, cfg.change))

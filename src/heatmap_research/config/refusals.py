@@ -1,0 +1,113 @@
+"""What went wrong, in one line and in the words of the command line."""
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.instantiate import did_you_mean
+from heatmap_research.types import IncompatibleError, first_line
+
+REFUSALS = (IncompatibleError, HydraException, OmegaConfBaseException)  # they say all; no crashes
+EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
+
+
+def in_words(error: Exception) -> str:
+    """One line for any error, with Hydra's and OmegaConf's put into words about the key."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _no_such_option(error)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: this cannot be read ({' '.join(text.split())})."
+    if match := re.search(r"Could not override '([^']+)'", text):
+        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys(match[1]))}"
+    if match := re.search(r"Key '([^']+)' is not in struct", text):
+        full = re.search(r"full_key: (\S+)", text)
+        key = full[1] if full else match[1]
+        return f"{key}: there is no such key.{did_you_mean(key, _known_keys(key))}"
+    if match := re.search(r"Missing mandatory value: (\S+)", text):
+        return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
+    if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
+        return match[1]
+    if text.startswith("Caught "):  # in a process that loads data: its last words
+        last = text.strip().splitlines()[-1].strip()
+        return last.partition(": ")[2] or last
+    return first_line(error)
+
+
+def before_any_job(error: Exception, entered: bool) -> str:
+    """A line for what Hydra itself stumbles over, in the user's words; empty for all else."""
+    if isinstance(error, ValueError) and "group override" in str(error):
+        nulls = [word for word in sys.argv if re.fullmatch(r"\w+=null", word)]
+        return f"{' '.join(nulls)}: to leave a group out, write ~GROUP."
+    if isinstance(error, OSError) and not entered:
+        return f"{error.filename}: {error.strerror}; choose another folder."
+    return ""
+
+
+def refuse_additions(cfg: DictConfig) -> None:
+    """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
+    for text in HydraConfig.get().overrides.task:
+        if not text.startswith("+") or text.startswith(("+change.", "+tune.space.")):
+            continue
+        path = text.lstrip("+").partition("=")[0].partition("@")[0]
+        parents = path.split(".")[:-1]
+        nodes = [OmegaConf.select(cfg, ".".join(parents[: i + 1])) for i in range(len(parents))]
+        if any(isinstance(node, DictConfig) and "_target_" in node for node in nodes):
+            continue
+        if (not parents and _is_group(path)) or (text.startswith("++") and _is_there(path)):
+            continue
+        raise IncompatibleError(
+            f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys(path))}"
+        )
+
+
+def _no_such_option(error: MissingConfigException) -> str:
+    path = str(error.missing_cfg_file)
+    group, _, option = path.rpartition("/")
+    known = list(error.options or []) or sorted(f.stem for f in conf_folder().glob(f"{group}/*"))
+    if extra := EXTRAS.get(option):
+        return f"{group}={option} is not installed: pip install 'heatmap-research[{extra}]'."
+    return (
+        f"{group}={option}: there is no such {group}; choose {', '.join(known)}."
+        f"{did_you_mean(option, known)}"
+    )
+
+
+def _known_keys(path: str) -> list[str]:
+    """Every key and group that conf/ names; of a key within another, those it has anywhere."""
+    parents = path.split(".")[:-1]
+    files = list(conf_folder().rglob("*.yaml"))
+    pairs = [("", file.parent.name) for file in files]
+    for file in files:
+        tree = OmegaConf.to_container(OmegaConf.load(file))
+        for above in (file.parent.name, file.stem):
+            pairs += _pairs(tree, above)
+    return sorted({key for above, key in pairs if not parents or above == parents[-1]})
+
+
+def _pairs(tree: Any, above: str) -> Iterator[tuple[str, str]]:
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        yield above, str(key)
+        yield from _pairs(value, str(key))
+
+
+def _is_there(path: str) -> bool:
+    """Whether a key exists without the overrides that add it."""
+    job = HydraConfig.get()
+    rest = [text for text in job.overrides.task if not text.startswith("+")]
+    missing = object()
+    base = hydra.compose(job.job.config_name, rest)
+    return OmegaConf.select(base, path, default=missing) is not missing
+
+
+def _is_group(name: str) -> bool:
+    return name in GlobalHydra.instance().config_loader().list_groups("")

@@ -1,0 +1,25 @@
+"""Whether a configuration can be trained, found out without data or weights."""
+
+import sys
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from heatmap_research.config.multirun import in_sweep
+from heatmap_research.jobs.train import composed
+from heatmap_research.types import IncompatibleError
+
+
+def check(cfg: DictConfig) -> None:
+    name = f"  [{' '.join(HydraConfig.get().overrides.task)}]" * in_sweep()
+    try:
+        job = composed(cfg)
+        from heatmap_research.training.build import dry_run, wire  # torch: after a first look
+
+        dry_run(wire(job))
+    except IncompatibleError as error:
+        print(f"refused: {error}{name}")
+        if not in_sweep():
+            sys.exit(1)
+    else:
+        print(f"ok{name}")

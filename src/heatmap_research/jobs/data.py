@@ -1,0 +1,49 @@
+"""A file of annotations looked through, drawn, or converted to COCO's format."""
+
+import argparse
+
+from heatmap_research.data import annotations
+from heatmap_research.data.audit import contact_sheet, drawn, printed, reading, report
+from heatmap_research.data.converters import aic, mpii
+
+
+def check(flags: argparse.Namespace) -> int:
+    found = report.of(flags.file, flags.images, flags.category, flags.channels)
+    printed.show(found, flags.first)
+    return 1 if found.refusal else 0
+
+
+def show(flags: argparse.Namespace) -> int:
+    if flags.number < 1:
+        raise ValueError(f"--number {flags.number}: give 1 or more.")
+    found = reading.read(flags.file, flags.category)
+    if found is None:
+        annotations.read(flags.file, category=flags.category)  # says why
+        raise ValueError(f"{flags.file}: this cannot be read.")
+    rows = (
+        drawn.named(found, flags.id)
+        if flags.id
+        else drawn.drawn_by_lot(found, flags.number, flags.seed)
+    )
+    people = drawn.people(found, rows, flags.images, flags.channels)
+    title = f"{flags.file.name}: {len(rows)} of {len(found.people)} annotations"
+    contact_sheet.write(contact_sheet.sheet(people, drawn.joints(found), title), flags.out)
+    print(f"{flags.out}: {len(rows)} of {len(found.people)} annotations")
+    return 0
+
+
+def convert(flags: argparse.Namespace) -> int:
+    matlab = [source for source in flags.source if source.suffix == ".mat"]
+    others = [source for source in flags.source if source.suffix != ".mat"]
+    if flags.format == "aic" and (matlab or len(others) != 1):
+        raise ValueError("convert aic: give one JSON file.")
+    if len(matlab) > 1 or len(others) > 1:
+        raise ValueError("convert mpii: give one .json, one .mat, or one of each.")
+    if flags.format == "aic":
+        number = aic.convert(others[0], flags.out)
+    elif others:
+        number = mpii.convert(others[0], flags.out, *matlab)
+    else:
+        number = mpii.convert(matlab[0], flags.out)
+    print(f"{flags.out}: {number} people")
+    return 0

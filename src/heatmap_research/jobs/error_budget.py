@@ -1,0 +1,169 @@
+"""From a run's folder to an account of its error: evaluated twice, then read as arrays."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from heatmap_research.analysis.error_budget import account, figures, stages
+from heatmap_research.analysis.error_budget.account import Account, Limits
+from heatmap_research.analysis.error_budget.frame import Frame
+from heatmap_research.analysis.error_budget.law import Law, even_phases
+from heatmap_research.analysis.error_budget.report import table, words
+from heatmap_research.analysis.error_budget.stages import Truth
+from heatmap_research.analysis.theory.round_trip import Representation
+from heatmap_research.codec.codec import Codec
+from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.config.instantiate import refusing
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.of_run import of_record
+from heatmap_research.runs.record import write_json
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training import fit
+from heatmap_research.training.build import wire
+from heatmap_research.types import IncompatibleError, Schema
+
+PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
+DOTS = 100  # an inch
+EVALUATIONS = {"plain": False, "flip": True}  # folder -> flip test
+LAYOUTS = {1: "1d", 2: "2d"}
+
+
+def evaluate(job: Job, trained: Path, out: Path, checkpoint: Path) -> None:
+    """Evaluates both stages, without and with a flip test, into folders of their own."""
+    for name, flip in EVALUATIONS.items():
+        folder = out / name
+        folder.mkdir()
+        both = job.but(flip_test=flip, evaluate=["val", "test"])
+        fit.evaluate(both, RunStore(trained), RunStore(folder), checkpoint)
+
+
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Makes a new folder, and takes it away again if something goes wrong."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise IncompatibleError(
+            f"name={folder.name}: {folder} is there already; choose another name."
+        ) from error
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def load(
+    folder: Path,
+    stage: str,
+    decoder: str | None,
+    flip_test: bool | None,
+    good: float,
+    near: float,
+    oks: float,
+) -> tuple[Account, Schema]:
+    """Accounts for the error in a folder that `evaluate` has filled, read by argmax by default."""
+    record = RunStore(folder / "plain").read()
+    tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
+    job = prepare(of_record(record["config"]), record["choices"])
+    schema, codec = job.schema, wire(job).codec
+    frame = framed(codec, schema, good, near)
+    found = {name: stages.from_tables(name, tables) for name in ("val", "test")}
+    usual = "argmax" if "argmax" in record["decoders"] else record["decoders"][0]
+    reading = (decoder or usual, bool(flip_test))
+    if reading not in found[stage].found:
+        raise IncompatibleError(
+            f"decoder={decoder}: this run's answers are read by {', '.join(record['decoders'])}."
+        )
+    apart = stage == "test" and not _same(found["val"].truth, found["test"].truth)
+    with refusing(f"run={folder.parent.parent}, stage={stage}"):
+        taken = account.take(
+            frame,
+            schema,
+            found["val"] if apart else None,
+            found[stage],
+            reading,
+            represented(job, codec, reading[1]),
+            Limits(good, oks),
+        )
+    return taken, schema
+
+
+def framed(codec: Codec | CoordinateCodec, schema: Schema, good: float, near: float) -> Frame:
+    lines, cell = (codec.grid.lines, "bin") if isinstance(codec, Codec) else (PIXELS, "pixel")
+    with refusing("good, near"):
+        return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
+
+
+def represented(job: Job, codec: Codec | CoordinateCodec, flip_test: bool) -> Representation | str:
+    """A run's codec in the form that ceilings are computed of, or why it has none."""
+    if not isinstance(codec, Codec):
+        return "it answers with coordinates, which have no bins"
+    return Representation(
+        codec=codec,
+        layout=LAYOUTS[codec.grid.ndim],
+        target=str(job.choices.get("target")),
+        geometry=str(job.choices.get("geometry")),
+        sigmas=dict.fromkeys(codec.decoders, float(job.config.sigma)),
+        flip_test=flip_test,
+        uncertainty=0.0,
+        whole_pixels=bool(job.config.data.get("round_labels")),
+    )
+
+
+def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
+    content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
+    write_json(folder / "budget.json", content)
+    decoder, flip = taken.reading
+    how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
+    drawn = {
+        "budget": figures.bars(
+            (taken.forwards, taken.backwards), f"Error budget: {how}", taken.cell
+        ),
+        "phase": figures.phases(
+            taken.phases,
+            curves(taken.laws),
+            f"Error within a {taken.cell}, gross errors left out: {how}",
+            taken.cell,
+        ),
+        "border": figures.border(taken.border, f"Error and the border: {how}"),
+        "scores": figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),
+    }
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=DOTS)
+
+
+def curves(laws: Mapping[str, Law]) -> dict[str, dict[str, figures.Curves]]:
+    """The laws' means over joints, as curves for a figure."""
+    phase = even_phases()
+    means = {name: (law.bias.mean(1), law.absolute.mean(1)) for name, law in laws.items()}
+    return {
+        name: {
+            axis: ((phase, bias[:, a]), (phase, absolute[:, a]))
+            for a, axis in enumerate(("x", "y"))
+        }
+        for name, (bias, absolute) in means.items()
+    }
+
+
+def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
+    console = Console(width=None if Console().is_terminal else 110)
+    console.print(table(taken, stage))
+    for line in words(taken, names):
+        console.print(line, highlight=False)
+    console.print(
+        f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png", highlight=False
+    )
+
+
+def _same(one: Truth, other: Truth) -> bool:
+    """Whether both are of the same people: a data set without a test stage reads val twice."""
+    return one.points.shape == other.points.shape and bool(
+        np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)
+    )

@@ -1,0 +1,63 @@
+"""One sample under one job: its label, and what a trained network answers."""
+
+from pathlib import Path
+
+import torch
+
+from heatmap_research.codec.codec import Codec
+from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.of_run import of_record
+from heatmap_research.drawing import of_codec
+from heatmap_research.drawing.example import Example
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training.build import Parts, build, build_data, load_weights, wire
+from heatmap_research.types import Heatmaps, IncompatibleError, Sample, Tensor
+
+Errors = dict[str, float]  # by decoder: mean distance from the truth, crop pixels
+
+
+def batch_of_one(job: Job, stage: str, index: int) -> Sample:
+    module = build_data(job)
+    data = module.dataset(stage)
+    size = len(data)  # type: ignore[arg-type]
+    if not 0 <= index < size:
+        raise IncompatibleError(f"index={index}: {stage} has images 0 to {size - 1}.")
+    return module.collate([data[index]])
+
+
+def label(parts: Parts, batch: Sample) -> tuple[Example, Errors]:
+    """The label, decoded by the first decoder; and how far each decoder is off."""
+    activated, drawn = of_codec.labelled(parts.codec, batch)
+    example = of_codec.example(parts.codec, batch, activated, drawn, spread=False)
+    return example, _errors(parts.codec, batch, drawn, activated)
+
+
+def predicted(
+    parts: Parts, batch: Sample, checkpoint: Path, decoder: str | None = None
+) -> tuple[Example, Errors]:
+    """What the weights of a run answer; where no decoder is named, by the first."""
+    task = build(parts).eval()
+    load_weights(task, checkpoint)
+    with torch.inference_mode():
+        activated = task.activated(batch.image)
+    everywhere = torch.ones_like(batch.keypoints[..., 0])
+    errors = _errors(task.codec, batch, everywhere * (batch.visible > 0), activated)
+    return of_codec.example(task.codec, batch, activated, everywhere, decoder), errors
+
+
+def of_run(store: RunStore, decoder: str) -> Example:
+    """The first test image of a finished run, as that run answers."""
+    job = prepare(of_record(store.read()["config"]), {})
+    batch = batch_of_one(job, "test", 0)
+    return predicted(wire(job), batch, store.checkpoints / "last.ckpt", decoder)[0]
+
+
+def _errors(
+    codec: Codec | CoordinateCodec, batch: Sample, counted: Tensor, activated: Heatmaps
+) -> Errors:
+    errors = {}
+    for name, prediction in of_codec.decoded(codec, activated).items():
+        away = torch.linalg.vector_norm(prediction.keypoints - batch.keypoints, dim=-1)
+        errors[name] = away[counted > 0].mean().item()
+    return errors

@@ -1,0 +1,73 @@
+"""One training, or one of a sweep's, from the config that Hydra has composed."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from heatmap_research.config import names
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.config.multirun import in_sweep
+from heatmap_research.config.refusals import REFUSALS, refuse_additions
+from heatmap_research.runs import record, sweep
+from heatmap_research.runs.store import RunStore
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig) -> None:
+    if in_sweep():
+        _train_in_sweep(cfg)
+    else:
+        _train(composed(cfg))
+
+
+def composed(cfg: DictConfig) -> Job:
+    """The job that a command line asks for."""
+    refuse_additions(cfg)
+    return prepare(cfg, names.choices())
+
+
+def _train(job: Job) -> None:
+    from heatmap_research.training import fit  # torch: after the config has been looked at
+
+    store = RunStore(Path(job.config.output_dir))
+    names.name_in_loggers(job.config)
+    if not job.config.resume:
+        OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    try:
+        fit.train(job, store, in_sweep())
+    except fit.InterruptedRunError as stop:
+        command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
+        log.warning(f"{stop}; to go on: {command}")
+        sys.exit(130)
+
+
+def _train_in_sweep(cfg: DictConfig) -> None:
+    """Trains a job unless it has been done, and goes on with one that has been cut off."""
+    store = RunStore(Path(cfg.output_dir))
+
+    def asked() -> dict[str, Any]:
+        config: Any = OmegaConf.to_container(cfg, resolve=False)  # which may not resolve
+        return record.asked(config, names.choices())
+
+    with sweep.claimed(store.folder) as free:
+        if not free:
+            log.info(f"  another process is at it: {store.folder}")
+            return
+        with sweep.failures_recorded(store, asked, REFUSALS):
+            _train_unless_done(composed(cfg), store)
+
+
+def _train_unless_done(job: Job, store: RunStore) -> None:
+    OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    identity = record.identity(job.record)
+    if place := sweep.finished(store.folder, identity):
+        log.info(f"  finished before: {place}")
+        sweep.leave(store.folder)
+        return
+    if sweep.goes_on(store, identity):
+        job = job.but(resume=str(store.folder))
+    _train(job)

@@ -1,0 +1,109 @@
+"""run.json: what a run was asked for and what came of it. Written and read here alone."""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from heatmap_research.runs.former_paths import with_current_paths
+from heatmap_research.runs.source import PACKAGE, source_hash, source_version
+from heatmap_research.types import IncompatibleError
+
+VERSION = 1
+NAME = "run.json"
+# What every record of a run has, from its first moment on.
+ALWAYS = {"version", "status", "config", "config_hash", "choices", "seed", "decoders"}
+# Keys, at any depth, in which two runs of the same experiment may differ.
+INCIDENTAL = {
+    *("output_dir", "dirpath", "save_dir", "root", "cache", "logger", "launcher", "hydra"),
+    *("study", "pictures", "resume", "workers", "accelerator", "devices", "device"),
+    *("num_nodes", "strategy"),
+}
+
+
+class DamagedRecordError(IncompatibleError):
+    """A run.json that is missing, cut off, or not one of ours."""
+
+
+def read(folder: Path, *needed: str) -> dict[str, Any]:
+    """Refuses a record that is damaged, or that lacks one of the keys needed."""
+    try:
+        record = json.loads((folder / NAME).read_text())
+    except FileNotFoundError as error:
+        raise DamagedRecordError(f"run={folder}: there is no {NAME} in it.") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, str(error)) from error
+    if not isinstance(record, dict):
+        raise _unreadable(folder, "it is no record of a run")
+    if lacking := [name for name in needed if name not in record]:
+        raise _unreadable(folder, f"it lacks {', '.join(lacking)}")
+    return record
+
+
+def read_or_empty(folder: Path) -> dict[str, Any]:
+    """An empty record where there is none that can be read."""
+    try:
+        return read(folder)
+    except DamagedRecordError:
+        return {}
+
+
+def asked(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was asked for and by which code, known before it begins."""
+    return {
+        "config": config,
+        "config_hash": config_hash(config),
+        "choices": dict(choices),
+        "decoders": list(config["decoder"]),
+        "seed": config["seed"],
+        "study": config.get("study"),
+        **source_version(),
+    }
+
+
+def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a record that tells whether the same has been run by the same code."""
+    return {"config_hash": config_hash(config), "source_hash": source_hash(PACKAGE)}
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Names an experiment: what was asked for, without where, how logged and on which device."""
+    kept = json.dumps(_essential(with_current_paths(config)), sort_keys=True)
+    return hashlib.sha256(kept.encode()).hexdigest()[:16]
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """JSON has no nan: a figure that nothing was counted for is null."""
+    with replacing(file) as partial:
+        partial.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yields a second file to write, which then takes the first one's place: no reader sees half
+    of it, and a writer that fails leaves the first as it was."""
+    partial = file.with_name(f"{file.name}.partial")
+    yield partial
+    os.replace(partial, file)
+
+
+def _essential(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _essential(item) for key, item in value.items() if key not in INCIDENTAL}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _unreadable(folder: Path, why: str) -> DamagedRecordError:
+    return DamagedRecordError(f"run={folder}: its {NAME} cannot be read ({why}).")
