@@ -100,7 +100,9 @@ def _is_wiring(key: Key) -> bool:
     return last in ("_target_", "_partial_") or handed_on or bool(_HOUSEKEEPING.match(key.name))
 
 
-_HOUSEKEEPING = re.compile(r"hydra\.(help|run|sweep|callbacks|job_logging|hydra_logging|output_subdir)\b")
+_HOUSEKEEPING = re.compile(
+    r"hydra\.(help|run|sweep|callbacks|job_logging|hydra_logging|output_subdir)\b"
+)
 
 
 def _table(name: str) -> str:
