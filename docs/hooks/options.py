@@ -59,7 +59,7 @@ def read(file: Path) -> Option:
 
 
 def _prefix(file: Path) -> list[str]:
-    """The keys that come before those of a file: its group, unless it says `# @package _global_`."""
+    """What comes before the keys of a file: its group, unless it says `# @package _global_`."""
     group = file.parent.relative_to(CONF).as_posix()
     is_global = file.read_text().startswith("# @package _global_") or group == "."
     return [] if is_global else group.split("/")
@@ -114,7 +114,8 @@ def _table(name: str) -> str:
         f"<td>{_words(option.comment)}{_choices(option)}{_keys_as_list(option)}</td></tr>"
         for option in options
     )
-    return f"<table><thead><tr><th>option</th><th>what it is</th></tr></thead>{rows}</table>"
+    head = "<thead><tr><th>option</th><th>what it is</th></tr></thead>"
+    return f"<table>{head}{rows}</table>"
 
 
 def _keys_as_table(option: Option) -> str:
