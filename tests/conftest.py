@@ -5,6 +5,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores
 os.environ["WANDB_MODE"] = "offline"
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads weights
 
+import pairwise
 import pytest
 import running
 import torch
@@ -14,8 +15,12 @@ torch.set_num_threads(1)
 LONG = ("test_demo", "test_notebooks", "test_report", "test_sweeps", "test_training", "test_tune")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    pairwise.whole_products = "slow" in config.option.markexpr
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes a minute or more is run where it is asked for: pytest -m slow.
+    """Skips what is marked slow unless -m asks for it; pairwise.py leaves its part out before.
 
     Files that train most come first, so that no process is left with one of them at the end.
     """
@@ -28,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """For this process and those it starts."""
+    """Gives this process, and those it starts, caches of their own."""
     os.environ["HEATMAP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 

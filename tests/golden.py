@@ -70,7 +70,7 @@ class Case:
         return name.format(**self.fields) in arrays(self.file)
 
     def fellow(self, key: str) -> "Case":
-        """Another array of the file, with its own arguments."""
+        """Returns another array of the file, which has arguments of its own."""
         return Case(self.file, key, {**self.fields, "group": key.partition(".")[0]})
 
     @property
@@ -89,7 +89,7 @@ class Case:
         return value
 
     def check(self, mine: Tensor, where: Tensor | None = None) -> None:
-        """As near as the array's tolerance class asks, where a mask says it can be."""
+        """Asserts that ours is as near as the tolerance class asks, where a mask says it can be."""
         self.compared.append(self.key)
         stored, ours = (array.detach().double() for array in (self.stored, mine))
         assert ours.shape == stored.shape, f"{tuple(ours.shape)}, stored {tuple(stored.shape)}"
@@ -112,25 +112,40 @@ class Case:
 
 
 def published(file: str, *patterns: str) -> Callable[[Callable[[Case], None]], Any]:
-    """A test for each array of a file whose key fits "{group}.name.{field:one|other}"."""
+    """Runs a test on each array of a file whose key fits "{group}.name.{field:one|other}".
+
+    What pytest counts and names are the groups; a failure names the array.
+    """
     fits = [_compiled(pattern) for pattern in patterns]
     CLAIMS.extend((file, fit) for fit in fits)
 
     def decorate(test: Callable[[Case], None]) -> Any:
         @functools.wraps(test)
-        def checked(case: Case) -> None:
-            test(case)
-            assert case.compared, f"{case.key} was not compared"
+        def checked(case: list[Case]) -> None:
+            for each in case:
+                _run(test, each)
 
-        cases = [pytest.param(case, id=case.key) for case in _cases(file, fits)]
-        nothing = [pytest.param(None, marks=NOT_HERE, id="none")]
+        groups: dict[str, list[Case]] = {}
+        for case in _cases(file, fits):
+            groups.setdefault(case.fields.get("group", "whole"), []).append(case)
+        cases = [pytest.param(cases, id=group) for group, cases in groups.items()]
+        nothing = [pytest.param([], marks=NOT_HERE, id="none")]
         return pytest.mark.parametrize("case", cases or nothing)(checked)
 
     return decorate
 
 
+def _run(test: Callable[[Case], None], case: Case) -> None:
+    try:
+        test(case)
+        assert case.compared, "was not compared"
+    except BaseException as error:
+        error.add_note(f"with {case.key} of {case.file}")
+        raise
+
+
 def claims(file: str, key: str) -> int:
-    """How many tests compare this array."""
+    """Counts the tests that compare this array."""
     return sum(name == file and bool(fit.fullmatch(key)) for name, fit in CLAIMS)
 
 
@@ -142,7 +157,7 @@ def _cases(file: str, fits: list[re.Pattern[str]]) -> Iterator[Case]:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """A field without an expression of its own is a word between dots."""
+    """Turns "{group}.{field:one|other}" into an expression; a bare field is a word."""
     texts = re.split(r"(\{[^}]*\})", pattern)
     return re.compile("".join(_expression(text) for text in texts))
 

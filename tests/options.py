@@ -3,7 +3,6 @@
 import torch
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Loss
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.coordinates import Coordinates
 from heatmap_research.codec.decoders.dark import Dark
@@ -31,6 +30,7 @@ from heatmap_research.codec.losses.ohkm import Ohkm
 from heatmap_research.codec.losses.rle import Rle
 from heatmap_research.codec.losses.smooth_l1 import SmoothL1
 from heatmap_research.codec.losses.wing import Wing
+from heatmap_research.codec.protocols import Loss
 from heatmap_research.codec.targets.blurred import Blurred
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.gaussian_patch import GaussianPatch
@@ -107,7 +107,7 @@ def labels_of(
 
 
 def perfect_scores(loss: Loss, heatmap: Heatmap) -> Heatmap:
-    """What a head would have to answer for its activated map to be this label."""
+    """The scores with which a head would answer this label exactly."""
     tiny = torch.finfo(heatmap.dtype).tiny
     if loss.activation == "identity":
         return heatmap
@@ -119,7 +119,7 @@ def perfect_scores(loss: Loss, heatmap: Heatmap) -> Heatmap:
 def uniform_keypoints(
     count: int, image_size: tuple[int, int], margin: float = 0.0, seed: int = 0
 ) -> Keypoints:
-    """Sub-pixel points anywhere in the crop, or this many pixels from its border: (count, 1, 2)."""
+    """Random points in the crop, at least `margin` pixels from its border: (count, 1, 2)."""
     height, width = image_size
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(count, 1, 2, generator=generator)

@@ -1,4 +1,4 @@
-"""Data that crosses module boundaries. Axis names: batch, joint, height, width, axis."""
+"""What crosses rooms. Axes of tensors are named batch, joint, height, width and axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ else:
 
 Keypoints = Float[Tensor, "batch joint 2"]  # x, y in crop pixels
 PerJoint = Float[Tensor, "batch joint"]
+Visible = Int[Tensor, "batch joint"]  # 0 not labelled, 1 labelled but covered, 2 visible
 Heatmap = Float[Tensor, "batch joint ..."]  # then (height, width), (height,) or (width,)
 Heatmaps = tuple[Heatmap, ...]  # one map in 2-D; a height and a width vector in 1-D
 Position = Float[Tensor, "batch joint axis"]  # bins, in the axis order of one map
@@ -29,7 +30,7 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True)
 class Schema:
-    """What a data set says of its joints; nothing else repeats it."""
+    """The joints of a data set. This is the only place that says what they are."""
 
     names: tuple[str, ...]
     flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
@@ -50,7 +51,7 @@ class Schema:
         return len(self.names)
 
     def only(self, names: Sequence[str]) -> "Schema":
-        """These joints, in this order; a joint whose mirror joint is left out is its own."""
+        """Keeps these joints in this order; one whose mirror joint is left out becomes its own."""
         if unknown := [name for name in names if name not in self.names]:
             raise ValueError(
                 f"there is no {', '.join(unknown)}; choose among {', '.join(self.names)}."
@@ -78,28 +79,28 @@ class Sample(NamedTuple):
     image_id: Int[Tensor, "*batch"]
     instance_id: Int[Tensor, "*batch"]
     box: Float[Tensor, "*batch 4"]  # x, y, width, height of the instance; source pixels
-    box_score: Float[Tensor, "*batch"]  # of a detector; 1 for the truth
+    box_score: Float[Tensor, "*batch"]  # the detector's; 1 for an annotated box
     head: Float[Tensor, "*batch"]  # size of the head in source pixels; nan where unknown
     overlap: Float[Tensor, "*batch"]  # IoU of the box with the nearest other instance's; 0 alone
 
 
 class Label(NamedTuple):
-    """What one map should look like, the position it was drawn from, and which joints count."""
+    """How one map of each joint should look, where the joint is, and whether it counts."""
 
     heatmap: Heatmap
     position: Position
     visible: PerJoint  # 1 where the label is to be learnt, else 0
     stride: tuple[float, ...]  # input pixels per bin along each axis
-    energy: Float[Tensor, "#batch joint"]  # sum of squares of such a label far from the border
+    energy: Float[Tensor, "#batch joint"]  # sum of squares of such a heatmap far from the border
 
 
 class Prediction(NamedTuple):
     keypoints: Keypoints
-    score: PerJoint  # in [0, 1], 1 for a map as high as an ideal label
+    score: PerJoint  # 0 to 1; 1 for a map as high as an ideal label
 
 
 class IncompatibleError(ValueError):
-    """Choices that are each valid but cannot be combined."""
+    """Raised for choices that are each valid but cannot be combined."""
 
 
 def first_line(error: object) -> str:

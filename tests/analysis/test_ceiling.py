@@ -13,12 +13,14 @@ import pytest
 import running
 import torch
 from matplotlib.image import imread
+from pairwise import covering
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from heatmap_research.analysis.theory import round_trip
+from heatmap_research.analysis.theory import ceiling_table, true_poses
+from heatmap_research.analysis.theory.ceiling_table import SCHEMA
 from heatmap_research.analysis.theory.posterior import along_axes, learnt, panels
-from heatmap_research.analysis.theory.round_trip import SCHEMA, Representation
+from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec import geometry, heatmaps
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.decoders.argmax import Argmax
@@ -51,7 +53,7 @@ DECODERS = {
 JOINTS = Schema(
     names=("left", "right", "top"), flip=(1, 0, 2), skeleton=(), sigmas=(0.05, 0.1, 0.2)
 )
-UNIFORM = round_trip.uniform(JOINTS, SIZE, number=6000, margin=0.1, area=0.32, seed=1)
+UNIFORM = true_poses.uniform(JOINTS, SIZE, number=6000, margin=0.1, area=0.32, seed=1)
 COLUMNS = (
     *("layout", "target", "sigma", "stride", "decoder", "geometry", "flip_test", "uncertainty"),
     *("height", "width", "mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px"),
@@ -77,7 +79,7 @@ def rows(target, uncertainty=0.0, flip_test=False, poses=UNIFORM, noise=0.0, **k
         flip_test=flip_test,
         uncertainty=uncertainty,
     )
-    return {row["decoder"]: row for row in round_trip.rows(made, poses, noise)}
+    return {row["decoder"]: row for row in ceiling_table.rows(made, poses, noise)}
 
 
 def rounded(sigma=8.0) -> Rounded:
@@ -137,13 +139,16 @@ def test_what_is_left_of_the_bias_falls_as_the_law_of_dithering_says(bins):
     assert fourier == pytest.approx(math.exp(-2 * (math.pi * bins) ** 2) / math.pi, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [rounded(), Gaussian(6.0), GaussianPatch(6.0, 2.0, "nearest"), OneHot(0.0)],
-    ids=lambda target: type(target).__name__,
+@covering(
+    target={
+        "rounded": rounded(),
+        "gaussian": Gaussian(6.0),
+        "patch": GaussianPatch(6.0, 2.0, "nearest"),
+        "one_hot": OneHot(0.0),
+    },
+    ndim=[1, 2],
+    frame={"center": CENTER, "legacy": LEGACY, "udp": UDP},
 )
-@pytest.mark.parametrize("ndim", [1, 2])
-@pytest.mark.parametrize("frame", [CENTER, LEGACY, UDP])
 def test_a_learnt_map_is_the_mean_of_labels_at_displaced_places(target, ndim, frame):
     points = torch.tensor([[[41.3, 60.2], [50.0, 49.9], [30.1, 77.7]]])
     made = codec(target, ndim=ndim, frame=frame)
@@ -222,7 +227,7 @@ def test_the_oks_that_quantisation_costs_is_that_of_the_law():
     """[sqrt(2 pi) t / s erf(s / (2 sqrt 2 t))]^2 with t = 2 sigma sqrt(area)."""
     schema = Schema(names=("one",), flip=(0,), skeleton=(), sigmas=(0.05,))
     area = 0.32 * SIZE[0] * SIZE[1]
-    poses = round_trip.uniform(schema, SIZE, number=20_000, margin=0.1, area=0.32, seed=0)
+    poses = true_poses.uniform(schema, SIZE, number=20_000, margin=0.1, area=0.32, seed=0)
     t = 2 * 0.05 * math.sqrt(area) / 4
     law = (math.sqrt(2 * math.pi) * t * math.erf(1 / (2 * math.sqrt(2) * t))) ** 2
     found = rows(Gaussian(8.0), poses=poses)["argmax"]["mean_oks"]
@@ -230,11 +235,11 @@ def test_the_oks_that_quantisation_costs_is_that_of_the_law():
 
 
 def test_a_point_outside_the_map_counts_in_oks_but_not_in_pixels():
-    poses = round_trip.uniform(JOINTS, SIZE, number=50, margin=0.1, area=0.32, seed=0)
+    poses = true_poses.uniform(JOINTS, SIZE, number=50, margin=0.1, area=0.32, seed=0)
     moved = poses.keypoints.copy()
     moved[:, 0] = [200.0, 50.0]
     truth = poses.truth._replace(keypoints=np.dstack([moved, poses.visible]))
-    other = round_trip.Poses(
+    other = true_poses.TruePoses(
         **{**vars(poses), "keypoints": moved, "truth": truth}  # fields, by name
     )
     found = rows(Gaussian(8.0), poses=other)["dark"]
@@ -357,8 +362,8 @@ def test_what_has_no_ceiling_is_said_in_a_line(overrides, words, tmp_path):
 def test_ap_is_that_of_pycocotools():
     """With a score of 1 for everyone, handed over image by image as the file has them."""
     truth = annotations.read(VAL)
-    few = truth.of(np.arange(len(truth.image_ids)) % 12 == 0)
-    poses = round_trip.annotated(few, padding=1.25)
+    few = truth.select(np.arange(len(truth.image_ids)) % 12 == 0)
+    poses = true_poses.annotated(few, padding=1.25)
     whole = rows(rounded(), poses=poses, stride=8.0)["argmax"]
     assert 0.1 < whole["ap"] < 0.99
     made = codec(rounded(), stride=8.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heatmap_research.analysis.theory import round_trip
+from heatmap_research.analysis.theory import true_poses
 from heatmap_research.analysis.theory.simulation import ceilings, decoding, means
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark import Dark
@@ -23,7 +23,7 @@ STEPS = {
 
 
 def points(number=4000, size=(64, 64)):
-    return round_trip.uniform(JOINTS, size, number, margin=0.125, area=0.32, seed=0)
+    return true_poses.uniform(JOINTS, size, number, margin=0.125, area=0.32, seed=0)
 
 
 def close(curve, **tolerance):

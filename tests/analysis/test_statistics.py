@@ -24,7 +24,6 @@ from heatmap_research.analysis.comparison.statistics.interval import (
     around,
 )
 from heatmap_research.analysis.comparison.statistics.planning import detectable, seeds_needed
-from heatmap_research.analysis.theory.laws import seeds as laws
 from heatmap_research.metrics import average_precision
 from heatmap_research.metrics.average_precision import Found, People
 
@@ -311,10 +310,6 @@ def test_as_many_seeds_as_needed_find_the_difference():
 def test_no_number_of_seeds_makes_up_for_too_few_images():
     pilot = two_way.MeanSquares(0.0, 4, 20, 1.0, 4.0, 1.0)
     assert seeds_needed(pilot, 0.1) is None
-
-
-def test_five_seeds_cannot_reach_a_twentieth_by_their_signs():
-    assert laws.least_p(5) == 0.0625
 
 
 def people(random: np.random.Generator, images: int, crowds: bool = True) -> tuple[People, Found]:

@@ -12,7 +12,6 @@ from golden import Case, published
 from torch import Tensor
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Decoder
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark_published import DarkPublished
 from heatmap_research.codec.decoders.dark_simcc import DarkSimcc
@@ -23,6 +22,7 @@ from heatmap_research.codec.decoders.smoothed import Smoothed
 from heatmap_research.codec.decoders.soft_argmax import SoftArgmax
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.codec.grid import Grid
+from heatmap_research.codec.protocols import Decoder
 
 pytestmark = pytest.mark.golden
 
@@ -51,7 +51,7 @@ def top(maps: Tensor) -> Tensor:
 
 
 def found(decoder: Decoder, maps: Tensor) -> Tensor:
-    """Bins, x first."""
+    """Returns the decoded bins with x before y."""
     return decoder(maps, 1.0).flip(-1)
 
 
@@ -68,7 +68,7 @@ def legacy_pixels(case: Case, xy: Tensor) -> Tensor:
 
 
 def decode(case: Case, decoder: Decoder, code: str) -> Tensor:
-    """In bins, with their sentinel."""
+    """Returns bins, or what the published code answers where a map has no positive value."""
     maps = case["{group}.heatmaps"]
     return or_nowhere(found(decoder, maps), top(maps), code)
 
@@ -168,7 +168,7 @@ def softmaxed(maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def simcc_score(code: str, probabilities: tuple[Tensor, ...]) -> Tensor:
-    """One-hot models keep the surer axis, Gaussian ones the less sure."""
+    """SimDR (one-hot labels) keeps the higher score of the two axes, SA-SimDR the lower."""
     tops = torch.stack([top(each) for each in probabilities])
     return tops.amin(0) if code == "sa_simdr" else tops.amax(0)
 
@@ -206,7 +206,7 @@ def test_decode_1d_dark_simcc_is_mmposes(case: Case) -> None:
 
 
 def kernel_size(sigma: float) -> int:
-    """Theirs, of a label's width in bins."""
+    """mmpose's size of the blur for a label that is `sigma` bins wide."""
     size = int((20 * sigma - 7) // 3)
     return size - (size % 2 == 0)
 
@@ -222,7 +222,7 @@ def test_decode_1d_dark_simcc_with_mmposes_kernels(case: Case) -> None:
 
 @published(VECTORS, KIND + "mmpose_normalized.{axis:[xy]}")
 def test_decode_1d_mmposes_heights_in_units_of_a_density(case: Case) -> None:
-    """A score's convention: no option of ours."""
+    """This is mmpose's convention for scores, which is no option of ours."""
     theirs = case["{group}.{kind}.{axis}"][:, : case.stored.shape[1]]
     height = theirs.clamp(min=0) / (case.argument("sigma") * math.sqrt(2 * math.pi))
     case.check(height / heatmaps.over(height, top(height).clamp(min=1)))
@@ -230,7 +230,7 @@ def test_decode_1d_mmposes_heights_in_units_of_a_density(case: Case) -> None:
 
 @published(VECTORS, KIND + "mmpose_vis.visibility")
 def test_decode_1d_mmposes_visibility(case: Case) -> None:
-    """A score's convention: no option of ours."""
+    """This is mmpose's convention for scores, which is no option of ours."""
     beta = case.argument("decode_beta")
     pairs = zip(vectors(case), case.argument("sigma"), strict=True)
     sharp = tuple((beta * each).double() * sigma for each, sigma in pairs)  # in their precision
@@ -253,13 +253,16 @@ def test_decode_1d_flip_back(case: Case) -> None:
 
 @published(VECTORS, "{group}.flip.official_{code:sa_simdr|simdr}.shift{shift}.{what:px|score}")
 def test_decode_1d_flip_test_of_simcc(case: Case) -> None:
-    """The published shift is a bin to the left, whatever the split ratio."""
+    """Both codes move the logits a bin to the left, whatever the split ratio.
+
+    The bin at the end is then there twice. SA-SimDR averages logits, SimDR their softmaxes.
+    """
     plain, mirrored = (vectors(case, "{group}.flip.{axis}" + end) for end in ("", "_of_flipped"))
-    if case.code == "simdr":
-        plain, mirrored = softmaxed(plain), softmaxed(mirrored)
     back = flipped_back(case, mirrored, shift=-float(case.shift))
+    if case.code == "simdr":
+        plain, back = softmaxed(plain), softmaxed(back)
     mean = tuple((a + b) / 2 for a, b in zip(plain, back, strict=True))
-    probabilities = softmaxed(mean) if case.code == "sa_simdr" else mean  # logits are averaged
+    probabilities = softmaxed(mean) if case.code == "sa_simdr" else mean
     if case.what == "score":
         case.check(simcc_score(case.code, probabilities))
     else:
@@ -275,7 +278,7 @@ def soft(case: Case, beta: float = 1.0, temperature: float = 1.0) -> Tensor:
 
 
 def cells(case: Case) -> Tensor:
-    """Of the map: width, height."""
+    """The number of cells of the map along x and y."""
     return torch.tensor(case["{group}.logits"].shape[2:]).flip(0)
 
 
@@ -303,7 +306,10 @@ def test_decode_soft_argmax_with_a_beta_is_mmposes(case: Case) -> None:
 
 @published(SOFT, "{group}.mmpose_integral.debias")
 def test_decode_soft_mmpose_debiases_as_if_the_map_had_one_cell(case: Case) -> None:
-    """With 1 where the number of cells belongs, and 1/2 for the middle: next to no correction."""
+    """Its formula has 1 in place of the number of cells and 1/2 in place of the middle cell.
+
+    What is left corrects next to nothing; ours is compared with the formula as it is meant.
+    """
     logits, beta = case["{group}.logits"], case.argument("beta")
     plain = soft(case, beta=beta)
     total = logits.exp().flatten(2).sum(-1)[..., None]  # without beta
@@ -312,5 +318,6 @@ def test_decode_soft_mmpose_debiases_as_if_the_map_had_one_cell(case: Case) -> N
     ours = found(DebiasedSoftArgmax(beta=beta), logits)
     background = cells(case).prod() / (beta * logits.double()).exp().flatten(2).sum(-1)[..., None]
     exact = (plain - background * (cells(case) - 1) / 2) / (1 - background)
+    exact = exact.clamp(min=-0.5).minimum(cells(case) - 0.5)  # ours ends where the map does
     clear = (background < 0.9).expand_as(ours)  # there is more than a background
     assert torch.allclose(ours.double()[clear], exact[clear], atol=1e-3)

@@ -23,7 +23,7 @@ def corner_box(centre: Tensor, size: Tensor) -> Tensor:
 
 
 def level(centre: Tensor, width: Tensor) -> Tensor:
-    """A box without height: published matrices of a fixed shape look at the width alone."""
+    """Makes a box without height: published matrices of a fixed shape look at the width alone."""
     return corner_box(centre, torch.stack([width, torch.zeros_like(width)], dim=-1))
 
 
@@ -37,7 +37,7 @@ def crop_size(case: Case) -> tuple[int, int]:
 
 
 def turned(to_source: Tensor, centre: Tensor, degrees: Tensor) -> Tensor:
-    """The source seen turned about the box's centre; ours does not turn crops."""
+    """Turns the source about the box's centre, which our geometry never does."""
     sine, cosine = degrees.deg2rad().sin(), degrees.deg2rad().cos()
     rows = [torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)]
     turn = torch.stack(rows, dim=-2)
@@ -47,14 +47,14 @@ def turned(to_source: Tensor, centre: Tensor, degrees: Tensor) -> Tensor:
 
 
 def stretched(geometry: Geometry, centre: Tensor, size: Tensor, crop: tuple[int, int]) -> Tensor:
-    """To the whole box whatever its shape; ours keeps the shape of things."""
+    """Stretches the whole box to the crop; our geometry keeps the shape of things."""
     across = geometry.to_source(level(centre, size[:, 0]), crop)
     down = geometry.to_source(upright(centre, size[:, 1]), crop)
     return torch.stack([across[:, 0], down[:, 1]], dim=-2)
 
 
 def hrnet_frame(case: Case) -> tuple[Tensor, Tensor]:
-    """Centre, and width in source pixels."""
+    """Returns the centre and the width of the crop, in source pixels."""
     return case["{group}.hrnet.center"].double(), case["{group}.hrnet.scale"][:, 0].double() * 200
 
 
@@ -63,7 +63,7 @@ def hrnet_to_source(case: Case) -> Tensor:
 
 
 def darkpose_to_source(case: Case) -> Tensor:
-    """Unit lengths in the source too: a pixel less of it than `udp` has, and square pixels."""
+    """DarkPose measures from first to last pixel in the source too: a pixel less than `udp`."""
     centre, width = hrnet_frame(case)
     spans = torch.tensor([size - 1 for size in reversed(crop_size(case))])
     return stretched(UDP, centre, (width - 1)[:, None] * spans / spans[0], crop_size(case))
@@ -79,7 +79,7 @@ PIXEL_STD = 200.0
 
 
 def shape_of(case: Case) -> tuple[int, int]:
-    """A crop as small as its aspect ratio allows."""
+    """The smallest crop (height, width) with the aspect ratio that the function was given."""
     aspect = case.argument("aspect_ratio")
     if aspect is None:
         return crop_size(case)
@@ -172,7 +172,7 @@ def test_geometry_mmpose_brings_points_back_in_legacy_whatever_the_warp(case: Ca
 
 
 def mirrored(case: Case, maps: Tensor, shift: float, flip: list[int]) -> Tensor:
-    """The maps of the image, from those of its mirror image."""
+    """Returns the maps of an image, given those of its mirror image."""
     height, width = maps.shape[2:]
     geometry = Geometry(first=0, last=0, flip_shift=shift)
     grid = Grid((4 * height, 4 * width), stride=4, ndim=2, geometry=geometry)

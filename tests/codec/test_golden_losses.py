@@ -13,13 +13,13 @@ from golden import Case, published
 from torch import Tensor
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Loss
 from heatmap_research.codec.losses.adaptive_wing import AdaptiveWing
 from heatmap_research.codec.losses.js import Js
 from heatmap_research.codec.losses.kl import Kl
 from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.losses.ohkm import Ohkm
 from heatmap_research.codec.losses.rle import Flow, Rle
+from heatmap_research.codec.protocols import Loss
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.normalised import Normalised
 from heatmap_research.codec.targets.one_hot import OneHot
@@ -31,7 +31,7 @@ RESULT = "{result:value|value64|grad_.*}"
 
 
 def check(case: Case, value_of: Callable[..., Tensor], *inputs: str) -> None:
-    """A value, or the gradient of its sum with respect to the input that the key names."""
+    """Compares a loss, or the gradient of its sum with respect to the input that the key names."""
     given = {name: case[name].double().requires_grad_() for name in inputs}
     value = value_of(*given.values())
     if case.result.startswith("grad_"):
@@ -41,7 +41,7 @@ def check(case: Case, value_of: Callable[..., Tensor], *inputs: str) -> None:
 
 
 def label(heatmap: Tensor) -> Label:
-    """Of energy 1: then a loss in units of the label's energy is a sum over bins."""
+    """Wraps a map as a label of energy 1, so that losses in units of it are sums over bins."""
     ones = torch.ones_like(heatmap.flatten(2)[..., 0])
     return Label(
         heatmap=heatmap,
@@ -53,7 +53,7 @@ def label(heatmap: Tensor) -> Label:
 
 
 def over_bins(loss: Loss, scores: Tensor, wanted: Tensor) -> Tensor:
-    """Ours, as a mean over bins."""
+    """Returns our loss divided by the number of bins."""
     return loss(scores, label(wanted)) / scores[0, 0].numel()
 
 
@@ -62,7 +62,7 @@ def weight(case: Case) -> Tensor:
 
 
 def into_maps(case: Case, maps: Tensor) -> Tensor:
-    """Where weights multiply both maps: 0.5 counts as 0.25 of a squared error."""
+    """Multiplies a map by its weight: then a weight of 0.5 counts 0.25 in a squared error."""
     return maps * heatmaps.over(maps, weight(case))
 
 
@@ -128,14 +128,14 @@ def test_losses_2d_js_of_mmpose(case: Case) -> None:
 
 
 def of_rounded_label(logits: Tensor, wanted: Tensor) -> Tensor:
-    """What their JS has over ours where a float32 label misses a sum of one: to first order."""
+    """What mmpose adds, to first order, where a label in float32 does not quite sum to one."""
     excess = wanted.flatten(2).sum(-1) - 1
     mean = (heatmaps.activate(logits, "softmax") + wanted) / 2
     return excess * Kl()(mean.log(), label(wanted)) / 2
 
 
 def dsntnn_position(case: Case) -> Tensor:
-    """Normalised coordinates run from edge to edge of the map, x first."""
+    """Returns bins, y first; the stored coordinates run from -1 to 1 between the map's edges."""
     size = torch.tensor(case["logits"].shape[2:])
     return ((case["mu_norm"].double().flip(-1) + 1) * size - 1) / 2
 
@@ -146,7 +146,7 @@ def dsntnn_label(case: Case) -> Tensor:
 
 
 def dsntnn_log_label(case: Case) -> Tensor:
-    """All the way down, where our labels stop at a density of e^-40."""
+    """The logarithm of the label without the floor of e^-40 at which ours stops."""
     y, x = dsntnn_position(case).unbind(-1)
     height, width = case["logits"].shape[2:]
     down = (torch.arange(height) - y[..., None]).square()[..., :, None]
@@ -188,7 +188,7 @@ def test_losses_2d_kl_of_dsntnn_is_ours_the_other_way_round(case: Case) -> None:
 
 @published(MAPS, "dsntnn_variance.per_location")
 def test_losses_2d_variance_of_dsntnn(case: Case) -> None:
-    """No option of ours: JS pulls at the whole shape."""
+    """We have no such loss: our JS pulls at the whole shape of a map."""
     found = heatmaps.activate(case["logits"].double(), "softmax")
     mean = heatmaps.expectation(found)
     square = torch.zeros_like(mean[..., 0])
@@ -205,7 +205,7 @@ AXES = ("x", "y")
 
 
 def unnormalised(logits: Tensor, wanted: Tensor) -> Tensor:
-    """KL as they take it, of a label that sums to less than one at a border; ours makes it one."""
+    """The published KL of a label that the border cuts; ours first scales it to a sum of one."""
     total = wanted.sum(-1)
     return total * Kl()(logits, label(wanted)) + torch.xlogy(total, total)
 
@@ -275,7 +275,7 @@ EPSILON = 1e-9  # theirs, added to a spread that divides, not to one under a log
 
 
 def stored_flow(case: Case) -> dict[str, Tensor]:
-    """RealNVP's parameters by our names."""
+    """Returns RealNVP's parameters under the names that our flow gives them."""
     names = {"s": "scales", "t": "shifts"}
     keys = [key for key in Flow().state_dict() if key.split(".")[0] in names.values()]
     back = {ours: theirs for theirs, ours in names.items()}

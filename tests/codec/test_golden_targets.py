@@ -12,9 +12,9 @@ from golden import Case, published
 from torch import Tensor
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Target
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.codec.heatmaps import Rounding
+from heatmap_research.codec.protocols import Target
 from heatmap_research.codec.targets.blurred import Blurred
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.gaussian_patch import GaussianPatch
@@ -32,7 +32,7 @@ MAPS = "A_targets_2d"
 
 
 def bins(case: Case, geometry: Geometry, dtype: torch.dtype) -> Tensor:
-    """Where keypoints lie on the map, y first: as their code rounds, in its precision."""
+    """Where keypoints lie on the map, in bins, y first, in the precision of the published code."""
     sizes = zip(case["{group}.input_size_wh"], case["{group}.heatmap_size_wh"], strict=True)
     lines = [geometry.line(int(size), int(count)) for size, count in sizes]
     axes = zip(case["{group}.kpts"].to(dtype).unbind(-1), lines, strict=True)
@@ -50,7 +50,7 @@ def rounded(position: Tensor, rule: Rounding) -> Tensor:
 
 
 def misses(middle: Tensor, reach: float, sizes: tuple[int, ...], whole: bool) -> Tensor:
-    """Their test for a window out of the map; one that ends at bin 0, not in it, is let pass."""
+    """Whether a window misses the map; the published test lets one pass that ends at bin 0."""
     low, high = middle - reach, middle + reach + 1
     if whole:
         low, high = low.trunc(), high.trunc()
@@ -58,7 +58,7 @@ def misses(middle: Tensor, reach: float, sizes: tuple[int, ...], whole: bool) ->
 
 
 def weights(visible: Tensor, outside: Tensor, unseen_first: bool) -> Tensor:
-    """mmpose leaves what is not visible as it is, the others look where it lies."""
+    """Sets the weight of points outside to 0; mmpose (`unseen_first`) only of visible ones."""
     looked_at = (visible >= 0.5) if unseen_first else torch.ones_like(outside)
     return torch.where(outside & looked_at, 0, visible)
 
@@ -66,7 +66,10 @@ def weights(visible: Tensor, outside: Tensor, unseen_first: bool) -> Tensor:
 def check_label(
     case: Case, target: Target, position: Tensor, outside: Tensor, code: str, height: float = 1.0
 ) -> None:
-    """The label of a joint that weighs enough; or the weight, which on the map is never taken."""
+    """Compares the labels of joints that weigh enough, or else the weights.
+
+    A joint on the map always keeps the weight that it was given.
+    """
     visible, mmpose = case["{group}.visible"], code == "mmpose"
     weight = weights(visible, outside, unseen_first=mmpose)
     if case.what == "weights":
@@ -133,7 +136,7 @@ AXES = ("x", "y")
 
 
 def fact(case: Case, name: str, argument: str) -> list[float]:
-    """Stored beside the group, or told of its function."""
+    """Reads a number stored in the group, or else an argument of the published function."""
     stored = f"{{group}}.{name}"
     given = case[stored] if stored in case else torch.tensor(case.argument(argument)).double()
     return given.flatten().tolist()
@@ -144,7 +147,7 @@ def split_ratio(case: Case) -> float:
 
 
 def lengths(case: Case) -> tuple[int, ...]:
-    """Bins in x and in y; codes differ where the split ratio leaves a part of one."""
+    """The number of bins along x and y; codes round it in different ways."""
     prefix = case.key.rpartition(".")[0]
     if f"{prefix}.x" in case:
         return tuple(case[f"{prefix}.{axis}"].shape[-1] for axis in AXES)
@@ -153,14 +156,14 @@ def lengths(case: Case) -> tuple[int, ...]:
 
 
 def split(case: Case, dtype: torch.dtype) -> Tensor:
-    """Bins, x first: as many to a pixel as the split ratio says."""
+    """Keypoints in bins, x first, of which the split ratio says how many make a pixel."""
     share = Fraction(split_ratio(case)).limit_denominator(1000)
     origin, spacing = LEGACY.line(share.denominator, share.numerator)
     return (case["{group}.kpts"].to(dtype) - origin) * (1 / spacing)
 
 
 def sigmas(case: Case) -> tuple[float, ...]:
-    """In bins, of x and of y."""
+    """The widths of the labels along x and y, in bins."""
     return tuple(torch.tensor(case.argument("sigma")).double().expand(2).tolist())
 
 
@@ -186,7 +189,7 @@ def mmpose_weights(case: Case) -> Tensor:
 
 
 def density(sigma: float) -> float:
-    """What they divide by, as if no Gaussian met a border."""
+    """The area under a Gaussian that meets no border, by which the published code divides."""
     return sigma * math.sqrt(2 * math.pi)
 
 
@@ -228,7 +231,7 @@ def test_targets_1d_classes_are_mmposes(case: Case) -> None:
 
 
 def simcc_weights(case: Case) -> Tensor:
-    """Bins for a reach, but pixels for the place: a window as many times too wide."""
+    """The published test measures the reach in bins and the place in pixels: too wide a window."""
     pixels, reach = case["{group}.kpts"].double(), REACH * torch.tensor(sigmas(case)).double()
     sizes = tuple(int(size) for size in fact(case, "input_size_wh", "input_size"))
     outside = misses(pixels, reach, sizes, whole=True)

@@ -18,12 +18,12 @@ def generator(seed=0):
 
 
 def gaussian(position, sigma, shape):
-    """As wide along every axis, sigma in bins."""
+    """A Gaussian that is `sigma` bins wide along every axis."""
     return heatmaps.gaussian(position, (sigma,) * len(shape), shape)
 
 
 def quadratic(axes, seed):
-    """3 ** axes values of a quadratic about the middle bin, and its gradient and Hessian there."""
+    """Samples a quadratic at 3 bins an axis; also returns its gradient and Hessian there."""
     random = np.random.default_rng(seed)
     slope = random.normal(size=axes)
     curve = random.normal(size=(axes, axes))
@@ -188,7 +188,7 @@ def test_a_parabola_finds_the_place_and_height_of_a_gaussian(axes):
 
 
 def tilted_gaussians(count):
-    """Maps of correlated Gaussians at any angle, their centres, and their highest bins."""
+    """Yields maps of Gaussians tilted at any angle, with their centres and their highest bins."""
     random = np.random.default_rng(0)
     for _ in range(count):
         angle, ratio = random.uniform(0, np.pi), random.uniform(1, 2.5)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from options import JOINED, NDIMS, OUTER, STRIDES, TARGETS, uniform_keypoints
+from pairwise import covering
 from scipy import ndimage
 
 from heatmap_research.codec import heatmaps
@@ -24,7 +25,6 @@ every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 every_outer_target = pytest.mark.parametrize("target", OUTER.values(), ids=OUTER)
 every_shape = pytest.mark.parametrize("shape", [(9,), (5, 7)], ids=str)
 both_layouts = pytest.mark.parametrize("ndim", NDIMS)
-every_stride = pytest.mark.parametrize("stride", STRIDES, ids=lambda s: f"stride{s:.2f}")
 
 BINS = (1.0, 1.0)  # strides at which pixels are bins
 DISTRIBUTIONS = {
@@ -44,12 +44,12 @@ def encoded(target, grid, keypoints):
 
 
 def at(*places, dtype=torch.float64):
-    """One joint at each of these places: (1, K, axis)."""
+    """Positions of one person with a joint at each of these places: (1, K, axis)."""
     return torch.tensor(places, dtype=dtype)[None]
 
 
 def anywhere(shape, count=50, seed=0, dtype=torch.float64):
-    """Positions inside a map: (count, 1, axis)."""
+    """Returns random positions inside a map: (count, 1, axis)."""
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(count, 1, len(shape), generator=generator, dtype=dtype)
     return share * torch.tensor(shape, dtype=dtype) - 0.5
@@ -63,9 +63,7 @@ PROFILES = {  # of a distance in pixels, for a width of 2
 }
 
 
-@pytest.mark.parametrize("name", PROFILES)
-@every_stride
-@both_layouts
+@covering(ndim=NDIMS, stride=STRIDES, name=list(PROFILES))
 def test_a_label_equals_its_formula_in_pixels(ndim, stride, name):
     target, profile = PROFILES[name]
     grid = Grid((16, 24), stride, ndim)
@@ -87,18 +85,18 @@ def test_the_sigma_of_a_laplace_label_is_its_standard_deviation():
     assert (heatmap * away.square()).sum().sqrt().item() == pytest.approx(5.0, rel=0.01)
 
 
-@every_stride
 @both_layouts
-def test_a_one_hot_label_marks_the_bin_that_holds_the_point(ndim, stride):
-    grid = Grid((16, 24), stride, ndim)
-    keypoints = uniform_keypoints(200, grid.image_size)
-    maps = encoded(OneHot(smoothing=0.0), grid, keypoints)
-    for n, (x, y) in enumerate(keypoints[:, 0].tolist()):
-        row, column = math.floor((y + 0.5) / stride), math.floor((x + 0.5) / stride)
-        expected = [(row, column)] if ndim == 2 else [(row,), (column,)]
-        for heatmap, wanted in zip(maps, expected, strict=True):
-            assert heatmap[n, 0].nonzero().tolist() == [list(wanted)]
-            assert heatmap[n, 0][wanted] == 1
+def test_a_one_hot_label_marks_the_bin_that_holds_the_point(ndim):
+    for stride in STRIDES:
+        grid = Grid((16, 24), stride, ndim)
+        keypoints = uniform_keypoints(200, grid.image_size)
+        maps = encoded(OneHot(smoothing=0.0), grid, keypoints)
+        for n, (x, y) in enumerate(keypoints[:, 0].tolist()):
+            row, column = math.floor((y + 0.5) / stride), math.floor((x + 0.5) / stride)
+            expected = [(row, column)] if ndim == 2 else [(row,), (column,)]
+            for heatmap, wanted in zip(maps, expected, strict=True):
+                assert heatmap[n, 0].nonzero().tolist() == [list(wanted)]
+                assert heatmap[n, 0][wanted] == 1
 
 
 def test_smoothing_spreads_a_share_evenly_over_all_other_bins_of_the_map():
@@ -133,9 +131,7 @@ def test_a_softened_label_has_an_even_floor_of_half_a_percent_and_a_narrow_peak(
 # --- windows and kernels --------------------------------------------------------------------------
 
 
-@every_stride
-@both_layouts
-@pytest.mark.parametrize("reach", [1.0, 3.0])
+@covering(ndim=NDIMS, stride=STRIDES, reach=[1.0, 3.0])
 def test_a_patch_is_the_gaussian_within_its_window_and_nothing_beyond(reach, ndim, stride):
     grid = Grid((32, 24), stride, ndim)
     keypoints = uniform_keypoints(100, grid.image_size)
@@ -160,19 +156,19 @@ def test_a_blurred_impulse_is_the_patch_of_its_kernels_radius():
 
 @pytest.mark.parametrize(("border", "mode"), [("zero", "constant"), ("reflect", "mirror")])
 @pytest.mark.parametrize(("size", "sigma"), [(11, None), (15, 2.0), (5, 1.1), (3, None), (29, 3.0)])
-@pytest.mark.parametrize("shape", [(12,), (9, 14), (2,), (1, 3)], ids=str)
-def test_a_blurred_label_equals_an_impulse_convolved_bin_by_bin(shape, size, sigma, border, mode):
-    target = Blurred(size, sigma, border)
-    width = sigma or 0.3 * ((size - 1) / 2 - 1) + 0.8
-    taps = np.exp(-0.5 * ((np.arange(size) - size // 2) / width) ** 2)
-    taps = np.array([64, 128, 64]) / 256 if (size, sigma) == (3, None) else taps / taps.sum()
-    for index in np.ndindex(shape):
-        impulse = np.zeros(shape)
-        impulse[index] = 1
-        for axis in range(len(shape)):
-            impulse = ndimage.convolve1d(impulse, taps, axis, mode=mode)
-        label = target(at([i + 0.3 for i in index]), shape, BINS[: len(shape)])[0, 0].numpy()
-        np.testing.assert_allclose(label, impulse / impulse[index], atol=1e-12, rtol=0)
+def test_a_blurred_label_equals_an_impulse_convolved_bin_by_bin(size, sigma, border, mode):
+    for shape in ((12,), (9, 14), (2,), (1, 3)):
+        target = Blurred(size, sigma, border)
+        width = sigma or 0.3 * ((size - 1) / 2 - 1) + 0.8
+        taps = np.exp(-0.5 * ((np.arange(size) - size // 2) / width) ** 2)
+        taps = np.array([64, 128, 64]) / 256 if (size, sigma) == (3, None) else taps / taps.sum()
+        for index in np.ndindex(shape):
+            impulse = np.zeros(shape)
+            impulse[index] = 1
+            for axis in range(len(shape)):
+                impulse = ndimage.convolve1d(impulse, taps, axis, mode=mode)
+            label = target(at([i + 0.3 for i in index]), shape, BINS[: len(shape)])[0, 0].numpy()
+            np.testing.assert_allclose(label, impulse / impulse[index], atol=1e-12, rtol=0)
 
 
 def test_opencvs_kernels_are_tables_where_they_are_small_and_a_rule_beyond():
@@ -203,35 +199,37 @@ def test_a_rule_rounds_to_a_bin_by_hand(rule, expected):
     assert heatmaps.rounded(position, rule).tolist() == [[expected]]
 
 
-@every_stride
 @both_layouts
-def test_a_rounded_label_is_the_label_of_the_bin_that_holds_the_point(ndim, stride):
-    grid = Grid((32, 24), stride, ndim)
-    keypoints = uniform_keypoints(100, grid.image_size)
-    middles = grid.join([(position + 0.5).floor() for position in grid.split(keypoints)])
-    for name in ("gaussian_rounded", "patch_rounded"):
-        labels = encoded(TARGETS[name], grid, keypoints)
-        wanted = encoded(TARGETS[name].target, grid, middles)
-        for found, expected in zip(labels, wanted, strict=True):
-            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+def test_a_rounded_label_is_the_label_of_the_bin_that_holds_the_point(ndim):
+    for stride in STRIDES:
+        grid = Grid((32, 24), stride, ndim)
+        keypoints = uniform_keypoints(100, grid.image_size)
+        middles = grid.join([(position + 0.5).floor() for position in grid.split(keypoints)])
+        for name in ("gaussian_rounded", "patch_rounded"):
+            labels = encoded(TARGETS[name], grid, keypoints)
+            wanted = encoded(TARGETS[name].target, grid, middles)
+            for found, expected in zip(labels, wanted, strict=True):
+                torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 # --- distributions --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
-@every_stride
 @both_layouts
-def test_a_distribution_sums_to_one_also_at_the_border(ndim, stride, target):
-    grid = Grid((32, 24), stride, ndim)
-    corners = torch.tensor([[[-0.49, -0.49]], [[23.49, 31.49]], [[-0.49, 31.49]], [[0.0, 12.0]]])
-    keypoints = torch.cat([corners, uniform_keypoints(100, grid.image_size)])
-    for heatmap in encoded(target, grid, keypoints):
-        total = heatmap.flatten(2).sum(-1)
-        torch.testing.assert_close(total, torch.ones_like(total), atol=1e-5, rtol=0)
+def test_a_distribution_sums_to_one_also_at_the_border(ndim, target):
+    for stride in STRIDES:
+        grid = Grid((32, 24), stride, ndim)
+        corners = torch.tensor(
+            [[[-0.49, -0.49]], [[23.49, 31.49]], [[-0.49, 31.49]], [[0.0, 12.0]]]
+        )
+        keypoints = torch.cat([corners, uniform_keypoints(100, grid.image_size)])
+        for heatmap in encoded(target, grid, keypoints):
+            total = heatmap.flatten(2).sum(-1)
+            torch.testing.assert_close(total, torch.ones_like(total), atol=1e-5, rtol=0)
 
 
-@every_stride
+@pytest.mark.parametrize("stride", STRIDES)
 def test_the_marginals_of_a_two_dimensional_gaussian_are_the_one_dimensional_targets(stride):
     keypoints = uniform_keypoints(200, (32, 24))
     target = TARGETS["gaussian_sum"]
@@ -284,23 +282,23 @@ def test_without_people_a_merged_label_is_its_target(shape):
 
 
 @every_outer_target
-@every_stride
-def test_a_map_is_the_outer_product_of_its_two_vectors(stride, target):
-    keypoints = uniform_keypoints(200, (32, 24))
-    (both,) = encoded(target, Grid((32, 24), stride, 2), keypoints)
-    rows, columns = encoded(target, Grid((32, 24), stride, 1), keypoints)
-    torch.testing.assert_close(both, rows[..., :, None] * columns[..., None, :])
+def test_a_map_is_the_outer_product_of_its_two_vectors(target):
+    for stride in STRIDES:
+        keypoints = uniform_keypoints(200, (32, 24))
+        (both,) = encoded(target, Grid((32, 24), stride, 2), keypoints)
+        rows, columns = encoded(target, Grid((32, 24), stride, 1), keypoints)
+        torch.testing.assert_close(both, rows[..., :, None] * columns[..., None, :])
 
 
 @every_outer_target
-@every_stride
-def test_the_marginals_of_a_normalised_map_are_its_normalised_vectors(stride, target):
-    keypoints = uniform_keypoints(200, (32, 24))
-    (both,) = encoded(target, Grid((32, 24), stride, 2), keypoints)
-    rows, columns = encoded(target, Grid((32, 24), stride, 1), keypoints)
-    joint = heatmaps.normalise(both)
-    torch.testing.assert_close(joint.sum(-1), heatmaps.normalise(rows), atol=1e-6, rtol=0)
-    torch.testing.assert_close(joint.sum(-2), heatmaps.normalise(columns), atol=1e-6, rtol=0)
+def test_the_marginals_of_a_normalised_map_are_its_normalised_vectors(target):
+    for stride in STRIDES:
+        keypoints = uniform_keypoints(200, (32, 24))
+        (both,) = encoded(target, Grid((32, 24), stride, 2), keypoints)
+        rows, columns = encoded(target, Grid((32, 24), stride, 1), keypoints)
+        joint = heatmaps.normalise(both)
+        torch.testing.assert_close(joint.sum(-1), heatmaps.normalise(rows), atol=1e-6, rtol=0)
+        torch.testing.assert_close(joint.sum(-2), heatmaps.normalise(columns), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("name", JOINED)
@@ -312,64 +310,64 @@ def test_a_joined_target_is_not_the_outer_product_of_its_vectors(name):
 
 
 @every_target
-@every_stride
 @both_layouts
-def test_the_mirrored_label_is_the_label_of_the_mirrored_point(ndim, stride, target):
-    grid = Grid((32, 24), stride, ndim)
-    keypoints = uniform_keypoints(1000, grid.image_size)
-    reflected = torch.stack([23 - keypoints[..., 0], keypoints[..., 1]], -1)
-    mirrored = grid.mirror(encoded(target, grid, keypoints))
-    for a, b in zip(mirrored, encoded(target, grid, reflected), strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
-
-
-@every_target
-@every_stride
-@both_layouts
-def test_a_label_is_highest_in_the_bin_of_its_point(ndim, stride, target):
-    grid = Grid((32, 24), stride, ndim)
-    keypoints = uniform_keypoints(1000, grid.image_size)
-    found = grid.join([heatmaps.argmax(m) for m in encoded(target, grid, keypoints)])
-    assert (found - keypoints).abs().max() <= stride / 2 + 1e-4
+def test_the_mirrored_label_is_the_label_of_the_mirrored_point(ndim, target):
+    for stride in STRIDES:
+        grid = Grid((32, 24), stride, ndim)
+        keypoints = uniform_keypoints(1000, grid.image_size)
+        reflected = torch.stack([23 - keypoints[..., 0], keypoints[..., 1]], -1)
+        mirrored = grid.mirror(encoded(target, grid, keypoints))
+        for a, b in zip(mirrored, encoded(target, grid, reflected), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
 
 
 @every_target
 @both_layouts
-def test_a_label_lies_between_zero_and_one_also_far_from_the_crop(ndim, target):
-    grid = Grid((32, 24), 2, ndim)
-    far = torch.tensor([[[-3.0, 10.0], [10.0, 60.0], [-1e3, -1e3], [1e6, 5.0], [-0.5, 31.5]]])
-    for heatmap in encoded(target, grid, far):
+def test_a_label_is_highest_in_the_bin_of_its_point(ndim, target):
+    for stride in STRIDES:
+        grid = Grid((32, 24), stride, ndim)
+        keypoints = uniform_keypoints(1000, grid.image_size)
+        found = grid.join([heatmaps.argmax(m) for m in encoded(target, grid, keypoints)])
+        assert (found - keypoints).abs().max() <= stride / 2 + 1e-4
+
+
+@every_target
+def test_a_label_lies_between_zero_and_one_also_far_from_the_crop(target):
+    for ndim in NDIMS:
+        grid = Grid((32, 24), 2, ndim)
+        far = torch.tensor([[[-3.0, 10.0], [10.0, 60.0], [-1e3, -1e3], [1e6, 5.0], [-0.5, 31.5]]])
+        for heatmap in encoded(target, grid, far):
+            assert heatmap.isfinite().all()
+            assert heatmap.min() >= 0
+            assert heatmap.max() <= 1
+
+
+@every_target
+def test_a_label_of_a_tiny_map_is_finite(target):
+    for shape in ((1,), (2,), (1, 1), (1, 5), (2, 2)):
+        heatmap = target(anywhere(shape), shape, BINS[: len(shape)])
+        assert heatmap.shape == (50, 1, *shape)
         assert heatmap.isfinite().all()
-        assert heatmap.min() >= 0
-        assert heatmap.max() <= 1
+        assert (heatmap.flatten(2).amax(-1) > 0).all()
 
 
 @every_target
-@pytest.mark.parametrize("shape", [(1,), (2,), (1, 1), (1, 5), (2, 2)], ids=str)
-def test_a_label_of_a_tiny_map_is_finite(shape, target):
-    heatmap = target(anywhere(shape), shape, BINS[: len(shape)])
-    assert heatmap.shape == (50, 1, *shape)
-    assert heatmap.isfinite().all()
-    assert (heatmap.flatten(2).amax(-1) > 0).all()
+def test_a_label_has_the_precision_of_its_position(target):
+    for shape in ((9,), (5, 7)):
+        for dtype in (torch.float32, torch.float64):
+            heatmap = target(anywhere(shape, dtype=dtype), shape, BINS[: len(shape)])
+            assert heatmap.dtype == dtype
 
 
 @every_target
-@every_shape
-def test_a_label_has_the_precision_of_its_position(shape, target):
-    for dtype in (torch.float32, torch.float64):
-        heatmap = target(anywhere(shape, dtype=dtype), shape, BINS[: len(shape)])
-        assert heatmap.dtype == dtype
-
-
-@every_target
-@pytest.mark.parametrize("shape", [(24,), (24, 20)], ids=str)
-def test_joints_may_have_labels_of_their_own_width(shape, target):
-    position = anywhere(shape, count=6).expand(6, 3, len(shape))
-    shares = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
-    together = target(position, shape, tuple(1 / shares[:, None] for _ in shape))
-    for joint, share in enumerate(shares.tolist()):
-        alone = target(position[:, :1], shape, tuple(1 / share for _ in shape))
-        torch.testing.assert_close(together[:, joint : joint + 1], alone)
+def test_joints_may_have_labels_of_their_own_width(target):
+    for shape in ((24,), (24, 20)):
+        position = anywhere(shape, count=6).expand(6, 3, len(shape))
+        shares = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
+        together = target(position, shape, tuple(1 / shares[:, None] for _ in shape))
+        for joint, share in enumerate(shares.tolist()):
+            alone = target(position[:, :1], shape, tuple(1 / share for _ in shape))
+            torch.testing.assert_close(together[:, joint : joint + 1], alone)
 
 
 @every_outer_target

@@ -126,7 +126,7 @@ def test_what_is_shared_cannot_be_written(write):
 def test_some_images_bring_their_people_only(write):
     images = [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2, 3)]
     people = (someone(1, image_id=3), someone(2, image_id=2), someone(3, image_id=1))
-    found = read(write(*people, images=images)).of(np.array([True, False, True]))
+    found = read(write(*people, images=images)).select(np.array([True, False, True]))
     assert found.image_files == ("1.jpg", "3.jpg")
     assert found.ids.tolist() == [1, 3]
     assert found.image_ids[found.images].tolist() == [3, 1]

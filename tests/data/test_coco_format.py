@@ -147,7 +147,7 @@ def test_people_that_can_be_learnt_are_the_samples(crowd):
     assert batch.head.isnan().all()
     assert len(data.truth) == 7
     assert data.schema.flip == (0, 2, 1)
-    assert not data.endless
+    assert not data.about.endless
 
 
 def test_labels_are_where_the_annotation_has_them(crowd):
@@ -227,7 +227,7 @@ def test_arrays_of_many_channels_reach_the_crop(tmp_path):
 def test_an_item_is_a_function_of_the_seed_and_its_number(crowd):
     knobs = {"augment": augmentation(**EVERYTHING)}
     data, same, other = (dataset(crowd, seed=seed, **knobs) for seed in (4, 4, 5))
-    assert data.endless
+    assert data.about.endless
     assert_equal(data.__getitems__(range(40)), same.__getitems__(range(40)))
     assert not torch.equal(data.__getitems__(MANY).image, other.__getitems__(MANY).image)
     assert data[7].instance_id == data[2].instance_id
@@ -240,7 +240,8 @@ def test_resumed_training_sees_what_uninterrupted_training_would(crowd):
         found = []
         for epoch in range(position // 2, 4):
             place = max(position, 2 * epoch)
-            sampler = ShuffledBatches(len(data), 2, 0, lambda p=place: p, endless=data.endless)
+            endless = data.about.endless
+            sampler = ShuffledBatches(len(data), 2, 0, lambda p=place: p, endless=endless)
             rest = list(sampler)[: 2 * epoch + 2 - place]
             found += [data.__getitems__(numbers) for numbers in rest]
         return found
@@ -276,7 +277,7 @@ def test_patches_are_black_and_joints_under_them_covered(crowd):
 
 def test_augmentation_of_no_strength_is_none(crowd):
     data = dataset(crowd, augment=augmentation())
-    assert not data.endless
+    assert not data.about.endless
     assert_equal(data[0], dataset(crowd)[0])
     with pytest.raises(IndexError):
         data[5]

@@ -4,9 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import build_data
-from torch.utils.data import Dataset
 
 from heatmap_research.data.datamodule import DataModule, EachOnce, ShuffledBatches, collate
+from heatmap_research.data.protocols import About, KeypointDataset, about
+from heatmap_research.data.rendering import body
 from heatmap_research.types import Sample
 
 sizes = st.integers(1, 60)
@@ -112,8 +113,8 @@ def sample(index):
     )
 
 
-class Plain(Dataset):
-    """Answers one sample at a time, as most data sets do."""
+class Plain:
+    """The least that is a data set."""
 
     def __init__(self, size):
         self.size = size
@@ -140,6 +141,35 @@ def test_samples_become_a_batch_with_one_more_axis():
 def test_a_batch_that_was_collated_stays_as_it_is():
     batch = collate([sample(3)])
     assert collate(batch) is batch
+
+
+class Telling(Plain):
+    """A data set that says all it may of itself."""
+
+    about = About(body.SCHEMA, skipped=("a.jpg is missing",), endless=True, device="cuda")
+
+
+def test_two_methods_make_a_data_set_of_which_nothing_more_is_known():
+    assert isinstance(Plain(3), KeypointDataset)
+    assert about(Plain(3)) == About()
+    data = module()
+    assert (data.truth("val"), data.skipped) == (None, {})
+
+
+def test_what_a_data_set_says_of_itself_is_heard():
+    make = {"train": lambda: Telling(9)}
+    data = DataModule(make, 3, workers=0, seed=0, overfit=0, names=body.SCHEMA.names)
+    assert data.train_dataloader().batch_sampler.endless
+    assert data.skipped == {"train": ["a.jpg is missing"]}
+    other = DataModule(make, 3, workers=0, seed=0, overfit=0, names=("nose",))
+    with pytest.raises(ValueError, match=r"data\.train has the joints head, "):
+        other.dataset("train")
+
+
+def test_of_a_part_only_its_device_is_known():
+    part = DataModule({"train": lambda: Telling(9)}, 3, 0, seed=0, overfit=1).dataset("train")
+    assert len(part) == 3
+    assert about(part) == About(device="cuda")
 
 
 def test_training_drops_a_last_part_of_a_batch_and_evaluation_does_not():

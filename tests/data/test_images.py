@@ -5,7 +5,7 @@ import simplejpeg
 from PIL import Image
 
 from heatmap_research.data import images
-from heatmap_research.data.buffers import Memory
+from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.images import UnreadableError
 from heatmap_research.types import IncompatibleError
 
@@ -248,7 +248,7 @@ def test_a_warp_is_the_bilinear_sum_of_four_pixels(channels):
     pixels = random.integers(0, 256, (30, 40, channels), dtype=np.uint8)
     matrix = np.array([[0.9, 0.3, 4.3], [-0.3, 0.9, 9.8]])
     crop = np.empty((channels, 14, 18), np.uint8)
-    images.warp(pixels, matrix, crop, Memory())
+    images.warp(pixels, matrix, crop, Buffers())
     for _ in range(40):
         x, y = random.integers(0, 18), random.integers(0, 14)
         u, v = matrix @ (x, y, 1)
@@ -262,19 +262,19 @@ def test_a_warp_is_the_bilinear_sum_of_four_pixels(channels):
 def test_beyond_the_border_is_black():
     pixels = np.full((10, 10, 3), 200, np.uint8)
     crop = np.empty((3, 10, 10), np.uint8)
-    images.warp(pixels, np.array([[1.0, 0, -5], [0, 1, 0]]), crop, Memory())
+    images.warp(pixels, np.array([[1.0, 0, -5], [0, 1, 0]]), crop, Buffers())
     assert not crop[:, :, :5].any()
     assert (crop[:, :, 5:] == 200).all()
 
 
 def test_memory_that_is_held_is_not_given_again():
-    memory = Memory()
-    held = [memory.take(4, 5) for _ in range(20)]
+    buffers = Buffers()
+    held = [buffers.take(4, 5) for _ in range(20)]
     for number, block in enumerate(held):
         block[:] = number
     assert [int(block.max()) for block in held] == list(range(20))
-    first = memory.take(7).__array_interface__["data"][0]
-    assert memory.take(7).__array_interface__["data"][0] == first
+    first = buffers.take(7).__array_interface__["data"][0]
+    assert buffers.take(7).__array_interface__["data"][0] == first
 
 
 def test_simplejpeg_is_strict_about_what_is_cut_off():

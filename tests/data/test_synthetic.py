@@ -367,7 +367,7 @@ def test_a_wrong_field_is_refused_in_the_words_of_its_user(fields, words):
 
 
 def test_the_schema_pairs_left_with_right():
-    names, flip = Synthetic.schema.names, Synthetic.schema.flip
+    names, flip = body.SCHEMA.names, body.SCHEMA.flip
     assert len(names) == 13
     for name, partner in zip(names, flip, strict=True):
         side, _, part = name.rpartition("_")

@@ -136,9 +136,9 @@ def test_a_joint_that_is_not_learnt_is_not_drawn():
     drawn, _ = show.label(cfg, batch)
     covered = batch.visible[0].numpy() == 1
     assert covered.any()
-    assert np.isnan(drawn.found[covered]).all()
+    assert np.isnan(drawn.decoded[covered]).all()
     assert (drawn.maps[0][covered] == 0).all()
-    assert np.isfinite(drawn.found[~covered]).all()
+    assert np.isfinite(drawn.decoded[~covered]).all()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_blank_label_has_no_place(blank):
     drawn, errors = show.label(cfg, batch)
     covered = batch.visible[0].numpy() == 1
     assert covered.any()
-    assert np.isnan(drawn.found[covered]).all()
+    assert np.isnan(drawn.decoded[covered]).all()
     assert errors["dark"] < 0.5
 
 

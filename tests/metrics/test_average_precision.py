@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairwise import few_of
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -43,7 +44,7 @@ def column(records: Records, key: str, kind: type = float) -> np.ndarray:
 
 
 def as_arrays(truth: dict[str, Any], results: Records, joints: int) -> tuple[People, Found]:
-    """Of one category."""
+    """Returns the records of one category as the arrays that our engine takes."""
     truths = [one for one in truth["annotations"] if one["category_id"] == ONE]
     results = [one for one in results if one["category_id"] == ONE]
     people = People(
@@ -58,7 +59,7 @@ def as_arrays(truth: dict[str, Any], results: Records, joints: int) -> tuple[Peo
 
 
 def pycocotools(truth: dict[str, Any], results: Records, sigmas: np.ndarray) -> dict[str, float]:
-    """As its documentation says to use it, from records as they stand in files."""
+    """Scores records as they stand in files, the way pycocotools' documentation says."""
     with contextlib.redirect_stdout(io.StringIO()):
         sets = [COCO(), COCO()]
         sets[0].dataset = json.loads(json.dumps(truth))
@@ -80,7 +81,7 @@ def pycocotools(truth: dict[str, Any], results: Records, sigmas: np.ndarray) -> 
 
 
 def fixture(seed: int) -> tuple[dict[str, Any], Records, np.ndarray]:
-    """Whatever can be in a file: crowds, nobody, nobody found, ties, two alike, no area, many."""
+    """Makes a random file: crowds, nobody, nobody found, ties, two alike, no area, many people."""
     random = np.random.default_rng(seed)
     joints = int(random.integers(1, 20))
     sigmas = random.uniform(0.02, 0.15, joints)
@@ -156,7 +157,7 @@ def test_the_official_example_gives_the_ten_official_figures(engine):
         assert figures[name] == pytest.approx(value, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", few_of(range(40), range(40, 200)))
 def test_random_files_of_any_joints_score_as_in_pycocotools(seed):
     truth, results, sigmas = fixture(seed)
     wanted = pycocotools(truth, results, sigmas)
@@ -230,7 +231,7 @@ def test_oks_is_pycocotools_own_to_the_last_bit(seed):
 
 
 def everyone(*areas: float, joints: int = 2) -> People:
-    """One person an image, its joints 100 pixels apart."""
+    """Returns one person for each image, with joints 100 pixels apart."""
     count = len(areas)
     points = np.arange(joints, dtype=float)[:, None] * [100.0, 0.0]
     keypoints = np.concatenate([points, np.full((joints, 1), 2.0)], axis=-1)
@@ -244,7 +245,7 @@ def everyone(*areas: float, joints: int = 2) -> People:
 
 
 def found_as(people: People, away: list[float], scores: list[float]) -> Found:
-    """Each so many pixels below where it is, or nobody for an image."""
+    """Returns predictions that are so many pixels too low; None stands for nobody in an image."""
     points = people.keypoints[..., :2] + np.array(away)[:, None, None] * [0.0, 1.0]
     return Found(people.image, points, np.array(scores))
 
@@ -426,7 +427,7 @@ def test_poses_with_nothing_labelled_count_by_how_far_they_are_outside_three_box
 
 
 def near(*places: float) -> np.ndarray:
-    """Poses of two joints so far along x."""
+    """Returns poses of two joints that are shifted so far along x."""
     return np.array([[[place, 0.0], [place, 10.0]] for place in places])
 
 

@@ -61,7 +61,7 @@ def test_metrics_average_precision_is_pycocotools(case: Case) -> None:
 
 
 def seen_by(code: str, seen: np.ndarray) -> np.ndarray:
-    """HRNet means both poses and asks the second only, so that its matrix is not symmetric."""
+    """Which joints count: HRNet asks the second pose only, so that its matrix is not symmetric."""
     return seen[None] if code == "hrnet" else seen[None] & seen[:, None]
 
 
@@ -100,7 +100,7 @@ def test_metrics_soft_oks_nms_gives_only_an_order(case: Case) -> None:
 
 
 def measured(metric: Metric, case: Case, unit: Tensor | float = 1.0) -> Metric:
-    """On their points, divided along each axis by a unit; all is in pixels of one frame."""
+    """Updates a metric with the stored points, divided along each axis by a unit."""
     points, truth, mask = (case[f"pck.{name}"] for name in ("pred", "gt", "mask"))
     head = case["pck.head_size"][:, 0]
     people = len(points)
@@ -122,7 +122,7 @@ def measured(metric: Metric, case: Case, unit: Tensor | float = 1.0) -> Metric:
 
 
 def without_size(case: Case, name: str) -> Tensor:
-    """Theirs divides each axis by a side of its own, and leaves people without sides out."""
+    """The sides of the boxes, by which mmpose divides each axis; NaN where there is none."""
     sides = case[f"pck.{name}_size"]
     return torch.where(sides > 0, sides, torch.nan)[:, None]
 
@@ -171,9 +171,12 @@ def test_metrics_mean_pixel_error_is_mmposes(case: Case) -> None:
 
 @published(FILE, "pck.auc.norm{size}.n{steps}")
 def test_metrics_auc_is_mmposes_sum_of_steps(case: Case) -> None:
-    """With 0 among the thresholds and without 1; the exact area is larger by half a step or so."""
+    """With 0 among the thresholds and without 1; the exact area is larger by half a step or so.
+
+    At 0 theirs has no point, not even one that is predicted exactly: it counts what is nearer.
+    """
     size, steps = float(case.size), int(case.steps)
-    thresholds = [step / steps * size for step in range(steps)]
+    thresholds = [step / steps * size for step in range(1, steps)]
     shares = measured(pck(case, thresholds, "pixel"), case).means()
     case.check(shares.sum() / steps)
     exact = measured(Auc(size, names(case), "pixel", None, [], "joints"), case).compute()

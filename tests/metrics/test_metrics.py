@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from pairwise import few_of
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -42,7 +43,7 @@ needs_example = pytest.mark.skipif(
 
 
 def batch_of(keypoints: Tensor, **fields: Tensor) -> Sample:
-    """Source and crop are one frame, and whatever is not said is of no consequence."""
+    """Makes a batch whose crops are the source; what is not given is of no consequence."""
     people, joints = keypoints.shape[:2]
     usual = {
         "image": torch.zeros(people, 1, HEIGHT, WIDTH, dtype=torch.uint8),
@@ -64,7 +65,7 @@ def predicted(keypoints: Tensor, score: Tensor | None = None) -> Prediction:
 
 
 def random_people(count: int, seed: int = 0) -> tuple[Prediction, Sample]:
-    """Turned and enlarged crops, several to an image, some joints and heads unknown."""
+    """Makes random people in turned and enlarged crops; some joints and heads are unknown."""
     generator = torch.Generator().manual_seed(seed)
 
     def random(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
@@ -96,7 +97,7 @@ def rows(prediction: Prediction, batch: Sample, index: slice | Tensor) -> tuple[
 
 
 def truth_of(batch: Sample) -> Annotations:
-    """The people of these samples, in the source, and two who are in no sample."""
+    """Returns the people of these samples in the source, and two more who are in no sample."""
     people = len(batch.keypoints)
     order = batch.instance_id.argsort()
     batch = Sample(*(column[order] for column in batch))
@@ -124,7 +125,7 @@ def truth_of(batch: Sample) -> Annotations:
 
 
 def option(name: str) -> Metric:
-    """As conf/metric/NAME.yaml has it."""
+    """Builds the metric that conf/metric/NAME.yaml describes."""
     node = OmegaConf.load(running.CONF / "metric" / f"{name}.yaml")
     (key,) = node
     known = {"names": list(NAMES), "tolerances": list(body.SCHEMA.sigmas)}
@@ -209,7 +210,7 @@ COUNTS = (23, 1)  # of one person, one of two processes sees nobody
 
 
 def figures(count: int, mine: slice) -> dict[str, dict[str, float]]:
-    """Of every metric, where this process sees these people of so many."""
+    """Computes every metric where this process sees only some of the people."""
     prediction, batch = random_people(count)
     found = {}
     for name in OPTIONS:
@@ -223,7 +224,7 @@ def figures(count: int, mine: slice) -> dict[str, dict[str, float]]:
 
 
 def one_of_several(rank: int, ranks: int, store: str) -> None:
-    """Run in a process of its own."""
+    """Is run in a process of its own, as one of several that evaluate together."""
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{store}", rank=rank, world_size=ranks
     )
@@ -487,7 +488,7 @@ def test_coco_ap_of_the_official_example_is_official(engine):
     assert found["AP_oracle"] > found["AP"]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", few_of(range(3), range(3, 20)))
 @pytest.mark.parametrize("nms", ["none", "oks", "soft"])
 def test_both_engines_agree_and_so_does_any_order_of_samples(nms, seed):
     prediction, batch = random_people(60, seed)

@@ -8,7 +8,6 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.grid import Grid
-from heatmap_research.network.heads._gated_attention import GatedAttention, ScaleNorm
 from heatmap_research.network.heads.conv1x1 import Conv1x1
 from heatmap_research.network.heads.deconv import Deconv
 from heatmap_research.network.heads.lixel import LineShuffle, Lixel
@@ -17,7 +16,7 @@ from heatmap_research.network.heads.marginal import Marginal
 from heatmap_research.network.heads.outer import Outer
 from heatmap_research.network.heads.pixel_shuffle import PixelShuffle
 from heatmap_research.network.heads.regression import Regression
-from heatmap_research.network.heads.rtmcc import Rtmcc
+from heatmap_research.network.heads.rtmcc import GatedAttention, Rtmcc, ScaleNorm
 from heatmap_research.network.heads.rtmcc_2d import Rtmcc2d
 from heatmap_research.network.heads.simcc import Simcc
 from heatmap_research.network.heads.summed import Summed
@@ -477,7 +476,7 @@ def test_rtmcc_lets_joints_see_each_other():
 
 
 class Given(torch.nn.Module):
-    """A 1-D head that answers with the maps it was given."""
+    """A head of vectors that answers with those it was given."""
 
     ndim = 1
 
@@ -512,7 +511,7 @@ def low_rank_of(rows, columns, rank):
 
 
 def ghosts(scores):
-    """The mass at one person's x and the other's y."""
+    """Returns the mass that lies at one person's x and the other's y."""
     mass = scores[0, 0].flatten().softmax(-1).view_as(scores[0, 0])
     return float((mass[:16, 12:].sum() + mass[16:, :12].sum()).detach())
 
@@ -575,14 +574,14 @@ def test_components_that_agree_are_one(rank):
 
 def test_the_stripes_of_components_are_mirror_images():
     net = made(LowRank, 1, rank=3, reach=0.5, trunk=SIMCC)
-    charge = net._charge(torch.zeros(1, JOINTS, 3, 48))
+    charge = net._log_share(torch.zeros(1, JOINTS, 3, 48))
     torch.testing.assert_close(charge.flip(0, 1), charge)
     torch.testing.assert_close(charge.exp().sum(0), torch.ones(48))
     assert charge.argmax(0).tolist() == [0] * 16 + [1] * 16 + [2] * 16
 
 
 def ghosts_after_training(rank, reach, steps=200):
-    """On features that mark two people apart, with labels that do not say which is meant."""
+    """Trains on features that tell two people apart and labels that do not: mass of ghosts."""
     torch.manual_seed(0)
     grid = Grid((64, 48), 4, 2)
     trunk = partial(Marginal, init_std=1e-3)
@@ -642,7 +641,7 @@ def test_outer_is_a_product_of_rows_and_columns():
 
 
 def fit_of_a_bump(start, steps=200):
-    """Share of a Gaussian's variance that a product of two lines of lixels explains."""
+    """Trains on one Gaussian; returns the share of its variance that the head explains."""
     torch.manual_seed(0)
     trunk = partial(Lixel, channels=16, init_std=1e-3)
     net = Outer(FINE, Grid(SIZE, 1, 2), joints=1, start=start, trunk=trunk)

@@ -26,7 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from wandb.sdk.launch.sweeps import utils as wandb_sweeps
 
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.callbacks.pictures import GUESS, Pictures
+from heatmap_research.training.callbacks.pictures import FIRST_SECONDS, Pictures
 from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.training.loggers import tensorboard
 from heatmap_research.training.loggers.wandb import refuse_unreachable
@@ -178,9 +178,9 @@ def test_pictures_take_no_more_than_their_share_of_a_fit():
     """They are guessed to take a second; then a hundred are to pass before the first."""
     pictures = _pictures(every=2)
     fitting = a(Trainer, state=SimpleNamespace(fn=TrainerFn.FITTING))
-    pictures.began = time.monotonic() - 90 * GUESS
+    pictures.began = time.monotonic() - 90 * FIRST_SECONDS
     assert not any(pictures._is_time(fitting) for _ in range(4))
-    pictures.began = time.monotonic() - 110 * GUESS
+    pictures.began = time.monotonic() - 110 * FIRST_SECONDS
     assert [pictures._is_time(fitting) for _ in range(4)] == [False, True, False, True]
     pictures.spent, pictures.last = 0.6, 0.6
     assert not any(pictures._is_time(fitting) for _ in range(4))
@@ -198,7 +198,7 @@ def test_a_run_that_fails_is_ended_as_failed(folder):
 
 def test_a_run_that_is_gone_on_with_is_still_the_same_one(folder, tmp_path):
     (tmp_path / "callback").mkdir()
-    stop = f"stop:\n  _target_: runs.SignalAt\n  batch: 3\n  number: {int(signal.SIGINT)}\n"
+    stop = f"stop:\n  _target_: running.SignalAt\n  batch: 3\n  number: {int(signal.SIGINT)}\n"
     (tmp_path / "callback" / "stop.yaml").write_text(stop)
     run = folder / "stopped"
     where = ("--config-dir", str(tmp_path), f"hydra.run.dir={run}", "callback=[last,stop]")

@@ -252,7 +252,7 @@ def stop(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("conf")
     (folder / "callback").mkdir()
     (folder / "callback" / "stop.yaml").write_text(
-        "stop:\n  _target_: runs.SignalAt\n  batch: ???\n  number: ???\n"
+        "stop:\n  _target_: running.SignalAt\n  batch: ???\n  number: ???\n"
     )
     return str(folder)
 

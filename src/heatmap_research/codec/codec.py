@@ -1,15 +1,16 @@
-"""Keypoints to labels, scores to loss, heatmaps to keypoints."""
+"""The representation by maps: keypoints to labels, scores to a loss, heatmaps to keypoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Literal, NamedTuple, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.protocols import Decoder, Loss, Target
 from heatmap_research.types import (
     Activation,
     Heatmap,
@@ -22,35 +23,12 @@ from heatmap_research.types import (
     Prediction,
     Strides,
     Tensor,
+    Visible,
 )
-
-Visible = Int[Tensor, "batch joint"]
-
-
-@runtime_checkable
-class Target(Protocol):
-    def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap: ...
-
-
-@runtime_checkable
-class Loss(Protocol):
-    @property
-    def activation(self) -> Activation: ...  # how the scores it trains are to be read
-
-    def __call__(self, scores: Heatmap, label: Label) -> PerJoint: ...
-    def least(self, label: Label) -> PerJoint: ...  # the loss of perfect scores
-
-
-@runtime_checkable
-class Decoder(Protocol):
-    @property
-    def needs(self) -> Activation | None: ...  # the only reading it has a meaning for; None for any
-
-    def __call__(self, heatmap: Heatmap, stride: float) -> Position: ...
 
 
 class Cost(NamedTuple):
-    """What a step minimises, and how far that is above the least these labels allow."""
+    """The loss of a batch, and how far it is above the least that its labels allow."""
 
     loss: Float[Tensor, ""]
     excess: Float[Tensor, ""]
@@ -58,10 +36,10 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Widths:
-    """How wide labels are, as shares of their target's width."""
+    """How wide labels are, as multiples of the width that their target has."""
 
     anisotropy: tuple[float, float]  # along y, along x
-    by_joint: tuple[float, ...] | None  # null: all alike
+    by_joint: tuple[float, ...] | None  # null: all joints alike
 
     def __post_init__(self) -> None:
         if min(*self.anisotropy, *(self.by_joint or (1.0,))) <= 0:
@@ -70,21 +48,24 @@ class Widths:
             )
 
     def __call__(self, stride: tuple[float, ...], axes: tuple[int, ...], like: Tensor) -> Strides:
-        """Pixels per bin as a target has to take them for its labels to become so wide."""
-        wide = tuple(s / self.anisotropy[axis] for s, axis in zip(stride, axes, strict=True))
+        """Returns the pixels per bin that make a target draw labels of these widths.
+
+        A target divides its width by the pixels per bin, so fewer of them make a wider label.
+        """
+        scaled = tuple(s / self.anisotropy[axis] for s, axis in zip(stride, axes, strict=True))
         if self.by_joint is None:
-            return wide
+            return scaled
         joints = heatmaps.constant(self.by_joint, like)[:, None]  # (K, 1)
-        return tuple(s / joints for s in wide)
+        return tuple(s / joints for s in scaled)
 
 
-ALIKE = Widths(anisotropy=(1.0, 1.0), by_joint=None)
+UNSCALED = Widths(anisotropy=(1.0, 1.0), by_joint=None)
 ScoreRule = Literal["product", "mass", "mean", "min"]
 
 
 @dataclass(frozen=True)
 class Codec:
-    """One representation of keypoints: every method serves both layouts by looping over maps."""
+    """Turns keypoints into maps and back. Every method serves both layouts by a loop over maps."""
 
     grid: Grid
     target: Target
@@ -92,8 +73,8 @@ class Codec:
     decoders: Mapping[str, Decoder]
     labels: Labels
     score: ScoreRule  # how the heights, or the masses, of a joint's maps make one score
-    widths: Widths = ALIKE
-    beta: float = 1.0  # of softmax maps: scores are multiplied by it
+    widths: Widths = UNSCALED
+    beta: float = 1.0  # scores are multiplied by it before a softmax
 
     def __post_init__(self) -> None:
         if self.score not in get_args(ScoreRule):
@@ -111,6 +92,7 @@ class Codec:
         return self.grid.shapes
 
     def encode(self, keypoints: Keypoints, visible: Visible) -> list[Label]:
+        """Returns one label for each map of a joint."""
         blank = self.labels.blank(visible)
         beyond = self.labels.per_map(self.grid.beyond(keypoints))
         positions = self.grid.split(keypoints)
@@ -120,7 +102,7 @@ class Codec:
         ]
 
     def training_loss(self, scores: Heatmaps, keypoints: Keypoints, visible: Visible) -> Cost:
-        """Summed over the maps of a joint, as log-likelihoods are; the mean over learnt joints."""
+        """Adds up the maps of a joint, as log-likelihoods are, and takes the mean over joints."""
         with torch.autocast(keypoints.device.type, enabled=False):
             labels = self.encode(keypoints, visible)
             pairs = zip(scores, labels, strict=True)
@@ -132,10 +114,11 @@ class Codec:
         return tuple(heatmaps.activate(s.float() * self.beta, self.loss.activation) for s in scores)
 
     def mirror(self, activated: Heatmaps, flip: tuple[int, ...]) -> Heatmaps:
-        """The maps of the image whose mirror image these are of."""
+        """Turns the maps of a mirrored image into maps of the image itself."""
         return self.grid.mirror(tuple(heatmap[:, list(flip)] for heatmap in activated))
 
     def decode(self, activated: Heatmaps) -> dict[str, Prediction]:
+        """Returns what each decoder, by name, finds in the same maps."""
         with torch.autocast(activated[0].device.type, enabled=False):
             score = self._score(activated)
             return {
@@ -144,13 +127,13 @@ class Codec:
             }
 
     def as_read(self, label: Heatmap) -> Heatmap:
-        """What activated scores that match this label look like."""
+        """Returns the activated map of a head whose scores match this label exactly."""
         return heatmaps.normalise(label) if self.loss.activation == "softmax" else label
 
     def _label(self, position: Position, blank: PerJoint, drawn: PerJoint, m: int) -> Label:
         shape = self.grid.shapes[m]
         middle = heatmaps.constant([(size - 1) / 2 for size in shape], position)
-        position = torch.where(drawn[..., None] > 0, position, middle)  # or nowhere would spread
+        position = torch.where(drawn[..., None] > 0, position, middle)  # or a nan would spread
         heatmap = self._draw(position, m)
         if self.labels.blanks:
             empty = 1 / heatmap[0, 0].numel() if self.labels.blanks == "uniform" else 0.0
@@ -165,12 +148,11 @@ class Codec:
         )
 
     def _draw(self, position: Position, m: int) -> Heatmap:
-        axes = (0, 1) if self.grid.ndim == 2 else (m,)
-        stride = self.widths(self.grid.strides[m], axes, position)
+        stride = self.widths(self.grid.strides[m], self.grid.axes[m], position)
         return self.target(position, self.grid.shapes[m], stride)
 
     def _ideal(self, like: Tensor, phase: float, m: int) -> Heatmap:
-        """A label per joint about the middle of a map: on a bin, or this share of one beyond."""
+        """Draws one label per joint about the middle of map m, `phase` bins beyond a bin."""
         middle = heatmaps.constant([size // 2 + phase for size in self.grid.shapes[m]], like)
         return self._draw(middle.expand(1, like.shape[1], -1), m)
 
@@ -178,16 +160,17 @@ class Codec:
         return self.grid.join([decoder(heatmap, self.grid.stride) for heatmap in activated])
 
     def _score(self, activated: Heatmaps) -> PerJoint:
-        of_map = self._mass if self.score == "mass" else self._height
-        parts = torch.stack([of_map(heatmap, m) for m, heatmap in enumerate(activated)])
+        score_map = self._mass if self.score == "mass" else self._height
+        parts = torch.stack([score_map(heatmap, m) for m, heatmap in enumerate(activated)])
         if self.score == "min":
             return parts.amin(0).clamp(max=1)
         return (parts.mean(0) if self.score == "mean" else parts.prod(0)).clamp(max=1)
 
     def _height(self, heatmap: Heatmap, m: int) -> PerJoint:
-        """Relative to an ideal label's: 1 whatever its phase, between bins or on one.
+        """Returns the peak as a share of an ideal label's: 1 for a label, on a bin or between two.
 
-        What the parabola adds to the highest bin is bounded by what it adds to a label's.
+        A parabola estimates the peak from the highest bin. It may raise that bin by no more than
+        it would raise the highest bin of a label halfway between two bins.
         """
         on_a_bin, between = (
             self.as_read(self._ideal(heatmap, phase, m)).flatten(2).amax(-1) for phase in (0.0, 0.5)
@@ -197,19 +180,21 @@ class Codec:
         return top / on_a_bin * torch.minimum(rise, on_a_bin / between)
 
     def _mass(self, heatmap: Heatmap, m: int) -> PerJoint:
-        """Share of all that lies where a label at the highest bin has more than e^-2 of its peak,
-        relative to that label's share: two sigmas of a Gaussian."""
+        """Returns the share of mass near the highest bin, divided by that of a label drawn there.
+
+        Near is where that label is above e^-2 of its peak: within two sigmas for a Gaussian.
+        """
         label = self._draw(heatmaps.argmax(heatmap), m)
         peak = label.flatten(2).amax(-1)
         window = label >= 0.1353 * heatmaps.over(label, peak)
-        found, ideal = (
+        share, ideal = (
             (heatmaps.normalise(each) * window).flatten(2).sum(-1) for each in (heatmap, label)
         )
-        return (found / ideal).clamp(max=1)
+        return (share / ideal).clamp(max=1)
 
 
 def readable(needs: Activation | None, activation: Activation) -> bool:
-    """Whether a decoder has a meaning for what a loss trains; None stands for every map."""
+    """Whether a decoder with these `needs` can read what a loss with this activation trains."""
     return needs == activation or (needs is None and activation != "coordinates")
 
 
@@ -228,7 +213,7 @@ def refuse_unreadable(decoders: Mapping[str, Decoder], activation: Activation) -
 
 
 def _mean(losses: list[PerJoint], labels: list[Label]) -> Float[Tensor, ""]:
-    """Over learnt joints, of sums over maps; a joint may be learnt along one axis only."""
+    """Adds up maps and takes the mean over learnt joints; a joint may be learnt in one map only."""
     learnt = torch.stack([label.visible for label in labels])
     count = learnt.sum() / len(labels)
     return (torch.stack(losses) * learnt).sum() / torch.where(count > 0, count, 1)

@@ -1,33 +1,21 @@
-"""The third representation: a head that answers with two numbers per joint."""
+"""The representation without maps: the head answers with two numbers for each joint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Cost, Decoder, Visible, refuse_unreadable
+from heatmap_research.codec.codec import Cost, refuse_unreadable
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.labels import Labels
-from heatmap_research.types import Activation, Heatmaps, Keypoints, PerJoint, Prediction, Tensor
-
-
-@runtime_checkable
-class CoordinateLoss(Protocol):
-    """Everything in crop pixels."""
-
-    activation: ClassVar[Activation]
-    spread: ClassVar[bool]  # whether it learns a width per axis too
-
-    def __call__(
-        self, predicted: Keypoints, wanted: Keypoints, spread: Keypoints | None
-    ) -> PerJoint: ...
+from heatmap_research.codec.protocols import CoordinateLoss, Decoder
+from heatmap_research.types import Heatmaps, Keypoints, PerJoint, Prediction, Tensor, Visible
 
 
 @dataclass(frozen=True)
 class CoordinateCodec:
-    """Scores are shares of the crop's sides from its middle: a mirror only turns a sign."""
+    """Reads scores as shares of the crop's width and height, counted from its middle."""
 
     grid: Grid
     loss: CoordinateLoss
@@ -40,12 +28,13 @@ class CoordinateCodec:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The head answers with x and y, then with their spreads if the loss learns them."""
         return ((4 if self.loss.spread else 2,),)
 
     def training_loss(self, scores: Heatmaps, keypoints: Keypoints, visible: Visible) -> Cost:
-        """The mean over learnt joints, of sums over x and y."""
+        """Returns the mean over learnt joints of the loss, which is summed over x and y."""
         learnt = self.labels.drawn(visible, self._beyond(keypoints))
-        wanted = torch.where(learnt[..., None] > 0, keypoints, 0)  # or nowhere would spread
+        wanted = torch.where(learnt[..., None] > 0, keypoints, 0)  # or a nan would spread
         with torch.autocast(keypoints.device.type, enabled=False):
             predicted, *spread = self.activate(scores)
             losses = self.loss(predicted, wanted, spread[0] if spread else None)
@@ -53,19 +42,20 @@ class CoordinateCodec:
         return Cost(loss, loss.detach())
 
     def activate(self, scores: Heatmaps) -> tuple[Tensor, ...]:
-        """Crop pixels; then, if a width is learnt, its pixels."""
+        """Returns keypoints, then their spreads if they are learnt; both in crop pixels."""
         size = self._size(scores[0])
         shares = scores[0].float()
         points = shares[..., :2] * size + (size - 1) / 2
         return (points, shares[..., 2:].sigmoid() * size) if self.loss.spread else (points,)
 
     def mirror(self, activated: tuple[Tensor, ...], flip: tuple[int, ...]) -> tuple[Tensor, ...]:
-        """What was found in the image whose mirror image this is of."""
+        """Turns what was predicted for a mirrored image into a prediction for the image itself."""
         points, *spread = (each[:, list(flip)] for each in activated)
         x, y = points.unbind(-1)
         return (torch.stack([self.grid.image_size[1] - 1 - x, y], dim=-1), *spread)
 
     def decode(self, activated: tuple[Tensor, ...]) -> dict[str, Prediction]:
+        """The score is 1 less the mean spread as a share of the crop; 1 if no spread is learnt."""
         points = activated[0]
         score = torch.ones_like(points[..., 0])
         if self.loss.spread:
@@ -79,6 +69,6 @@ class CoordinateCodec:
         return heatmaps.constant([width, height], like.float())
 
     def _beyond(self, keypoints: Keypoints) -> PerJoint:
-        """Pixels by which the crop misses a keypoint."""
+        """The pixels by which a keypoint lies outside the crop."""
         size = self._size(keypoints)
         return torch.maximum(-0.5 - keypoints, keypoints - (size - 0.5)).clamp(min=0).amax(-1)

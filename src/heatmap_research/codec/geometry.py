@@ -1,7 +1,4 @@
-"""How boxes become crops and pixels become bins: one choice, so that the two cannot disagree.
-
-An affine is (2, 3): x, y of one frame to x, y of another.
-"""
+"""How boxes become crops and pixels become bins: one choice, so that the two cannot disagree."""
 
 from dataclasses import dataclass
 
@@ -10,39 +7,40 @@ from jaxtyping import Float
 
 from heatmap_research.types import Tensor
 
-Affine = Float[Tensor, "*batch 2 3"]
+Affine = Float[Tensor, "*batch 2 3"]  # takes x, y of one frame to x, y of another
 Points = Float[Tensor, "*batch points 2"]
 Box = Float[Tensor, "*batch 4"]  # x, y of the corner, width, height; source pixels
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where an axis of pixels, or of bins, is taken to begin and to end; number n sits at n.
+    """Where an axis of pixels, or of bins, begins and ends; pixel n, or bin n, sits at n.
 
-    Resizing brings beginning to beginning and end to end. From -1/2 to size - 1/2, pixels are
-    squares about their numbers, and a mirrored map needs no shift at any stride.
+    Resizing brings beginning to beginning and end to end. If an axis runs from -1/2 to
+    size - 1/2, pixels are squares about their numbers, and a mirrored map needs no shift at any
+    stride.
     """
 
     first: float  # where an axis begins
-    last: float  # where it ends, beyond its size
-    flip_shift: float | None  # bins a mirrored map is moved to the right; null: as it follows
+    last: float  # where it ends, counted from its size
+    flip_shift: float | None  # bins by which a mirrored map is moved to the right; null: computed
 
     def line(self, size: int, bins: int) -> tuple[float, float]:
-        """The pixel bin 0 sits on, and the pixels from one bin to the next."""
+        """Returns the pixel that bin 0 sits on, and the pixels from one bin to the next."""
         if (span := bins + self.last - self.first) <= 0:
             raise ValueError(f"this geometry measures between bins, and there is only {bins}.")
         spacing = (size + self.last - self.first) / span
         return self.first * (1 - spacing), spacing
 
     def shift(self, size: int, bins: int) -> float:
-        """Bins to the right that bring a mirrored map onto the image's: 0 if both edges agree."""
+        """Returns by how many bins to the right a mirrored map must move; 0 if both edges agree."""
         if self.flip_shift is not None:
             return self.flip_shift
         origin, spacing = self.line(size, bins)
         return (size - 1 - 2 * origin) / spacing - (bins - 1)
 
     def to_source(self, box: Box, image_size: tuple[int, int]) -> Affine:
-        """Crop pixels to source pixels; the box is widened about its centre to the crop's shape."""
+        """Returns the affine from crop to source pixels of the box, widened to the crop's shape."""
         height, width = image_size
         x, y, box_width, box_height = box.unbind(-1)
         scale = torch.maximum(box_width / width, box_height / height)
@@ -53,7 +51,7 @@ class Geometry:
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
     def _line(self, middle: Tensor, scale: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Source of crop pixel 0, and source pixels from one crop pixel to the next."""
+        """Returns where crop pixel 0 lies and how far crop pixels are apart, in source pixels."""
         spacing = scale * (size / (size + self.last - self.first))
         return middle - scale * size / 2 + self.first * (1 - spacing), spacing
 

@@ -23,9 +23,9 @@ CENTER = Geometry(first=-0.5, last=-0.5, flip_shift=None)
 
 @dataclass(frozen=True)
 class Grid:
-    """One (height, width) map per joint if ndim is 2; a height and a width vector if it is 1.
+    """The maps of one joint: a (height, width) map if ndim is 2, a height and a width vector if 1.
 
-    If it is 0, there are no maps: a head answers with coordinates.
+    If ndim is 0 there are no maps: the head answers with coordinates.
     """
 
     image_size: tuple[int, int]  # height, width
@@ -40,75 +40,85 @@ class Grid:
             bins = size / self.stride
             if round(bins) < 1 or abs(bins - round(bins)) > 1e-6 * bins:
                 raise IncompatibleError(
-                    f"stride={_words(self.stride)} does not divide image_size="
+                    f"stride={_fraction(self.stride)} does not divide image_size="
                     f"[{self.image_size[0]},{self.image_size[1]}] ({size} pixels make {bins:.2f} "
                     f"bins): choose {_divisors(self.image_size)}, or another image_size."
                 )
             if self.ndim and round(bins) + self.geometry.last - self.geometry.first <= 0:
                 raise IncompatibleError(
-                    f"stride={_words(self.stride)} leaves one bin of image_size="
+                    f"stride={_fraction(self.stride)} leaves one bin of image_size="
                     f"[{self.image_size[0]},{self.image_size[1]}], and this geometry measures from "
                     "the first bin to the last: choose a finer stride, or geometry=center."
                 )
 
     @property
+    def axes(self) -> tuple[tuple[int, ...], ...]:
+        """The axes of the crop that each map of a joint has: 0 is y, 1 is x."""
+        return ((), ((0,), (1,)), ((0, 1),))[self.ndim]
+
+    @property
     def bins(self) -> tuple[int, int]:
+        """The bins along y and along x."""
         height, width = (round(size / self.stride) for size in self.image_size)
         return height, width
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape per joint of each tensor a head must predict."""
+        """The shape, for one joint, of each tensor that a head must predict."""
         if self.ndim == 0:
             return ((2,),)
-        return (self.bins,) if self.ndim == 2 else tuple((size,) for size in self.bins)
-
-    @property
-    def strides(self) -> tuple[tuple[float, ...], ...]:
-        """Pixels from one bin to the next along each axis of each map."""
-        spacings = tuple(spacing for _, spacing in self.lines)
-        return (spacings,) if self.ndim == 2 else tuple((spacing,) for spacing in spacings)
-
-    def split(self, keypoints: Keypoints) -> tuple[Position, ...]:
-        """Crop pixels to bins, one position per map."""
-        axes = zip(keypoints.flip(-1).unbind(-1), self.lines, strict=True)  # y, x
-        bins = [(pixels - origin) / spacing for pixels, (origin, spacing) in axes]
-        return torch.stack(bins, dim=-1).split(self.ndim, dim=-1)
-
-    def join(self, positions: Sequence[Position]) -> Keypoints:
-        """Inverse of split."""
-        axes = zip(torch.cat(list(positions), dim=-1).unbind(-1), self.lines, strict=True)
-        pixels = [bins * spacing + origin for bins, (origin, spacing) in axes]
-        return torch.stack(pixels, dim=-1).flip(-1)
-
-    def beyond(self, keypoints: Keypoints) -> tuple[PerJoint, ...]:
-        """Pixels by which each map misses a keypoint, whose outer bins end half a bin beyond."""
-        return tuple(
-            torch.stack(
-                [
-                    torch.maximum(-0.5 - bins, bins - (size - 0.5)).clamp(min=0) * spacing
-                    for bins, size, spacing in zip(position.unbind(-1), shape, stride, strict=True)
-                ]
-            ).amax(0)
-            for position, shape, stride in zip(
-                self.split(keypoints), self.shapes, self.strides, strict=True
-            )
-        )
-
-    def mirror(self, heatmaps: Heatmaps) -> Heatmaps:
-        """Reflect left to right; width is the last axis of the last map in both layouts."""
-        shift = self.geometry.shift(self.image_size[1], self.bins[1])
-        return (*heatmaps[:-1], _moved(heatmaps[-1].flip(-1), shift))
+        return tuple(tuple(self.bins[axis] for axis in axes) for axes in self.axes)
 
     @property
     def lines(self) -> tuple[tuple[float, float], ...]:
-        """Along y and x: the pixel bin 0 sits on, and the pixels from one bin to the next."""
+        """The pixel that bin 0 sits on, and the pixels from bin to bin; along y, then along x."""
         sizes = zip(self.image_size, self.bins, strict=True)
         return tuple(self.geometry.line(size, bins) for size, bins in sizes)
 
+    @property
+    def strides(self) -> tuple[tuple[float, ...], ...]:
+        """The pixels from one bin to the next along each axis of each map."""
+        spacings = [spacing for _, spacing in self.lines]
+        return tuple(tuple(spacings[axis] for axis in axes) for axes in self.axes)
 
-def _moved(heatmap: Heatmap, shift: float) -> Heatmap:
-    """By so many bins along the last axis, between bins linearly; the outer bins go on."""
+    def split(self, keypoints: Keypoints) -> tuple[Position, ...]:
+        """Converts crop pixels to bins, and returns one position for each map."""
+        lines = zip(keypoints.flip(-1).unbind(-1), self.lines, strict=True)  # y, x
+        bins = [(pixels - origin) / spacing for pixels, (origin, spacing) in lines]
+        return torch.stack(bins, dim=-1).split(self.ndim, dim=-1)
+
+    def join(self, positions: Sequence[Position]) -> Keypoints:
+        """Undoes `split`: converts the positions in all maps to crop pixels."""
+        lines = zip(torch.cat(list(positions), dim=-1).unbind(-1), self.lines, strict=True)
+        pixels = [bins * spacing + origin for bins, (origin, spacing) in lines]
+        return torch.stack(pixels, dim=-1).flip(-1)
+
+    def beyond(self, keypoints: Keypoints) -> tuple[PerJoint, ...]:
+        """Returns, for each map, the pixels by which a keypoint lies outside it; 0 inside."""
+        maps = zip(self.split(keypoints), self.shapes, self.strides, strict=True)
+        return tuple(_beyond(position, shape, stride) for position, shape, stride in maps)
+
+    def mirror(self, heatmaps: Heatmaps) -> Heatmaps:
+        """Reflects left to right; width is the last axis of the last map in both layouts."""
+        shift = self.geometry.shift(self.image_size[1], self.bins[1])
+        return (*heatmaps[:-1], _shifted(heatmaps[-1].flip(-1), shift))
+
+
+def _beyond(position: Position, shape: tuple[int, ...], stride: tuple[float, ...]) -> PerJoint:
+    """Takes the axis along which a position is furthest out; outer bins end half a bin beyond."""
+    axes = zip(position.unbind(-1), shape, stride, strict=True)
+    pixels = [
+        torch.maximum(-0.5 - bins, bins - (size - 0.5)).clamp(min=0) * spacing
+        for bins, size, spacing in axes
+    ]
+    return torch.stack(pixels).amax(0)
+
+
+def _shifted(heatmap: Heatmap, shift: float) -> Heatmap:
+    """Moves a map by `shift` bins along its last axis, linearly between bins.
+
+    The outermost bin is repeated where nothing moves in.
+    """
     if abs(shift) < 1e-9:
         return heatmap
     whole, size = math.floor(shift), heatmap.shape[-1]
@@ -119,8 +129,8 @@ def _moved(heatmap: Heatmap, shift: float) -> Heatmap:
     return here if shift == whole else torch.lerp(here, before, shift - whole)
 
 
-def _words(stride: float) -> str:
-    """2/3 rather than 0.6666666666666666."""
+def _fraction(stride: float) -> str:
+    """Writes 2/3 rather than 0.6666666666666666."""
     return str(Fraction(stride).limit_denominator(1000))
 
 

@@ -8,7 +8,7 @@ import torch
 from heatmap_research.types import Activation, Heatmap, PerJoint, Position, Strides, Tensor
 
 Rounding = Literal["nearest", "even", "hrnet", "truncate"]
-OPENCV = {  # its kernels of these sizes are tables, in 256ths
+OPENCV_KERNELS = {  # weights by size in 256ths; OpenCV computes those of other sizes
     3: (64, 128, 64),
     5: (16, 64, 96, 64, 16),
     7: (8, 28, 56, 72, 56, 28, 8),
@@ -17,7 +17,7 @@ OPENCV = {  # its kernels of these sizes are tables, in 256ths
 
 
 def activate(scores: Heatmap, activation: Activation) -> Heatmap:
-    """Raw scores as the loss that trains them wants them read."""
+    """Turns raw scores into a map, as the loss that trained them demands."""
     if activation == "identity":
         return scores
     if activation == "sigmoid":
@@ -26,34 +26,34 @@ def activate(scores: Heatmap, activation: Activation) -> Heatmap:
 
 
 def normalise(heatmap: Heatmap) -> Heatmap:
-    """Negative values cut off, the rest scaled to sum to one."""
+    """Cuts off negative values and scales the rest to sum to one."""
     positive = heatmap.clamp(min=0)
     total = positive.flatten(2).sum(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
     return positive / over(heatmap, total)
 
 
 def over(heatmap: Heatmap, value: PerJoint) -> Tensor:
-    """A value per joint, shaped so that it applies to every bin of that joint's map."""
+    """Reshapes one value per joint so that it broadcasts over the bins of that joint's map."""
     return value.view(*value.shape, *[1] * (heatmap.ndim - 2))
 
 
 def gaussian(position: Position, sigma: Strides, shape: tuple[int, ...]) -> Heatmap:
-    """Unnormalised Gaussian with peak 1, a sigma in bins an axis: the outer product of profiles.
+    """Draws a Gaussian with peak 1; sigma is in bins, one for each axis.
 
-    Exponents stop at -40 an axis: exp is 10 to 30 times slower on a CPU where it underflows.
+    Exponents stop at -40 along each axis: a CPU takes 10 to 30 times longer where exp underflows.
     """
     pairs = zip(distances(position, shape), sigma, strict=True)
     return outer([(-0.5 * (d / s).square()).clamp(min=-40).exp() for d, s in pairs])
 
 
 def distances(position: Position, shape: tuple[int, ...]) -> list[Tensor]:
-    """Of every bin along each axis, to its right positive: (B, K, size) an axis."""
+    """Returns each bin's number less the position, for each axis: (B, K, size)."""
     axes = zip(position.unbind(-1), shape, strict=True)
     return [_bins(size, position) - place[..., None] for place, size in axes]
 
 
 def outer(profiles: Sequence[Tensor]) -> Heatmap:
-    """The map that is the product of one profile (B, K, size) an axis."""
+    """Multiplies profiles, one (B, K, size) for each axis, into a map."""
     result = profiles[0]
     for axis, profile in enumerate(profiles[1:], start=1):
         result = result[..., None] * profile.view(*profile.shape[:2], *[1] * axis, -1)
@@ -61,7 +61,7 @@ def outer(profiles: Sequence[Tensor]) -> Heatmap:
 
 
 def rounded(position: Position, rule: Rounding) -> Position:
-    """To whole bins: halves up, halves to even, int(x + 1/2) as HRNet does, or int(x)."""
+    """Rounds to whole bins: halves up, halves to even, int(x + 1/2) as in HRNet, or int(x)."""
     if rule == "nearest":
         return (position + 0.5).floor()
     if rule == "even":
@@ -70,32 +70,39 @@ def rounded(position: Position, rule: Rounding) -> Position:
 
 
 def argmax(heatmap: Heatmap) -> Position:
-    """The highest bin, the first of equals."""
+    """Returns the highest bin, and the first of them if several are equal."""
     flat = heatmap.flatten(2).max(-1).indices
     return torch.stack(torch.unravel_index(flat, heatmap.shape[2:]), dim=-1).to(heatmap.dtype)
 
 
 def expectation(probability: Heatmap) -> Position:
-    """Mean bin under each marginal of a map that sums to one."""
-    axes = range(2, probability.ndim)
+    """Returns the mean bin along each axis of a map that sums to one."""
     means = []
-    for axis in axes:
-        others = [other for other in axes if other != axis]
-        marginal = probability.sum(others) if others else probability  # (B, K, size)
-        half = (marginal.shape[-1] - 1) / 2  # bins about zero keep float32's digits
+    for marginal in marginals(probability):
+        half = (marginal.shape[-1] - 1) / 2  # bins counted from the middle keep float32's digits
         means.append(marginal @ (_bins(marginal.shape[-1], marginal) - half) + half)
     return torch.stack(means, dim=-1)
 
 
+def marginals(heatmap: Heatmap) -> list[Tensor]:
+    """Sums a map over all axes but one, for each axis: (B, K, size)."""
+    axes = range(2, heatmap.ndim)
+    others = [[other for other in axes if other != axis] for axis in axes]
+    return [heatmap.sum(rest) if rest else heatmap for rest in others]
+
+
 def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[Heatmap, Tensor]:
-    """The bins about a centre bin along every axis, zero beyond the map; and which lie in it."""
+    """Cuts out the bins within `radius` of a centre bin; they are 0 beyond the map.
+
+    Also returns which of these bins lie in the map.
+    """
     shape = heatmap.shape[2:]
     offsets = torch.arange(-radius, radius + 1, device=heatmap.device)
     flat = torch.zeros((), dtype=torch.long, device=heatmap.device)
     inside = torch.ones((), dtype=torch.bool, device=heatmap.device)
     for axis, size in enumerate(shape):
-        spread = [1] * axis + [-1] + [1] * (len(shape) - axis - 1)
-        index = (centre[..., axis].long()[..., None] + offsets).view(*centre.shape[:2], *spread)
+        along = [1] * axis + [-1] + [1] * (len(shape) - axis - 1)
+        index = (centre[..., axis].long()[..., None] + offsets).view(*centre.shape[:2], *along)
         inside = inside & (index >= 0) & (index < size)
         flat = flat * size + index.clamp(0, size - 1)
     values = heatmap.flatten(2).gather(-1, flat.flatten(2)).view(flat.shape)
@@ -103,13 +110,13 @@ def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[
 
 
 def gradient(near: Heatmap) -> Position:
-    """Central differences at the middle of a neighbourhood of radius 1."""
+    """Takes central differences at the middle of a neighbourhood of radius 1."""
     lines = (through(near, axis) for axis in range(near.ndim - 2))
     return torch.stack([(line[..., 2] - line[..., 0]) / 2 for line in lines], dim=-1)
 
 
 def through(near: Heatmap, *axes: int) -> Heatmap:
-    """The line, or the plane, along these axes through the middle of a neighbourhood."""
+    """Returns the line, or the plane, along these axes through the middle of a neighbourhood."""
     for axis in reversed(range(near.ndim - 2)):
         if axis not in axes:
             near = near.select(axis + 2, near.shape[axis + 2] // 2)
@@ -117,21 +124,21 @@ def through(near: Heatmap, *axes: int) -> Heatmap:
 
 
 def bend(line: Tensor) -> PerJoint:
-    """Second difference of three values."""
+    """Returns the second difference of three values."""
     return line[..., 2] - 2 * line[..., 1] + line[..., 0]
 
 
 def hessian(near: Heatmap) -> Tensor:
-    """Second differences at the middle of a neighbourhood of radius 1: (B, K, axis, axis)."""
+    """Takes second differences at the middle of a neighbourhood of radius 1: (B, K, axis, axis)."""
     axes = range(near.ndim - 2)
     rows = [torch.stack([_second(near, a, b) for a in axes], dim=-1) for b in axes]
     return torch.stack(rows, dim=-2)
 
 
 def uphill(gradient: Position, hessian: Tensor) -> Position:
-    """Newton's step to the top of a paraboloid; zero where there is no top.
+    """Returns Newton's step to the top of a paraboloid, or zero where there is no top.
 
-    Unrolled elimination instead of a solver: no synchronisation on a device, and exportable.
+    Elimination is written out because a solver would make a GPU wait and could not be exported.
     """
     matrix, right = -hessian, gradient
     ndim = gradient.shape[-1]
@@ -149,10 +156,10 @@ def uphill(gradient: Position, hessian: Tensor) -> Position:
 
 
 def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
-    """Top of the paraboloid through the log map about its highest bin, exact for a Gaussian.
+    """Fits a paraboloid to the log map about its highest bin; this is exact for a Gaussian.
 
-    Returns where it is and how many times higher than that bin. There is no step along an axis
-    whose neighbours are not all in the map, nor one beyond them.
+    Returns the position of its top, and how many times higher it is than that bin. The top is
+    at most one bin away along each axis, and not moved along one on which the bin is outermost.
     """
     centre = argmax(heatmap)
     near, _ = neighbourhood(heatmap, centre)
@@ -166,7 +173,7 @@ def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
 
 
 def middle(near: Heatmap) -> PerJoint:
-    """The centre of a neighbourhood."""
+    """Returns the value of the centre bin of a neighbourhood."""
     bins = near.flatten(2)
     return bins[..., bins.shape[-1] // 2]
 
@@ -179,14 +186,17 @@ def interior(centre: Position, shape: tuple[int, ...]) -> Position:
 
 
 def blur(heatmap: Heatmap, sigma: float) -> Heatmap:
-    """Gaussian smoothing along every axis, sigma in bins; nothing lies beyond the map."""
+    """Blurs along every axis by a Gaussian, sigma in bins; the map is 0 beyond its border."""
     return convolve(heatmap, kernel(2 * max(1, round(4 * sigma)) + 1, sigma, heatmap))
 
 
 def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
-    """A Gaussian over an odd number of bins that sums to one; OpenCV's own where sigma is null."""
-    if sigma is None and size in OPENCV:
-        return constant([weight / 256 for weight in OPENCV[size]], like)
+    """Returns a Gaussian over an odd number of bins that sums to one.
+
+    Without a sigma it is the kernel that OpenCV takes for this size.
+    """
+    if sigma is None and size in OPENCV_KERNELS:
+        return constant([weight / 256 for weight in OPENCV_KERNELS[size]], like)
     if sigma is None:
         sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
     weights = (-0.5 * ((_bins(size, like) - size // 2) / sigma) ** 2).exp()  # (size,) or (K, size)
@@ -194,7 +204,7 @@ def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
 
 
 def convolve(heatmap: Heatmap, kernel: Tensor) -> Heatmap:
-    """With the same kernel along every axis; nothing lies beyond the map."""
+    """Convolves every axis with the same kernel; the map is 0 beyond its border."""
     for axis in range(2, heatmap.ndim):
         lines = heatmap.movedim(axis, -1)
         rows = lines.reshape(-1, 1, lines.shape[-1])
@@ -204,33 +214,33 @@ def convolve(heatmap: Heatmap, kernel: Tensor) -> Heatmap:
 
 
 def modulated(heatmap: Heatmap, size: int) -> Heatmap:
-    """Blurred by OpenCV's kernel and as high as before, as published decoders read a map."""
+    """Blurs by OpenCV's kernel and restores the height of the peak, as published decoders do."""
     blurred = convolve(heatmap, kernel(size, None, heatmap))
     before, after = (each.flatten(2).amax(-1) for each in (heatmap, blurred))
     return blurred * over(heatmap, before / torch.where(after == 0, 1, after))
 
 
 def extended(heatmap: Heatmap, bins: int) -> Heatmap:
-    """With so many bins more at every border, equal to the outermost."""
+    """Adds this many bins at every border by repeating the outermost."""
     sides = [bins] * (2 * (heatmap.ndim - 2))
     return torch.nn.functional.pad(heatmap, sides, mode="replicate")
 
 
 def newton(gradient: Position, hessian: Tensor) -> Position:
-    """Newton's step to where a paraboloid is level, up or down; zero where it is nowhere level.
+    """Returns Newton's step to the top, bottom or saddle of a paraboloid, or zero without any.
 
-    By Cramer's rule, for the same reasons as uphill.
+    It is written out, by Cramer's rule, for the same reasons as `uphill`.
     """
-    axes = range(gradient.shape[-1])
     whole = _determinant(hessian)
-    swapped = [torch.where(_one(axis, gradient), gradient[..., None], hessian) for axis in axes]
+    columns = torch.eye(gradient.shape[-1], dtype=torch.bool, device=gradient.device)
+    swapped = [torch.where(column, gradient[..., None], hessian) for column in columns]
     step = torch.stack([_determinant(matrix) for matrix in swapped], dim=-1)
     level = (whole != 0)[..., None]
     return torch.where(level, -step / torch.where(level, whole[..., None], 1), 0)
 
 
 def constant(values: Sequence[float], like: Tensor) -> Tensor:
-    """Filled on the device: a copy from the host would make it wait."""
+    """Fills a tensor on the device of `like`: a copy from the host would make it wait."""
     return torch.stack([like.new_full((), value) for value in values])
 
 
@@ -245,12 +255,8 @@ def _second(near: Heatmap, first: int, second: int) -> PerJoint:
     return (plane[..., 2, 2] - plane[..., 2, 0] - plane[..., 0, 2] + plane[..., 0, 0]) / 4
 
 
-def _one(axis: int, like: Position) -> Tensor:
-    return torch.arange(like.shape[-1], device=like.device) == axis
-
-
 def _determinant(matrix: Tensor) -> Tensor:
-    """By minors of the first row: maps have one axis, or two."""
+    """Expands along the first row, which is cheap for maps of one or two axes."""
     size = matrix.shape[-1]
     if size == 1:
         return matrix[..., 0, 0]

@@ -1,11 +1,10 @@
-"""Which joints are learnt, and as what."""
+"""Which joints are learnt, and whether from a drawn label or from an empty one."""
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
 
-from heatmap_research.types import Activation, IncompatibleError, PerJoint, Tensor
+from heatmap_research.types import Activation, IncompatibleError, PerJoint, Visible
 
 CHOICES = {
     "covered": ("regress", "ignore", "uniform", "zero"),
@@ -16,12 +15,12 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Labels:
-    """A joint that is not regressed is ignored, or has an empty map as its label."""
+    """What each kind of joint is trained to be: located, ignored, or an empty map."""
 
     covered: str  # labelled, but cannot be seen
     unlabelled: str
-    outside: str  # of the map
-    reach: float  # sigmas: the tail of a joint no further out is learnt
+    outside: str  # beyond the border of the map
+    reach: float  # sigmas beyond the border up to which outside=tail draws a label
     sigma: float  # input pixels
 
     def __post_init__(self) -> None:
@@ -40,19 +39,20 @@ class Labels:
 
     @property
     def blanks(self) -> str | None:
+        """The kind of empty map that some joints are trained to be, if any are."""
         for choice in (self.covered, self.unlabelled):
             if choice in ("uniform", "zero"):
                 return choice
         return None
 
-    def drawn(self, visible: Int[Tensor, "batch joint"], beyond: PerJoint) -> PerJoint:
-        """1 for joints learnt where they are, given the pixels by which they miss the map."""
+    def drawn(self, visible: Visible, beyond: PerJoint) -> PerJoint:
+        """1 for joints learnt where they are; `beyond` is how many pixels each lies outside."""
         seen = visible >= (1 if self.covered == "regress" else 2)
         near = self.reach * self.sigma if self.outside == "tail" else 0.0
         return (seen & (beyond <= near)).float()
 
-    def blank(self, visible: Int[Tensor, "batch joint"]) -> PerJoint:
-        """1 for joints learnt to be nowhere in particular, or nowhere."""
+    def blank(self, visible: Visible) -> PerJoint:
+        """1 for joints whose label is an empty map."""
         empty = torch.zeros_like(visible, dtype=torch.bool)
         if self.covered in ("uniform", "zero"):
             empty = empty | (visible == 1)
@@ -61,7 +61,7 @@ class Labels:
         return empty.float()
 
     def per_map(self, beyond: tuple[PerJoint, ...]) -> tuple[PerJoint, ...]:
-        """A joint misses all maps if it misses one, unless axes are learnt apart."""
+        """A joint outside one of its maps is outside all, unless each axis is learnt by itself."""
         if self.outside == "per_axis":
             return beyond
         return (torch.stack(beyond).amax(0),) * len(beyond)

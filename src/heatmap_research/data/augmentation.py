@@ -1,4 +1,4 @@
-"""Random crops: what is drawn for an item depends on the seed and the item's number alone."""
+"""Draws random crops. An item's draw depends on the seed and the item's number alone."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,8 @@ Points = Float[Tensor, "batch joint 2"]  # source pixels
 Visible = Int[Tensor, "batch joint"]
 Upper = Bool[Tensor, " joint"]
 
-LOWER = ("hip", "pelvis", "thigh", "knee", "shin", "ankle", "foot", "heel", "toe")  # in names
+# words in the names of joints of the lower half
+LOWER_HALF = ("hip", "pelvis", "thigh", "knee", "shin", "ankle", "foot", "heel", "toe")
 
 
 def _clipped(draw: Tensor, limit: float) -> Tensor:
@@ -35,30 +36,30 @@ def _uniform(draw: Tensor, limit: float) -> Tensor:
 
 
 SPREADS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "clipped": _clipped,  # standard normal, what lies beyond the limit is put on it
-    "truncated": _truncated,  # standard normal, within the limit
+    "clipped": _clipped,  # standard normal; a draw beyond the limit becomes the limit
+    "truncated": _truncated,  # standard normal, drawn within the limit only
     "uniform": _uniform,
 }
 
 
 class Draws(NamedTuple):
-    """Of a batch of items."""
+    """What is drawn at random for each item of a batch."""
 
     flip: Bool[Tensor, " batch"]
     angle: PerItem  # radians
-    scale: PerItem  # of the box's sides
+    scale: PerItem  # factor of the box's sides
     shift: Float[Tensor, "batch 2"]  # x, y in sides of the padded box
-    half: Bool[Tensor, " batch"]  # the box of half the joints, where that can be had
-    upper: Bool[Tensor, " batch"]  # rather than the lower half
+    half: Bool[Tensor, " batch"]  # crop half the joints only, if enough are labelled
+    upper: Bool[Tensor, " batch"]  # prefer the upper half to the lower one
     patches: Float[Tensor, "batch patch 4"]  # x, y, width, height in sides of the crop
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths: the numbers of a standard draw are multiplied by them."""
+    """How strongly crops are changed: the strengths multiply draws of a standard distribution."""
 
     flip: float  # probability
-    spread: str  # of rotation, scale and shift: clipped or truncated (normal), or uniform
+    spread: str  # distribution of rotation, scale, shift: clipped or truncated (normal), uniform
     rotation: float  # degrees at 1 of the spread
     rotation_limit: float  # of the spread; that of scale and shift is 1
     rotation_probability: float
@@ -67,21 +68,21 @@ class Augmentation:
     shift_probability: float
     half_body: float  # probability
     half_body_least: int  # labelled joints a person must have
-    half_body_padding: float  # sides of the crop, in boxes of joints
+    half_body_padding: float  # side of the crop, in sides of the joints' box
     half_body_upper: float  # probability of the upper half
-    patches: int  # that are painted black
+    patches: int  # number of patches that may be painted black
     patch_size: Sequence[float]  # least and largest, in sides of the crop
-    patch_probability: float  # of each
+    patch_probability: float  # of each patch
 
     def __post_init__(self) -> None:
         if self.spread not in SPREADS:
             raise ValueError(f"augment.spread={self.spread}: choose {', '.join(SPREADS)}.")
         for knob in (field.name for field in fields(self) if field.name != "spread"):
             value = getattr(self, knob)
-            most = 1 if knob in PROBABILITIES or knob in ("patch_size", "shift") else math.inf
+            limit = 1 if knob in PROBABILITIES or knob in ("patch_size", "shift") else math.inf
             numbers = value if isinstance(value, Sequence) else (value,)
-            if not all(0 <= number <= most and number < math.inf for number in numbers):
-                raise ValueError(f"augment.{knob}={value}: choose from 0 to {most}.")
+            if not all(0 <= number <= limit and number < math.inf for number in numbers):
+                raise ValueError(f"augment.{knob}={value}: choose from 0 to {limit}.")
         if self.scale >= 1:
             raise ValueError(f"augment.scale={self.scale}: a box needs a size; choose below 1.")
         if len(self.patch_size) != 2 or self.patch_size[0] > self.patch_size[1]:
@@ -97,34 +98,33 @@ class Augmentation:
         return any(strengths)
 
     def draw(self, seed: int, number: Int[Tensor, " batch"]) -> Draws:
-        words = counter_random.uniform(
-            ("augmentation", seed), number, 9 + 5 * self.patches
-        ).double()
-        words = words + 2.0**-25  # never 0, whose normal is infinite
-        flip, turns, moves, half, upper = (words[:, i] for i in range(5))
+        purpose = ("augmentation", seed)
+        uniform = counter_random.uniform(purpose, number, 9 + 5 * self.patches).double()
+        uniform = uniform + 2.0**-25  # never 0, whose normal is infinite
+        flip, turns, moves, half, upper = (uniform[:, i] for i in range(5))
         spread = SPREADS[self.spread]
-        angle = math.radians(self.rotation) * spread(words[:, 5], self.rotation_limit)
-        shift = self.shift * spread(words[:, 7:9], 1.0)
+        angle = math.radians(self.rotation) * spread(uniform[:, 5], self.rotation_limit)
+        shift = self.shift * spread(uniform[:, 7:9], 1.0)
         return Draws(
             flip=flip < self.flip,
             angle=angle * (turns < self.rotation_probability),
-            scale=1 + self.scale * spread(words[:, 6], 1.0),
+            scale=1 + self.scale * spread(uniform[:, 6], 1.0),
             shift=shift * (moves < self.shift_probability)[:, None],
             half=half < self.half_body,
             upper=upper < self.half_body_upper,
-            patches=self._patches(words[:, 9:].unflatten(1, (self.patches, 5))),
+            patches=self._patches(uniform[:, 9:].unflatten(1, (self.patches, 5))),
         )
 
-    def _patches(self, words: Float[Tensor, "batch patch 5"]) -> Float[Tensor, "batch patch 4"]:
+    def _patches(self, uniform: Float[Tensor, "batch patch 5"]) -> Float[Tensor, "batch patch 4"]:
         least, largest = self.patch_size
-        size = least + (largest - least) * words[..., 2:4]
-        size = size * (words[..., 4:] < self.patch_probability)
-        return torch.cat([words[..., :2] * (1 - size), size], dim=-1)
+        size = least + (largest - least) * uniform[..., 2:4]
+        size = size * (uniform[..., 4:] < self.patch_probability)
+        return torch.cat([uniform[..., :2] * (1 - size), size], dim=-1)
 
     def boxes(
         self, draws: Draws, padded: Boxes, keypoints: Points, visible: Visible, upper: Upper
     ) -> Boxes:
-        """What to crop: the padded box or that of half the joints, then scaled and shifted."""
+        """The boxes to crop: all of the person or half the joints, then scaled and shifted."""
         if self.half_body:
             halves = self._half_bodies(draws.upper, padded, keypoints, visible, upper)
             padded = torch.where(draws.half[:, None], halves, padded)
@@ -135,7 +135,7 @@ class Augmentation:
     def candidates(
         self, padded: Boxes, keypoints: Points, visible: Visible, upper: Upper
     ) -> list[Boxes]:
-        """All that may be cropped, but for scale and shift."""
+        """Every box that may be cropped, before it is scaled and shifted."""
         if not self.half_body:
             return [padded]
         either = (torch.full((len(padded),), half) for half in (True, False))
@@ -150,8 +150,10 @@ class Augmentation:
         visible: Visible,
         upper: Upper,
     ) -> Boxes:
-        """As HRNet: about the joints' mean, padded; at least 3 of the half drawn, else the other's
-        where it has 2."""
+        """Boxes about the mean of half the joints, as in HRNet.
+
+        The half that was drawn needs 3 labelled joints, else the other half is taken if it has 2.
+        """
         seen = visible > 0
         halves = torch.stack([seen & upper, seen & ~upper], dim=1)  # (B, 2, K)
         count = halves.sum(-1)
@@ -169,7 +171,7 @@ class Augmentation:
 def to_source(
     draws: Draws, box: Boxes, image_size: tuple[int, int], geometry: Geometry
 ) -> Float[Tensor, "batch 2 3"]:
-    """Crop pixels to source pixels: mirrored, put on the box, turned about its middle."""
+    """Matrices from crop pixels to source pixels: mirror, put on the box, turn about its middle."""
     plain = geometry.to_source(box, image_size)
     middle = torch.tensor(
         [(geometry.first + size + geometry.last) / 2 for size in reversed(image_size)],
@@ -187,8 +189,8 @@ def to_source(
 
 
 def upper_half(names: Sequence[str]) -> Upper:
-    """All joints but those whose names speak of hips or what is below."""
-    return torch.tensor([not any(word in name.lower() for word in LOWER) for name in names])
+    """Every joint but those whose names speak of the hips or of something below."""
+    return torch.tensor([not any(word in name.lower() for word in LOWER_HALF) for name in names])
 
 
 PROBABILITIES = (

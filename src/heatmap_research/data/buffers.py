@@ -1,4 +1,4 @@
-"""Memory that is used again: to be given fresh pages can take longer than to fill them."""
+"""Blocks of memory that are used again: getting fresh ones can take longer than filling them."""
 
 import math
 import sys
@@ -6,12 +6,12 @@ import sys
 import numpy as np
 from jaxtyping import UInt8
 
-KEPT = 8  # blocks, beyond which memory comes and goes as usual
+MAX_BLOCKS = 8  # that are kept; with more in use at once, the oldest is given back to the system
 
 Block = UInt8[np.ndarray, " byte"]
 
 
-class Memory:
+class Buffers:
     """Hands out bytes that nobody else holds, whether as an array, a view of it or a tensor."""
 
     def __init__(self) -> None:
@@ -19,23 +19,23 @@ class Memory:
         self.idle = self._idle()
 
     def take(self, *shape: int) -> UInt8[np.ndarray, "..."]:
-        """Of unknown content."""
+        """Returns an array whose bytes are whatever was there before."""
         size = math.prod(shape)
         for block in self.blocks:
             if block.size >= size and sys.getrefcount(block) <= self.idle:
                 return block[:size].reshape(shape)
         fresh = np.empty(size, np.uint8)
-        if len(self.blocks) == KEPT:
+        if len(self.blocks) == MAX_BLOCKS:
             self.blocks.pop(0)
         self.blocks.append(fresh)
         return fresh.reshape(shape)
 
-    def __reduce__(self) -> tuple[type["Memory"], tuple[()]]:
-        return Memory, ()
+    def __reduce__(self) -> tuple[type["Buffers"], tuple[()]]:
+        return Buffers, ()  # another process starts with none
 
     @staticmethod
     def _idle() -> int:
-        """References a block has that only a list and a loop hold."""
+        """Counts the references to a block that only a list and the loop over it hold."""
         for block in [np.empty(1, np.uint8)]:
             return sys.getrefcount(block)
         return 0

@@ -1,4 +1,4 @@
-"""Random numbers that depend on their purpose alone: no state, the same in any order and batch."""
+"""Random numbers that are a function of their purpose and number, in any order and any batch."""
 
 import hashlib
 import math
@@ -7,17 +7,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Purpose = tuple[int | str, ...]  # (seed, "pose"): every other purpose has independent numbers
+Purpose = tuple[int | str, ...]  # as (seed, "pose"); numbers of different purposes are independent
 
 INCREMENT = 0x9E3779B97F4A7C15
 ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))  # splitmix64 (Steele et al., 2014)
-POSITION_BITS = 24  # of the counter; the other bits number the images
+POSITION_BITS = 24  # of the counter: which draw of an image; the other bits number the images
 
 
 def uniform(
     purpose: Purpose, index: Int[Tensor, " batch"], count: int
 ) -> Float[Tensor, "batch {count}"]:
-    """In [0, 1), multiples of 2**-24."""
+    """Multiples of 2**-24 in [0, 1)."""
     return (_words(purpose, index, count) >> 40 & 0xFFFFFF).float().mul_(2**-24)
 
 
@@ -32,7 +32,7 @@ def normal(
 def shorts(
     purpose: Purpose, index: Int[Tensor, " batch"], count: int
 ) -> Int[Tensor, "batch {count}"]:
-    """int16 over its whole range: four draws for the price of one."""
+    """Any int16, equally likely: four of them cost one draw of 64 bits."""
     return _words(purpose, index, -(-count // 4)).view(torch.int16)[:, :count]
 
 

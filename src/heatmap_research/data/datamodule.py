@@ -1,4 +1,4 @@
-"""Loaders of one data config. The order of training is a function of (seed, position) alone."""
+"""The loaders of a run. The order of training depends on the seed and the batch's number alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, Sampler, Subset, default_collate
+from torch.utils.data import DataLoader, Sampler, Subset, default_collate
 
 from heatmap_research.data.annotations import Annotations
+from heatmap_research.data.protocols import KeypointDataset, about
 from heatmap_research.types import IncompatibleError, Sample
 
 
 class ShuffledBatches(Sampler[list[int]]):
-    """An endless stream of batches, cut into epochs; it goes on from where training stands.
+    """Batches of indices, epoch after epoch, that start where training stands.
 
     Every rank draws the same order and takes its own part of each batch.
     """
@@ -26,7 +27,7 @@ class ShuffledBatches(Sampler[list[int]]):
         position: Callable[[], int],  # batches trained on so far
         rank: int = 0,
         ranks: int = 1,
-        endless: bool = False,  # an epoch's indices go on from the last one's
+        endless: bool = False,  # each epoch has new indices, larger by `size` than the last one's
     ) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.position, self.rank, self.ranks, self.endless = position, rank, ranks, endless
@@ -50,7 +51,7 @@ class ShuffledBatches(Sampler[list[int]]):
 
 
 class EachOnce(Sampler[int]):
-    """This rank's share of a data set, without the padding that would count some twice."""
+    """A rank's share of a data set, without padding, which would count some items twice."""
 
     def __init__(self, size: int, rank: int, ranks: int) -> None:
         self.indices = range(rank, size, ranks)
@@ -63,7 +64,7 @@ class EachOnce(Sampler[int]):
 
 
 def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None) -> Sample:
-    """A data set that answers a whole batch at once has collated it already."""
+    """Makes a batch, unless the data set has made it already, and picks the joints to learn."""
     batch = samples if isinstance(samples, Sample) else default_collate(samples)
     if joints is None:
         return batch
@@ -74,38 +75,43 @@ def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None)
 class DataModule(LightningDataModule):
     def __init__(
         self,
-        make: Mapping[str, Callable[[], Dataset[Sample]]],  # train, val, test: made when needed
+        make: Mapping[str, Callable[[], KeypointDataset]],  # train, val, test: called when needed
         batch_size: int,
         workers: int,
         seed: int,
         overfit: int,  # batches to train and validate on, over and over; 0 uses all data
-        joints: Sequence[int] | None = None,  # those to learn, of those the data have; None: all
-        names: Sequence[str] | None = None,  # of all joints of every stage's data
+        joints: Sequence[int] | None = None,  # numbers of the joints to learn; None: all
+        names: Sequence[str] | None = None,  # of all joints, the same in every stage's data
     ) -> None:
         super().__init__()
         self.joints, self.names = joints, names
         self.collate = partial(collate, joints=joints)
-        self.make, self.made = make, dict[str, Dataset[Sample]]()
+        self.make, self.made = make, dict[str, KeypointDataset]()
         self.batch_size, self.workers = batch_size, workers
         self.seed, self.overfit = seed, overfit
 
-    def dataset(self, stage: str) -> Dataset[Sample]:
+    def dataset(self, stage: str) -> KeypointDataset:
+        """Made at the first call. With overfit, val is the same part of train."""
         if self.overfit and stage == "val":
             stage = "train"
         if stage not in self.made:
             whole = self.make[stage]()
             self._refuse_other_joints(whole, stage)
-            few = range(self.overfit * self.batch_size)
-            if len(few) > len(whole):  # type: ignore[arg-type]
-                raise IncompatibleError(
-                    f"overfit={self.overfit} batches are {len(few)} images of the "
-                    f"{len(whole)} there are: choose a smaller number."  # type: ignore[arg-type]
-                )
-            self.made[stage] = Subset(whole, few) if self.overfit and stage == "train" else whole
+            overfitted = self.overfit and stage == "train"
+            self.made[stage] = self._first_batches(whole) if overfitted else whole
         return self.made[stage]
 
-    def _refuse_other_joints(self, data: Dataset[Sample], stage: str) -> None:
-        schema = getattr(data, "schema", None)
+    def _first_batches(self, whole: KeypointDataset) -> KeypointDataset:
+        images = self.overfit * self.batch_size
+        if images > len(whole):
+            raise IncompatibleError(
+                f"overfit={self.overfit} batches are {images} images of the {len(whole)} there "
+                "are: choose a smaller number."
+            )
+        return Subset(whole, range(images))  # type: ignore[arg-type]
+
+    def _refuse_other_joints(self, data: KeypointDataset, stage: str) -> None:
+        schema = about(data).schema
         if schema and self.names is not None and tuple(schema.names) != tuple(self.names):
             raise IncompatibleError(
                 f"data.{stage} has the joints {', '.join(schema.names)}, and data.train "
@@ -113,31 +119,31 @@ class DataModule(LightningDataModule):
             )
 
     def truth(self, stage: str) -> Annotations | None:
-        """All that is annotated, where a data set knows more than its samples show."""
-        truth = getattr(self.dataset(stage), "truth", None)
+        """All annotations of a stage, if its data set has more than its samples show."""
+        truth = about(self.dataset(stage)).truth
         return truth if truth is None or self.joints is None else truth.only(self.joints)
 
     @property
     def skipped(self) -> dict[str, list[str]]:
-        """Of each stage, what of its data could not be read and was left out as asked."""
-        left_out = {stage: getattr(data, "skipped", ()) for stage, data in self.made.items()}
-        return {stage: list(those) for stage, those in left_out.items() if those}
+        """What could not be read and was left out as asked, by stage."""
+        skipped = {stage: list(about(data).skipped) for stage, data in self.made.items()}
+        return {stage: lines for stage, lines in skipped.items() if lines}
 
     def make_ready(self) -> None:
-        """What takes its time once, before the clock of a training runs."""
+        """Makes the data sets before the clock of a training runs, as it can take minutes."""
         for stage in ("train", "val"):
             self.dataset(stage)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         data = self.dataset("train")
-        size = len(data)  # type: ignore[arg-type]
+        size = len(data)
         if size < self.batch_size * self._ranks:
             raise IncompatibleError(
                 f"data.batch_size={self.batch_size} on {self._ranks} device(s) is more than the "
                 f"{size} training samples: choose a smaller one."
             )
-        endless = getattr(data, "endless", False)
         place = (self._position, self._rank, self._ranks)
+        endless = about(data).endless
         batches = ShuffledBatches(size, self.batch_size, self.seed, *place, endless)
         return self._loader(data, batch_sampler=batches)
 
@@ -149,7 +155,7 @@ class DataModule(LightningDataModule):
 
     def _evaluation(self, stage: str) -> DataLoader[Sample]:
         data = self.dataset(stage)
-        size = len(data)  # type: ignore[arg-type]
+        size = len(data)
         if size < self._ranks:
             raise IncompatibleError(
                 f"data.{stage} has {size} sample(s) for {self._ranks} devices: choose fewer."
@@ -157,13 +163,13 @@ class DataModule(LightningDataModule):
         each = EachOnce(size, self._rank, self._ranks)
         return self._loader(data, batch_size=self.batch_size, sampler=each)
 
-    def _loader(self, data: Dataset[Sample], **order: Any) -> DataLoader[Sample]:
+    def _loader(self, data: KeypointDataset, **order: Any) -> DataLoader[Sample]:
         return DataLoader(
-            data,
+            data,  # type: ignore[arg-type] # it needs the two methods only, not the class Dataset
             collate_fn=self.collate,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
-            pin_memory=torch.cuda.is_available() and getattr(data, "device", None) is None,
+            pin_memory=torch.cuda.is_available() and about(data).device is None,
             **order,
         )
 

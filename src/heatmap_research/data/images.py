@@ -1,8 +1,8 @@
-"""Picture files and arrays as uint8 pixels, in the frame their labels were made in.
+"""Reads picture files and arrays as uint8 pixels, turned as their labels were made, and warps them.
 
-Everything becomes 8 bits: of 16 the high byte, of floats in [0, 1] 255 times. What is transparent
-is black, as is what lies outside. Three channels are read with a spare fourth: OpenCV warps four
-twice as fast as three.
+Everything becomes 8 bits: 16 bits keep their high byte, floats in [0, 1] are multiplied by 255.
+Transparent pixels become black, as is everything outside. Three channels are read with a spare
+fourth, because OpenCV warps four twice as fast as three.
 """
 
 import io
@@ -15,7 +15,7 @@ import simplejpeg
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
-from heatmap_research.data.buffers import Memory
+from heatmap_research.data.buffers import Buffers
 from heatmap_research.types import IncompatibleError
 
 cv2.setNumThreads(0)  # the loader's processes are the threads
@@ -34,15 +34,18 @@ class UnreadableError(IncompatibleError):
 
 
 def reduction(spacing: float) -> int:
-    """The largest that still has a pixel wherever a crop of this spacing samples the source."""
+    """The largest reduction that has a pixel wherever a crop samples the source.
+
+    The spacing is in source pixels from a crop's pixel to the next.
+    """
     return next((factor for factor in REDUCTIONS if factor <= spacing), 1)
 
 
 def read(
-    path: str, channels: int, size: Size = None, factor: int = 1, memory: Memory | None = None
+    path: str, channels: int, size: Size = None, factor: int = 1, buffers: Buffers | None = None
 ) -> tuple[Pixels, int]:
-    """The pixels, and the source pixels from one to the next: `factor` for a JPEG, else 1."""
-    memory = memory or Memory()
+    """Returns the pixels and how many source pixels each covers: `factor` for a JPEG, else 1."""
+    buffers = buffers or Buffers()
     try:
         if path.endswith(".npy"):
             return _array(path, channels, size), 1
@@ -53,7 +56,7 @@ def read(
                 f"{path} is a picture, and backbone.in_chans={channels}: choose 1 or 3, or give "
                 ".npy arrays."
             )
-        reduced = _jpeg(content, channels, size, factor, memory)
+        reduced = _jpeg(content, channels, size, factor, buffers)
         return (_picture(content, channels, size), 1) if reduced is None else (reduced, factor)
     except IncompatibleError:
         raise
@@ -65,32 +68,35 @@ def read(
 
 
 def warp(
-    pixels: Pixels, matrix: Matrix, crop: UInt8[np.ndarray, "kept rows columns"], memory: Memory
+    pixels: Pixels, matrix: Matrix, crop: UInt8[np.ndarray, "kept rows columns"], buffers: Buffers
 ) -> None:
-    """Fills a crop; `matrix` leads from its pixels to those of the picture, beyond which is 0."""
+    """Fills a crop; `matrix` leads from its pixels to the picture's. Outside the picture is 0."""
     height, width = crop.shape[1:]
-    most = 1 if len(crop) % 4 == 2 else 4  # OpenCV warps two channels in steps of 1/32 pixel
-    for first in range(0, len(crop), most):
-        planes = list(crop[first : first + most])
-        part = pixels[..., first : first + most]
+    # OpenCV warps at most four channels at once, and two in steps of 1/32 pixel
+    at_once = 1 if len(crop) % 4 == 2 else 4
+    for first in range(0, len(crop), at_once):
+        planes = list(crop[first : first + at_once])
+        part = pixels[..., first : first + at_once]
         if not part.flags.c_contiguous:
             part = np.ascontiguousarray(part)
         depth = part.shape[2]
-        warped = planes[0] if depth == 1 else memory.take(height, width, depth)
+        warped = planes[0] if depth == 1 else buffers.take(height, width, depth)
         cv2.warpAffine(part, matrix, (width, height), dst=warped, flags=FLAGS)
         if depth > 1:
-            cv2.split(warped, planes + [memory.take(height, width)] * (depth - len(planes)))
+            cv2.split(warped, planes + [buffers.take(height, width)] * (depth - len(planes)))
 
 
 def in_reduced(matrix: Float[np.ndarray, "*batch 2 3"], factor: int) -> np.ndarray:
-    """From source pixels on to those of a reduced picture, whose number n covers factor of them."""
+    """Makes a matrix that leads to source pixels lead to those of a reduced picture."""
     if factor == 1:
         return matrix
     return (matrix - [0.0, 0.0, (factor - 1) / 2]) / factor
 
 
-def _jpeg(content: bytes, channels: int, size: Size, factor: int, memory: Memory) -> Pixels | None:
-    """None for any other file, and for what needs a second look: turned, CMYK or damaged."""
+def _jpeg(
+    content: bytes, channels: int, size: Size, factor: int, buffers: Buffers
+) -> Pixels | None:
+    """None where Pillow has to read: another format, or a JPEG that is turned, CMYK or damaged."""
     if content[:2] != b"\xff\xd8" or size is None:
         return None
     try:
@@ -104,7 +110,7 @@ def _jpeg(content: bytes, channels: int, size: Size, factor: int, memory: Memory
             min_height=high,
             min_width=wide,
             min_factor=factor,
-            buffer=memory.take(high, wide, 1 if channels == 1 else 4),
+            buffer=buffers.take(high, wide, 1 if channels == 1 else 4),
         )
     except ValueError:
         return None
@@ -112,16 +118,16 @@ def _jpeg(content: bytes, channels: int, size: Size, factor: int, memory: Memory
 
 def _picture(content: bytes, channels: int, size: Size) -> Pixels:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata
+        warnings.simplefilter("ignore")  # about odd metadata
         with Image.open(io.BytesIO(content)) as stored:
             stored.load()
             image = _opaque(_eight_bits(_as_annotated(stored, size)))
         pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return spared(pixels.reshape(*pixels.shape[:2], channels), Memory())
+    return spared(pixels.reshape(*pixels.shape[:2], channels), Buffers())
 
 
 def _as_annotated(image: Image.Image, size: Size) -> Image.Image:
-    """As stored where that has the annotated size; turned by EXIF where only that has it."""
+    """Turns the picture as its EXIF says, but where it has the annotated size as it is stored."""
     if size is not None and image.size == tuple(size):
         return image
     upright = ImageOps.exif_transpose(image)
@@ -151,7 +157,7 @@ def _array(path: str, channels: int, size: Size) -> Pixels:
         array = array[..., None]
     if array.ndim != 3:
         raise ValueError(f"it has {array.ndim} axes, not (height, width[, channel])")
-    return spared(_levels(_channels_last(path, array, channels, size)), Memory())
+    return spared(_levels(_channels_last(path, array, channels, size)), Buffers())
 
 
 def _channels_last(path: str, array: np.ndarray, channels: int, size: Size) -> np.ndarray:
@@ -178,13 +184,13 @@ def _levels(array: np.ndarray) -> UInt8[np.ndarray, "height width channel"]:
     return np.rint(array * 255).astype(np.uint8)
 
 
-def spared(pixels: Pixels, memory: Memory) -> UInt8[np.ndarray, "height width stored"]:
-    """In one piece, three channels with a fourth."""
+def spared(pixels: Pixels, buffers: Buffers) -> UInt8[np.ndarray, "height width stored"]:
+    """A contiguous array; three channels get a fourth."""
     if pixels.shape[2] != 3:
         return np.ascontiguousarray(pixels)
     height, width = pixels.shape[:2]
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA, dst=memory.take(height, width, 4))
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA, dst=buffers.take(height, width, 4))
 
 
-def _wrong_size(found: Sequence[int], size: Sequence[int]) -> ValueError:
-    return ValueError(f"it is {found[0]}x{found[1]}, and annotated as {size[0]}x{size[1]}")
+def _wrong_size(actual: Sequence[int], size: Sequence[int]) -> ValueError:
+    return ValueError(f"it is {actual[0]}x{actual[1]}, and annotated as {size[0]}x{size[1]}")

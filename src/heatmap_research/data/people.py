@@ -1,6 +1,5 @@
-"""Whom to crop: the people of an annotation file, or what a detector found in its images."""
+"""Whom to crop: the people of an annotation file, or the boxes of a detector in its images."""
 
-import gzip
 import json
 import logging
 import zlib
@@ -15,54 +14,57 @@ from jaxtyping import Bool, Float64, Int64
 
 from heatmap_research.data import counter_random
 from heatmap_research.data.annotations import Annotations
-from heatmap_research.data.annotations.source import stamp
+from heatmap_research.data.annotations.source import stamp, unpacked
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """As columns, in the order of their images."""
+    """Who is cropped, as columns, in the order of their images."""
 
-    ids: Int64[np.ndarray, " person"]  # of the annotation, or place in the detections file
+    ids: Int64[np.ndarray, " person"]  # annotation id, or place in the detections file
     images: Int64[np.ndarray, " person"]  # row among the images
     boxes: Float64[np.ndarray, "person 4"]
-    scores: Float64[np.ndarray, " person"]  # of the box; 1 for ground truth
+    scores: Float64[np.ndarray, " person"]  # of the detected box; 1 for ground truth
     keypoints: Float64[np.ndarray, "person joint 2"]
     visible: Int64[np.ndarray, "person joint"]
-    scales: Float64[np.ndarray, " person"]  # source pixels
-    heads: Float64[np.ndarray, " person"]
-    overlaps: Float64[np.ndarray, " person"]
+    scales: Float64[np.ndarray, " person"]  # square root of the area, source pixels
+    heads: Float64[np.ndarray, " person"]  # head size of PCKh, source pixels; nan if unknown
+    overlaps: Float64[np.ndarray, " person"]  # largest IoU with another person's box
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def of(self, chosen: Bool[np.ndarray, " person"] | Int64[np.ndarray, " place"]) -> "People":
+    def select(self, chosen: Bool[np.ndarray, " person"] | Int64[np.ndarray, " place"]) -> "People":
         columns = {field.name: getattr(self, field.name)[chosen] for field in fields(self)}
         return replace(self, **columns)
 
     def within(self, images: Bool[np.ndarray, " image"]) -> "People":
-        """Those of some images, whose rows are counted without the others from then on."""
+        """Keeps the people of these images, whose rows are numbered anew without the others."""
         places = np.cumsum(images) - 1
-        return replace(self, images=places[self.images]).of(images[self.images])
+        return replace(self, images=places[self.images]).select(images[self.images])
 
 
 def part_of(truth: Annotations, part: str, held_out: int) -> Annotations:
-    """Of the images with people those whose hash is lowest: no order and no seed matters."""
+    """All images, those held out, or the rest.
+
+    Held out are the images with people whose hashes are lowest, whatever their order and the seed.
+    """
     if part == "all":
         return truth
-    able = np.unique(truth.images[truth.learnable])
-    if len(able) < 2:
-        raise ValueError(f"{truth.file} has {len(able)} images with people: none to hold out.")
-    count = min(held_out, max(1, len(able) // 10))
-    draws = counter_random.uniform(("held out",), torch.from_numpy(truth.image_ids[able]), 2)
+    usable = np.unique(truth.images[truth.learnable])
+    if len(usable) < 2:
+        raise ValueError(f"{truth.file} has {len(usable)} images with people: none to hold out.")
+    count = min(held_out, max(1, len(usable) // 10))
+    draws = counter_random.uniform(("held out",), torch.from_numpy(truth.image_ids[usable]), 2)
     apart = np.zeros(len(truth.image_ids), bool)
-    apart[able[np.lexsort(draws.numpy().T)[:count]]] = True
-    return truth.of(apart if part == "held_out" else ~apart)
+    apart[usable[np.lexsort(draws.numpy().T)[:count]]] = True
+    return truth.select(apart if part == "held_out" else ~apart)
 
 
 def labelled(truth: Annotations) -> People:
-    """Each one with a box and a labelled joint, but no crowds."""
+    """Everyone who has a box and a labelled joint and is no crowd."""
     everybody = People(
         ids=truth.ids,
         images=truth.images,
@@ -74,33 +76,33 @@ def labelled(truth: Annotations) -> People:
         heads=truth.heads,
         overlaps=truth.overlaps,
     )
-    return _by_image(everybody.of(truth.learnable))
+    return _by_image(everybody.select(truth.learnable))
 
 
 def detected(file: Path, truth: Annotations) -> People:
-    """Boxes of the category in the images there are; nothing is known of their joints."""
-    found = _detections(file)
+    """The boxes of truth's category in truth's images, without joints, which nobody knows."""
+    detections = _detections(file)
     rows = {image: row for row, image in enumerate(truth.image_ids.tolist())}
-    kept = [
-        place
-        for place, box in enumerate(found)
+    kept = {
+        place: box
+        for place, box in enumerate(detections)
         if box["category_id"] == truth.category and box["image_id"] in rows
-    ]
+    }
     if not kept:
         raise ValueError(
-            f"{file}: none of its {len(found)} boxes is of category {truth.category} in an image "
-            f"of {truth.file}."
+            f"{file}: none of its {len(detections)} boxes is of category {truth.category} in an "
+            f"image of {truth.file}."
         )
-    log.info("%s: %d of its %d boxes are of people in these images", file, len(kept), len(found))
-    boxes = np.array([found[place]["bbox"] for place in kept], dtype=np.float64)
-    nothing = np.zeros((len(kept), truth.schema.joints, 2))
+    counts = len(kept), len(detections)
+    log.info("%s: %d of its %d boxes are of people in these images", file, *counts)
+    boxes = np.array([box["bbox"] for box in kept.values()], dtype=np.float64)
     everybody = People(
-        ids=np.array(kept, dtype=np.int64),
-        images=np.array([rows[found[place]["image_id"]] for place in kept], dtype=np.int64),
+        ids=np.array(list(kept), dtype=np.int64),
+        images=np.array([rows[box["image_id"]] for box in kept.values()], dtype=np.int64),
         boxes=boxes,
-        scores=np.array([found[place]["score"] for place in kept], dtype=np.float64),
-        keypoints=nothing,
-        visible=np.zeros(nothing.shape[:2], dtype=np.int64),
+        scores=np.array([box["score"] for box in kept.values()], dtype=np.float64),
+        keypoints=np.zeros((len(kept), truth.schema.joints, 2)),
+        visible=np.zeros((len(kept), truth.schema.joints), dtype=np.int64),
         scales=np.sqrt(boxes[:, 2:].prod(1)),
         heads=np.full(len(kept), np.nan),
         overlaps=np.full(len(kept), np.nan),
@@ -109,24 +111,22 @@ def detected(file: Path, truth: Annotations) -> People:
 
 
 def _by_image(people: People) -> People:
-    return people.of(np.argsort(people.images, kind="stable"))
+    return people.select(np.argsort(people.images, kind="stable"))
 
 
 def _detections(file: Path) -> list[dict[str, Any]]:
     stamp(file)  # says what is missing
     try:
-        content = file.read_bytes()
-        packed = content.startswith(b"\x1f\x8b")
-        found = json.loads(gzip.decompress(content) if packed else content)
+        detections = json.loads(unpacked(file))
     except (OSError, ValueError, EOFError, zlib.error) as error:
         words = " ".join(str(error).split())
         raise ValueError(f"{file}: the detections cannot be read: {words}.") from error
-    if not isinstance(found, list):
+    if not isinstance(detections, list):
         raise ValueError(f"{file}: a detections file is a list of boxes in COCO's result format.")
-    for place, box in enumerate(found):
+    for place, box in enumerate(detections):
         if wrong := _wrong(box):
             raise ValueError(f"{file}: detection {place}: {wrong}.")
-    return found
+    return detections
 
 
 def _wrong(box: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Colours as another camera or lamp might give them; on the device, a batch at once."""
+"""Changes colours as another camera or lamp would, for a whole batch on its device."""
 
 from dataclasses import dataclass, fields
 
@@ -14,9 +14,9 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Photometric:
-    """Factors are drawn uniformly from 1 - strength to 1 + strength, for each image its own.
+    """Each image draws its own factors, uniformly from 1 - strength to 1 + strength.
 
-    Saturation and grey need red, green and blue: images of other channels are left as they are.
+    Saturation and grey need red, green and blue, and leave images of other channels as they are.
     """
 
     brightness: float
@@ -34,14 +34,14 @@ class Photometric:
         return any(getattr(self, field.name) for field in fields(self))
 
     def __call__(self, image: Images) -> Images:
-        """Draws on the CPU, from torch's own generator: the same on every device."""
+        """Draws on the CPU, so that every device gets the same numbers."""
         if not self.active:
             return image
         draws = torch.rand(len(image), 4, 1, 1, 1).to(image.device, non_blocking=True)
         return self.apply(image, draws)
 
     def apply(self, image: Images, draws: Float[Tensor, "batch 4 1 1 1"]) -> Images:
-        """With draws in [0, 1): of brightness, contrast, saturation, grey."""
+        """Takes four draws in [0, 1) an image: for brightness, contrast, saturation and grey."""
         bright, contrast, colour = (
             1 + strength * (2 * draws[:, i] - 1)
             for i, strength in enumerate((self.brightness, self.contrast, self.saturation))

@@ -1,4 +1,4 @@
-"""One image as a representation sees it: maps on the picture in 2-D, traces on its edges in 1-D."""
+"""One image beside a representation's maps: on the picture in 2-D, along its edges in 1-D."""
 
 import math
 import textwrap
@@ -11,32 +11,34 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-TRUE, FOUND = "white", "#33dd33"
+TRUE, DECODED = "white", "#33dd33"
 
 
 @dataclass(frozen=True)
 class Example:
-    """Maps are (joint, height, width), or (joint, height) and (joint, width); none in regression.
+    """An image with its maps, and its true and decoded points in pixels.
 
-    A joint that is not learnt, or was not looked for, is NaN.
+    Maps are (joint, height, width), or (joint, height) and (joint, width); a regression has none.
+    Points are NaN where a joint is not learnt, or was not looked for.
     """
 
     image: NDArray[np.uint8]  # (height, width, 3)
     maps: Sequence[Array]
     lines: Sequence[tuple[float, float]]  # of y and x: the pixel bin 0 sits on, pixels per bin
     truth: Array  # (joint, 2)
-    found: Array  # (joint, 2)
-    spread: Array | None = None  # (joint, 2): widths a regression has learnt
+    decoded: Array  # (joint, 2)
+    deviations: Array | None = None  # (joint, 2), that a regression has learnt
 
     def of(self, joint: int) -> "Example":
+        """The same image with this joint alone."""
         one = slice(joint, joint + 1)
-        spread = None if self.spread is None else self.spread[one]
+        deviations = None if self.deviations is None else self.deviations[one]
         maps = [each[one] for each in self.maps]
-        return Example(self.image, maps, self.lines, self.truth[one], self.found[one], spread)
+        return Example(self.image, maps, self.lines, self.truth[one], self.decoded[one], deviations)
 
 
 def draw(axes: Axes, example: Example, style: str = "-") -> None:
-    """Truth (cross), decoded point (dot) and maps."""
+    """Draws the image, its maps, true points (crosses) and decoded points (dots)."""
     height, width = example.image.shape[:2]
     axes.imshow(example.image, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     axes.set_axis_off()
@@ -44,15 +46,15 @@ def draw(axes: Axes, example: Example, style: str = "-") -> None:
         _overlay(axes, example)
     if len(example.maps) == 2:
         _traces(axes, example, style)
-    if example.spread is not None:
-        _ellipses(axes, example.found, example.spread)
+    if example.deviations is not None:
+        _ellipses(axes, example.decoded, example.deviations)
     axes.plot(*example.truth.T, "+", color=TRUE, markersize=7, markeredgewidth=1.6)
-    axes.plot(*example.found.T, "o", color=FOUND, markersize=3.5, markeredgecolor="black")
+    axes.plot(*example.decoded.T, "o", color=DECODED, markersize=3.5, markeredgecolor="black")
     axes.set_aspect("equal")
 
 
 def sheet(label: Example, predicted: Example | None, names: Sequence[str], title: str) -> Figure:
-    """The whole figure above; below, every joint by itself, its label over what was predicted."""
+    """All joints above; below, every joint by itself, its label over what was predicted."""
     wholes = {"image": _bare(label), "label": label}
     if predicted is not None:
         wholes["predicted"] = predicted
@@ -66,24 +68,29 @@ def sheet(label: Example, predicted: Example | None, names: Sequence[str], title
     for axes, (name, whole) in zip(above.subplots(1, len(wholes)), wholes.items(), strict=True):
         draw(axes, whole)
         axes.set_title(name, fontsize=10)
-    cells = below.subplots(rows, columns, squeeze=False)
+    _joint_by_joint(below.subplots(rows, columns, squeeze=False), kinds, names)
+    return figure
+
+
+def _joint_by_joint(cells: np.ndarray, kinds: Sequence[Example], names: Sequence[str]) -> None:
     for axes in cells.flat:
         axes.set_axis_off()
+    columns = cells.shape[1]
     for joint, name in enumerate(names):
         for row, kind in enumerate(kinds):
             axes = cells[joint // columns * len(kinds) + row, joint % columns]
             draw(axes, kind.of(joint))
             axes.set_title(name if row == 0 else f"{name}, predicted", fontsize=7)
-    return figure
 
 
 def _bare(example: Example) -> Example:
-    nowhere = np.full_like(example.found, np.nan)
+    """The image and its true points, without maps and decoded points."""
+    nowhere = np.full_like(example.decoded, np.nan)
     return Example(example.image, [], example.lines, example.truth, nowhere)
 
 
 def _overlay(axes: Axes, example: Example) -> None:
-    """Each joint as high as the others, the highest on top."""
+    """Draws one picture of all joints' maps: each is as bright as the others, the highest wins."""
     heat = _relative(example.maps[0])
     (top, down), (left, across) = example.lines
     _, rows, columns = heat.shape
@@ -102,7 +109,7 @@ def _overlay(axes: Axes, example: Example) -> None:
 
 
 def _traces(axes: Axes, example: Example, style: str) -> None:
-    """Over the columns above the image, beside the rows at its right."""
+    """Draws the vectors over columns above the image, and those over rows at its right."""
     height, width = example.image.shape[:2]
     rows, columns = (_relative(each) for each in example.maps)
     (top, down), (left, across) = example.lines
@@ -117,16 +124,15 @@ def _traces(axes: Axes, example: Example, style: str) -> None:
     axes.set_ylim(height - 0.5, -room - 2)
 
 
-def _ellipses(axes: Axes, found: Array, spreads: Array) -> None:
-    """A standard deviation about each found point."""
+def _ellipses(axes: Axes, points: Array, deviations: Array) -> None:
+    """Draws an ellipse about each point, one standard deviation wide."""
     turn = np.linspace(0, 2 * np.pi, 60)
-    for point, spread in zip(found, spreads, strict=True):
-        x, y = point[0] + spread[0] * np.cos(turn), point[1] + spread[1] * np.sin(turn)
-        axes.plot(x, y, color=FOUND, linewidth=0.7)
+    for (x, y), (across, down) in zip(points, deviations, strict=True):
+        axes.plot(x + across * np.cos(turn), y + down * np.sin(turn), color=DECODED, linewidth=0.7)
 
 
 def _relative(heat: Array) -> Array:
-    """To each joint's peak; what is below nothing is drawn as nothing."""
+    """Scales each joint's map to a peak of 1; what is negative or NaN becomes 0."""
     positive = np.nan_to_num(np.clip(heat, 0, None))
     peak = positive.reshape(len(heat), -1).max(axis=1).clip(1e-9)
     return positive / peak.reshape(-1, *[1] * (heat.ndim - 1))

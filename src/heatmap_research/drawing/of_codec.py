@@ -1,4 +1,4 @@
-"""A batch of one as a codec sees it, ready to be drawn."""
+"""Makes what is drawn of a batch that holds one image."""
 
 import numpy as np
 import torch
@@ -11,12 +11,12 @@ from heatmap_research.types import Heatmap, Heatmaps, PerJoint, Prediction, Samp
 
 
 def labelled(codec: Codec | CoordinateCodec, batch: Sample) -> tuple[Heatmaps, PerJoint]:
-    """What a perfect network would answer, and which joints have a label to be seen."""
+    """The maps a perfect network would answer with, and which joints have a label to be seen."""
     if isinstance(codec, CoordinateCodec):
         drawn = codec.labels.drawn(batch.visible, torch.zeros_like(batch.keypoints[..., 0]))
         return (batch.keypoints,) * (2 if codec.loss.spread else 1), drawn
     labels = codec.encode(batch.keypoints, batch.visible)
-    drawn = torch.stack([each.visible * _shaped(each.heatmap) for each in labels]).amin(0)
+    drawn = torch.stack([each.visible * _has_shape(each.heatmap) for each in labels]).amin(0)
     return tuple(codec.as_read(each.heatmap) for each in labels), drawn * (batch.visible > 0)
 
 
@@ -24,26 +24,22 @@ def example(
     codec: Codec | CoordinateCodec,
     batch: Sample,
     activated: Heatmaps,
-    drawn: Tensor,
-    decoder: str | None = None,
-    spread: bool = True,
+    drawn: Tensor,  # (1, joint), 0 where a joint is left out
+    decoder: str | None = None,  # the first one
+    spread: bool = True,  # whether to draw the deviations that a regression has learnt
 ) -> Example:
-    found = decoded(codec, activated)
-    point = found[decoder or next(iter(found))].keypoints
+    by_decoder = decoded(codec, activated)
+    points = by_decoder[decoder or next(iter(by_decoder))].keypoints
     regression = isinstance(codec, CoordinateCodec)
-    widths = _array(activated[1]) if regression and spread and len(activated) > 1 else None
-    maps = (
-        []
-        if regression
-        else [each * drawn.view(1, -1, *[1] * (each.ndim - 2)) for each in activated]
-    )
+    learnt = regression and spread and len(activated) > 1
+    maps = [] if regression else [each * _shaped(drawn, like=each) for each in activated]
     return Example(
         image=_colours(batch.image[0]),
         maps=[_array(each) for each in maps],
         lines=() if regression else codec.grid.lines,
         truth=_where(batch.keypoints, batch.visible > 0),
-        found=_where(point, drawn > 0),
-        spread=widths,
+        decoded=_where(points, drawn > 0),
+        deviations=_array(activated[1]) if learnt else None,
     )
 
 
@@ -52,14 +48,18 @@ def decoded(codec: Codec | CoordinateCodec, activated: Heatmaps) -> dict[str, Pr
         return codec.decode(activated)
 
 
-def _shaped(label: Heatmap) -> PerJoint:
-    """A blank label, zero or uniform, has no place to be decoded."""
+def _shaped(per_joint: Tensor, like: Heatmap) -> Tensor:
+    return per_joint.view(1, -1, *[1] * (like.ndim - 2))
+
+
+def _has_shape(label: Heatmap) -> PerJoint:
+    """0 for a blank label, zero or uniform, which has no place to be decoded."""
     values = label.flatten(2)
     return (values.amax(-1) > values.amin(-1)).to(label.dtype)
 
 
 def _colours(image: Tensor) -> np.ndarray:
-    """Red, green and blue where there are three channels; else the first as grey."""
+    """The first three channels as red, green and blue; fewer become grey, by the first."""
     shown = image[:3] if len(image) >= 3 else image[:1].expand(3, -1, -1)
     return shown.permute(1, 2, 0).numpy()
 

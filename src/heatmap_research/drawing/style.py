@@ -20,6 +20,12 @@ def single(size: tuple[float, float]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def bare(axes: Axes) -> None:
+def frameless(axes: Axes) -> None:
+    """Leaves the lines at the left and at the bottom."""
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def bare(axes: Axes) -> None:
+    """Leaves two lines of the frame, over a faint grid."""
+    frameless(axes)
     axes.grid(alpha=0.25)

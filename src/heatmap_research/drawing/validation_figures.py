@@ -1,4 +1,4 @@
-"""What a run looks like while it is trained."""
+"""Figures of a run while it is trained."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,14 +6,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatmap_research.drawing.example import Array, Example, draw
+from heatmap_research.drawing.style import frameless
 
-FINEST = 0.05  # pixels: errors below are drawn as if they were as large
+LEAST_PX = 0.05  # smaller errors are drawn as if they were as large
 
 
 def samples(
     labels: Sequence[Example], predicted: Sequence[Example], names: Sequence[str], title: str
 ) -> Figure:
-    """A column an image: its label above, what is predicted below."""
+    """A column for each image: its label above, what is predicted below."""
     figure = Figure(figsize=(2.3 * len(labels) + 0.4, 5.4), layout="constrained")
     figure.suptitle(f"{title}\n+ truth, dot decoded", fontsize=9)
     rows = figure.subplots(2, len(labels), squeeze=False)
@@ -24,14 +25,14 @@ def samples(
     return figure
 
 
-def errors(found: Mapping[str, Array], title: str) -> Figure:
-    """A line a decoder, over errors whose bins are as wide as they are far out."""
-    largest = max([1.0, *(float(each.max()) for each in found.values() if len(each))])
-    bins = np.geomspace(FINEST, largest * 1.001, 41)
+def errors(by_decoder: Mapping[str, Array], title: str) -> Figure:
+    """How many joints have which error in pixels: a histogram for each decoder, on a log scale."""
+    largest = max([1.0, *(float(each.max()) for each in by_decoder.values() if len(each))])
+    bins = np.geomspace(LEAST_PX, largest * 1.001, 41)
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    for name, each in found.items():
-        counts, _ = np.histogram(each.clip(FINEST), bins)
+    for name, each in by_decoder.items():
+        counts, _ = np.histogram(each.clip(LEAST_PX), bins)
         label = f"{name}: median {np.median(each):.2f}, mean {each.mean():.2f} px"
         axes.stairs(100 * counts / len(each), bins, label=label)
     axes.set_xscale("log")
@@ -40,5 +41,5 @@ def errors(found: Mapping[str, Array], title: str) -> Figure:
     axes.set_ylim(bottom=0)
     axes.set_title(title, fontsize=9)
     axes.legend(fontsize=7, loc="upper left")
-    axes.spines[["top", "right"]].set_visible(False)
+    frameless(axes)
     return figure

@@ -1,4 +1,4 @@
-"""Ceilings of codecs that are named by the options of conf/: from a config to rows and figures."""
+"""Makes rows and figures of ceilings for codecs that a config names by the options of conf/."""
 
 import json
 import tempfile
@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from heatmap_research.analysis.error_budget import spread, stages
-from heatmap_research.analysis.error_budget.spread import Spread
-from heatmap_research.analysis.theory import ceiling_figures, round_trip
+from heatmap_research.analysis.error_budget import per_joint, stages
+from heatmap_research.analysis.error_budget.per_joint import Uncertainty
+from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, true_poses
+from heatmap_research.analysis.theory.ceiling_table import Row
 from heatmap_research.analysis.theory.posterior import is_entangled
-from heatmap_research.analysis.theory.round_trip import Poses, Representation, Row
+from heatmap_research.analysis.theory.round_trip import Representation
+from heatmap_research.analysis.theory.true_poses import TruePoses
 from heatmap_research.config.instantiate import is_number, refusing
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
@@ -48,7 +50,7 @@ def run(cfg: DictConfig) -> None:
     if cfg.run is not None:
         joints, jobs, measured = trained(cfg, truth)
         facts = {"run": cfg.run, **_listed(measured, joints.names)}
-        first, *more = spread.words(measured, joints.names)
+        first, *more = per_joint.sentences(measured, joints.names)
         said = [f"Uncertainty is the run's, by joint (shown: the mean), {first}", *more]
     else:
         joints = schema({"keypoints": list(COCO)}, None) if truth is None else truth.schema
@@ -61,7 +63,7 @@ def run(cfg: DictConfig) -> None:
     points = "uniform" if truth is None else truth.file.name
     facts |= {"points": points, "noise": cfg.noise, "seed": cfg.seed, "padding": cfg.padding}
     facts |= source_version()
-    round_trip.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
+    ceiling_table.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
     console = Console(width=None if Console().is_terminal else 190)
     for size in dict.fromkeys((row["height"], row["width"]) for row in table):
         part = [row for row in table if (row["height"], row["width"]) == size]
@@ -88,10 +90,10 @@ def _make(out: Path) -> None:
 
 def trained(
     cfg: DictConfig, truth: annotations.Annotations | None
-) -> tuple[Schema, list[Representation], Spread]:
-    """A run's own codec, under a network that is sure and under one as unsure as the run's.
+) -> tuple[Schema, list[Representation], Uncertainty]:
+    """A run's own codec for a network that is sure, and for one as unsure as the run's.
 
-    How unsure is measured by joint on what it predicted of val.
+    How unsure it is, is measured by joint on what it predicted of val.
     """
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
@@ -104,7 +106,9 @@ def trained(
     flip = bool(record["flip_test"])
     with refusing(f"run={cfg.run}"):
         stage = stages.from_tables("val", [store.read_predictions()])
-        measured = spread.uncertainty(frame, stage, flip)
+        measured = per_joint.uncertainty(frame, stage, flip)
+        if not measured.share:
+            raise ValueError("no joint is found near its truth: there is no spread to measure.")
     sure = error_budget.represented(job, codec, flip)
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
@@ -114,8 +118,8 @@ def trained(
     return joints, jobs, measured
 
 
-def _listed(measured: Spread, names: Sequence[str]) -> dict[str, str]:
-    """Uncertainties by joint, as words for a file's metadata."""
+def _listed(measured: Uncertainty, names: Sequence[str]) -> dict[str, str]:
+    """The widths as strings for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
     return {
@@ -180,16 +184,16 @@ def _rows(
     joints: Schema,
 ) -> list[Row]:
     @cache
-    def poses(image_size: tuple[int, int]) -> Poses:
+    def poses(image_size: tuple[int, int]) -> TruePoses:
         if truth is not None:
-            return round_trip.annotated(truth, cfg.padding)
+            return true_poses.annotated(truth, cfg.padding)
         points = cfg.uniform
-        return round_trip.uniform(
+        return true_poses.uniform(
             joints, image_size, points.people, points.margin, points.area, cfg.seed
         )
 
     def of_a_codec(job: Representation) -> list[Row]:
-        return list(round_trip.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
+        return list(ceiling_table.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
 
     for size in dict.fromkeys(job.codec.grid.image_size for job in jobs):
         poses(size)

@@ -24,7 +24,7 @@ KEPT = ("loss", "labels", "decoder", "anisotropy", "widths", "beta", "score")
 
 
 def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]:
-    """Every codec of every grid once, those that share an encoding together."""
+    """Yields every codec of every grid once; decoders that share an encoding come together."""
     wanted: dict[tuple[Any, ...], list[str]] = {}
     for name, grid in cfg.grids.items():
         lists = _values(cfg, str(name), grid)

@@ -3,12 +3,12 @@
 import argparse
 
 from heatmap_research.data import annotations
-from heatmap_research.data.audit import contact_sheet, drawn, printed, reading, report
+from heatmap_research.data.audit import file_audit, printed, reading
 from heatmap_research.data.converters import aic, mpii
 
 
 def check(flags: argparse.Namespace) -> int:
-    found = report.of(flags.file, flags.images, flags.category, flags.channels)
+    found = file_audit.audit(flags.file, flags.images, flags.category, flags.channels)
     printed.show(found, flags.first)
     return 1 if found.refusal else 0
 
@@ -16,6 +16,8 @@ def check(flags: argparse.Namespace) -> int:
 def show(flags: argparse.Namespace) -> int:
     if flags.number < 1:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
+    from heatmap_research.data.audit import contact_sheet, drawn  # and with them matplotlib
+
     found = reading.read(flags.file, flags.category)
     if found is None:
         annotations.read(flags.file, category=flags.category)  # says why
@@ -27,7 +29,7 @@ def show(flags: argparse.Namespace) -> int:
     )
     people = drawn.people(found, rows, flags.images, flags.channels)
     title = f"{flags.file.name}: {len(rows)} of {len(found.people)} annotations"
-    contact_sheet.write(contact_sheet.sheet(people, drawn.joints(found), title), flags.out)
+    contact_sheet.write(contact_sheet.sheet(people, drawn.skeleton(found), title), flags.out)
     print(f"{flags.out}: {len(rows)} of {len(found.people)} annotations")
     return 0
 

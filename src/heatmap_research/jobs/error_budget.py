@@ -1,7 +1,7 @@
-"""From a run's folder to an account of its error: evaluated twice, then read as arrays."""
+"""Evaluates a run twice, and makes an account of its error from what it predicted."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ from rich.console import Console
 
 from heatmap_research.analysis.error_budget import account, figures, stages
 from heatmap_research.analysis.error_budget.account import Account, Limits
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.law import Law, even_phases
-from heatmap_research.analysis.error_budget.report import table, words
-from heatmap_research.analysis.error_budget.stages import Truth
+from heatmap_research.analysis.error_budget.report import sentences, table
+from heatmap_research.analysis.error_budget.stages import StageTruth
+from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
@@ -29,7 +28,7 @@ from heatmap_research.training.build import wire
 from heatmap_research.types import IncompatibleError, Schema
 
 PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
-DOTS = 100  # an inch
+DOTS_PER_INCH = 100
 EVALUATIONS = {"plain": False, "flip": True}  # folder -> flip test
 LAYOUTS = {1: "1d", 2: "2d"}
 
@@ -74,22 +73,22 @@ def load(
     job = prepare(of_record(record["config"]), record["choices"])
     schema, codec = job.schema, wire(job).codec
     frame = framed(codec, schema, good, near)
-    found = {name: stages.from_tables(name, tables) for name in ("val", "test")}
+    by_stage = {name: stages.from_tables(name, tables) for name in ("val", "test")}
     usual = "argmax" if "argmax" in record["decoders"] else record["decoders"][0]
-    reading = (decoder or usual, bool(flip_test))
-    if reading not in found[stage].found:
+    readout = (decoder or usual, bool(flip_test))
+    if readout not in by_stage[stage].answers:
         raise IncompatibleError(
             f"decoder={decoder}: this run's answers are read by {', '.join(record['decoders'])}."
         )
-    apart = stage == "test" and not _same(found["val"].truth, found["test"].truth)
+    apart = stage == "test" and not _same(by_stage["val"].truth, by_stage["test"].truth)
     with refusing(f"run={folder.parent.parent}, stage={stage}"):
-        taken = account.take(
+        taken = account.of_run(
             frame,
             schema,
-            found["val"] if apart else None,
-            found[stage],
-            reading,
-            represented(job, codec, reading[1]),
+            by_stage["val"] if apart else None,
+            by_stage[stage],
+            readout,
+            represented(job, codec, readout[1]),
             Limits(good, oks),
         )
     return taken, schema
@@ -120,7 +119,7 @@ def represented(job: Job, codec: Codec | CoordinateCodec, flip_test: bool) -> Re
 def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
     content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
     write_json(folder / "budget.json", content)
-    decoder, flip = taken.reading
+    decoder, flip = taken.readout
     how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
     drawn = {
         "budget": figures.bars(
@@ -128,7 +127,7 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
         ),
         "phase": figures.phases(
             taken.phases,
-            curves(taken.laws),
+            taken.laws,
             f"Error within a {taken.cell}, gross errors left out: {how}",
             taken.cell,
         ),
@@ -136,33 +135,20 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
         "scores": figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),
     }
     for name, figure in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
-
-
-def curves(laws: Mapping[str, Law]) -> dict[str, dict[str, figures.Curves]]:
-    """The laws' means over joints, as curves for a figure."""
-    phase = even_phases()
-    means = {name: (law.bias.mean(1), law.absolute.mean(1)) for name, law in laws.items()}
-    return {
-        name: {
-            axis: ((phase, bias[:, a]), (phase, absolute[:, a]))
-            for a, axis in enumerate(("x", "y"))
-        }
-        for name, (bias, absolute) in means.items()
-    }
+        figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
 
 
 def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(taken, stage))
-    for line in words(taken, names):
+    for line in sentences(taken, names):
         console.print(line, highlight=False)
     console.print(
         f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png", highlight=False
     )
 
 
-def _same(one: Truth, other: Truth) -> bool:
+def _same(one: StageTruth, other: StageTruth) -> bool:
     """Whether both are of the same people: a data set without a test stage reads val twice."""
     return one.points.shape == other.points.shape and bool(
         np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)

@@ -20,7 +20,7 @@ Errors = dict[str, float]  # by decoder: mean distance from the truth, crop pixe
 def batch_of_one(job: Job, stage: str, index: int) -> Sample:
     module = build_data(job)
     data = module.dataset(stage)
-    size = len(data)  # type: ignore[arg-type]
+    size = len(data)
     if not 0 <= index < size:
         raise IncompatibleError(f"index={index}: {stage} has images 0 to {size - 1}.")
     return module.collate([data[index]])

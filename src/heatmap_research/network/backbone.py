@@ -1,5 +1,3 @@
-"""Any timm model as a feature pyramid."""
-
 import os
 import socket
 from collections.abc import Mapping
@@ -18,7 +16,7 @@ from heatmap_research.types import IncompatibleError, Level
 
 
 class TimmBackbone(nn.Module):
-    """Takes uint8 images; each model's own normalisation happens here, not in the data."""
+    """Any timm model as a feature pyramid; images are normalised here, as the model expects."""
 
     mean: Tensor
     std: Tensor
@@ -27,10 +25,10 @@ class TimmBackbone(nn.Module):
         self,
         name: str,
         pretrained: bool,
-        checkpoint: str | None,  # file with the model's own weights, instead of the hub's
+        checkpoint: str | None,  # file of weights to load instead of those on the hub
         frozen: bool,
         in_chans: int,
-        options: Mapping[str, Any],  # this architecture's own, for timm.create_model
+        options: Mapping[str, Any],  # further arguments of timm.create_model
     ) -> None:
         super().__init__()
         self.frozen = frozen
@@ -47,13 +45,13 @@ class TimmBackbone(nn.Module):
     def train(self, mode: bool = True) -> "TimmBackbone":
         super().train(mode)
         if self.frozen:
-            self.net.eval()  # or batch norm would go on learning
+            self.net.eval()  # in training mode batch norm would go on learning
         return self
 
     def forward(
         self,
         image: UInt8[Tensor, "batch channel height width"]
-        | Float[Tensor, "batch channel height width"],  # the same values, 0 to 255
+        | Float[Tensor, "batch channel height width"],  # also 0 to 255
     ) -> list[Tensor]:
         features = self.net((image / 255 - self.mean) / self.std)
         return [f.permute(0, 3, 1, 2) for f in features] if self.channels_last else features
@@ -85,9 +83,9 @@ def _create(
 
 
 def _spare_retries() -> None:
-    """Where the hub has no address to be called at, only its cache can help, and at once."""
+    """Keeps to the hub's cache if the hub's address cannot be found, where retries are futile."""
     if any(name.lower() in ("https_proxy", "all_proxy") for name in os.environ):
-        return  # the proxy knows addresses that we do not
+        return  # a proxy may reach hosts that have no address here
     try:
         socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
     except socket.gaierror:
@@ -105,7 +103,7 @@ def _why_no_weights(name: str, checkpoint: str | None, error: Exception) -> str:
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:
-    """A model's constants for RGB; their mean for any other number of channels."""
+    """Takes a model's constants for RGB, or their mean for any other number of channels."""
     constants = torch.tensor(values)
     if channels != len(values):
         constants = constants.mean().expand(channels).clone()

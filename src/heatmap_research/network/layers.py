@@ -1,4 +1,4 @@
-"""What heads and necks begin with."""
+"""Layers and initial weights that heads and necks share."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def start_near_zero(layer: nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d, std: float) -> None:
-    """A map that begins flat, so that no joint is anywhere yet (Xiao et al., 2018)."""
+    """Draws small weights, so that training starts from flat maps (Xiao et al., 2018)."""
     nn.init.normal_(layer.weight, std=std)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -19,7 +19,7 @@ def start_all_near_zero(head: nn.Module, std: float) -> None:
 
 
 def transposed(before: int, after: int) -> nn.Sequential:
-    """Twice as fine (Xiao et al., 2018)."""
+    """Makes a map twice as fine (Xiao et al., 2018)."""
     return nn.Sequential(
         nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(after),

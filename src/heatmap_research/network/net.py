@@ -1,12 +1,13 @@
-"""Image to scores."""
-
 from torch import Tensor, nn
 
+from heatmap_research.network.protocols import Backbone, Head, Neck
 from heatmap_research.types import Heatmaps
 
 
 class KeypointNet(nn.Module):
-    def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module) -> None:
+    """Turns images into raw scores: backbone, then neck, then head."""
+
+    def __init__(self, backbone: Backbone, neck: Neck, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.neck = neck

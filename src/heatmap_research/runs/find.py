@@ -26,11 +26,27 @@ log = logging.getLogger(__name__)
 FROM_DATA = ("tolerances", "names")  # filled in as the data and `joints` have it
 
 
+def _fact(name: str) -> Any:
+    """A property for a fact of the record; None where a run did not come so far."""
+    return property(lambda run: run.record.get(name))
+
+
 @dataclass(frozen=True)
 class Run:
     folder: Path
     record: dict[str, Any]  # run.json
     root: Path | None = None  # the folder that was searched
+
+    status = _fact("status")
+    study = _fact("study")
+    seed = _fact("seed")
+    config_hash = _fact("config_hash")
+    source_hash = _fact("source_hash")
+    seconds = _fact("seconds")
+    parameters = _fact("parameters")
+    macs = _fact("macs")
+    peak_memory = _fact("peak_memory")  # bytes
+    error = _fact("error")
 
     @property
     def name(self) -> str:
@@ -39,28 +55,8 @@ class Run:
         return self.folder.name if inside == "." else inside
 
     @property
-    def status(self) -> str:
-        return self.record["status"]
-
-    @property
-    def study(self) -> str | None:
-        return self.record.get("study")
-
-    @property
     def arm(self) -> str:
         return self.record["choices"].get("arm") or "custom"
-
-    @property
-    def seed(self) -> int:
-        return self.record["seed"]
-
-    @property
-    def config_hash(self) -> str:
-        return self.record["config_hash"]
-
-    @property
-    def source_hash(self) -> str | None:
-        return self.record.get("source_hash")
 
     @property
     def sweep_hash(self) -> str:
@@ -79,26 +75,6 @@ class Run:
     @property
     def stride(self) -> float:
         return float(Fraction(str(self.record["config"]["stride"])))
-
-    @property
-    def seconds(self) -> float | None:
-        return self.record.get("seconds")
-
-    @property
-    def parameters(self) -> int | None:
-        return self.record.get("parameters")
-
-    @property
-    def macs(self) -> int | None:
-        return self.record.get("macs")
-
-    @property
-    def peak_memory(self) -> int | None:
-        return self.record.get("peak_memory")
-
-    @property
-    def error(self) -> str | None:
-        return self.record.get("error")
 
     def value(self, key: str) -> Any:
         """A group's choice by the group's name, else a dotted key of the config or the record."""

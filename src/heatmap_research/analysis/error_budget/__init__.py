@@ -1,5 +1,5 @@
-"""Where a trained run's error comes from: oracles put right one cause after the other.
+"""Where a trained run's error comes from: oracles put its causes right, one after the other.
 
-`parts.budget` takes a `State` (what was found and what is true of two stages, as arrays), the
+`parts.budget` takes a `State` (arrays of what was answered and what is true of two stages), the
 replacements there are and an order; no network and no configuration is known here.
 """

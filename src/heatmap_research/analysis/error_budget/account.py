@@ -1,45 +1,47 @@
 """All that a run's predictions say of where its error comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
-from heatmap_research.analysis.error_budget import law, parts, profiles, rounding
+from heatmap_research.analysis.error_budget import gross, law, parts, per_joint, profiles, rounding
 from heatmap_research.analysis.error_budget.calibration import Reliability, Risk, reliability, risk
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.gross import mistakes
 from heatmap_research.analysis.error_budget.law import Law
-from heatmap_research.analysis.error_budget.parts import ORDER, Budget
-from heatmap_research.analysis.error_budget.per_joint import Joints, per_joint
+from heatmap_research.analysis.error_budget.parts import SYSTEMATIC, Budget
+from heatmap_research.analysis.error_budget.per_joint import Joints, Uncertainty
 from heatmap_research.analysis.error_budget.profiles import Profile
-from heatmap_research.analysis.error_budget.readings import Decoding, Flip
-from heatmap_research.analysis.error_budget.spread import Spread, uncertainty, unknown
-from heatmap_research.analysis.error_budget.stages import Reading, Stage
-from heatmap_research.analysis.error_budget.state import Replacement, State, mean_length, start
-from heatmap_research.analysis.theory.posterior import is_entangled
+from heatmap_research.analysis.error_budget.replacements import Decoding, Flip
+from heatmap_research.analysis.error_budget.rounding import ExactLabels
+from heatmap_research.analysis.error_budget.stages import Readout, Stage
+from heatmap_research.analysis.error_budget.state import (
+    Frame,
+    Replacement,
+    State,
+    mean_length,
+    start,
+)
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.types import Schema
 
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """Of one reading of one stage."""
+    """One stage of a run, read by one decoder."""
 
-    reading: Reading
+    readout: Readout
     fitted_to: str  # what was chosen and fitted on
     forwards: Budget
     backwards: Budget
     absent: Mapping[str, str]  # parts that this run cannot have, and why
-    best: tuple[Reading, ...]  # what decoding and flip together chose, a half each if crossed
+    best: tuple[Readout, ...]  # what decoding and flip together chose, a half each if crossed
     flip_px: float | None  # what a flip test takes off this decoder's mean error, below 0: adds
-    kinds: Mapping[str, int]  # of labelled joints, as the run has them
-    left: Mapping[str, int]  # and after decoder, flip test and biases
+    kinds: Mapping[str, int]  # labelled joints by kind of error, as the run has them
+    kinds_left: Mapping[str, int]  # and after decoder, flip test and biases
     joints: Joints
-    spread: Spread  # of what was fitted to, read best
-    cell: str  # that a phase is within: a bin; a pixel where there are no bins
+    uncertainty: Uncertainty  # of the stage that was fitted to, read best
+    cell: str  # what a phase is within: a bin; a pixel where there are no bins
     phases: Mapping[str, Profile]
     laws: Mapping[str, Law]  # of this decoder: sure of the truth, and as unsure as the run
     border: Mapping[str, Profile]
@@ -47,7 +49,7 @@ class Account:
     risk: Risk
 
     def as_json(self) -> dict[str, Any]:
-        decoder, flip = self.reading
+        decoder, flip = self.readout
         return {
             "decoder": decoder,
             "flip_test": flip,
@@ -58,9 +60,9 @@ class Account:
             "best": [{"decoder": name, "flip_test": flipped} for name, flipped in self.best],
             "flip_px": self.flip_px,
             "kinds": dict(self.kinds),
-            "kinds_left": dict(self.left),
+            "kinds_left": dict(self.kinds_left),
             "by_joint": self.joints.as_json(),
-            "uncertainty_share": self.spread.share,
+            "uncertainty_share": self.uncertainty.share,
             "phase_in": self.cell,
             "phases": {axis: profile.as_json() for axis, profile in self.phases.items()},
             "laws": {name: each.as_json() for name, each in self.laws.items()},
@@ -73,148 +75,105 @@ class Account:
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a joint, and a person, counts as right when scores are judged."""
+    """The similarity from which on a joint, or a person, counts as right when scores are judged."""
 
-    joint: float  # similarity
+    joint: float  # OKS of one joint
     person: float  # OKS
 
 
-def take(
+def of_run(
     frame: Frame,
     schema: Schema,
     val: Stage | None,  # None: halves of the stage that is read
     read: Stage,
-    reading: Reading,
+    readout: Readout,
     codec: Representation | str,  # or why there is none
     limits: Limits,
 ) -> Account:
-    if not read.truth.counted.any():
-        raise ValueError("no joint here is labelled: there is no error to account for.")
-    one, other = read.halves()
-    pairs = [(val, read)] if val is not None else [(one, other), (other, one)]
-    if not all(stage.truth.counted.any() for pair in pairs for stage in pair):
-        raise ValueError("there are too few images to fit to some and read the others.")
-    starts = [start(frame, *pair, reading) for pair in pairs]
-    spread = _uncertainty(frame, read if val is None else val, reading[1])
-    able, absent = _able(frame, schema, read, codec, spread.widths)
+    starts = _starts(frame, val, read, readout)
+    unsure = per_joint.uncertainty(frame, read if val is None else val, readout[1])
+    labels = rounding.exact_labels(codec, schema, frame, unsure.widths)
+    able, absent = _replacements(frame, read, labels)
     forwards, backwards = parts.both_orders(starts, able)
     best = [Flip()(Decoding()(state)) for state in starts]
-    sound = [parts.replaced(state, able, ORDER[:5]) for state in starts]
     scores, cost = _scores(frame, starts, limits)
     return Account(
-        reading=reading,
+        readout=readout,
         fitted_to="the other half of the images" if val is None else "val",
         forwards=forwards,
         backwards=backwards,
         absent=absent,
-        best=tuple(dict.fromkeys(state.reading for state in best)),
-        flip_px=_flip_saves(read, reading[0]),
-        kinds=_kinds(starts),
-        left=_kinds(sound),
-        joints=per_joint(starts, spread),
-        spread=spread,
+        best=tuple(dict.fromkeys(state.readout for state in best)),
+        flip_px=_saved_by_flip(read, readout[0]),
+        kinds=gross.counts(starts),
+        kinds_left=gross.counts([parts.replaced(s, able, SYSTEMATIC) for s in starts]),
+        joints=per_joint.joints(starts, unsure),
+        uncertainty=unsure,
         cell=frame.cell,
         phases=profiles.by_phase(starts),
-        laws=_laws(codec, schema, frame, spread.widths, reading[0]),
+        laws=law.of_run(codec, schema, frame, unsure.widths, readout[0]),
         border={"as it is": profiles.by_border(starts), "read best": profiles.by_border(best)},
         scores=scores,
         risk=cost,
     )
 
 
-def _able(
-    frame: Frame,
-    schema: Schema,
-    read: Stage,
-    codec: Representation | str,
-    widths: Float64[np.ndarray, " joint"],
+def _starts(frame: Frame, val: Stage | None, read: Stage, readout: Readout) -> list[State]:
+    """One state fitted to val, or two halves of the stage that are fitted to each other."""
+    if not read.truth.counted.any():
+        raise ValueError("no joint here is labelled: there is no error to account for.")
+    one, other = read.halves()
+    pairs = [(val, read)] if val is not None else [(one, other), (other, one)]
+    if not all(stage.truth.counted.any() for pair in pairs for stage in pair):
+        raise ValueError("there are too few images to fit to some and read the others.")
+    return [start(frame, *pair, readout) for pair in pairs]
+
+
+def _replacements(
+    frame: Frame, read: Stage, labels: ExactLabels | str
 ) -> tuple[tuple[Replacement, ...], dict[str, str]]:
-    absent: dict[str, str] = {}
-    labels = None
-    if isinstance(codec, str):
-        absent["labels"] = codec
-    elif is_entangled(codec.codec):
-        absent["labels"] = "its 2-D labels are no products of a profile along each axis"
-    elif np.isnan(widths).any():
-        absent["labels"] = "no joint is near its truth, so how unsure it is cannot be measured"
-    else:
-        labels = rounding.exact_labels(codec, schema, frame, tuple(widths.tolist()))
-    if labels is None:
-        absent.setdefault("labels", "its labels are exact, or have no exact form as one_hot")
+    """What this run can have put right, and the parts that it cannot, with the reasons."""
+    absent = {"labels": labels} if isinstance(labels, str) else {}
     if len(read.decoders) < 2:
         absent["decoding"] = "no other decoder reads what this run answers with"
-    if {flip for _, flip in read.found} != {False, True}:
+    if {flip for _, flip in read.answers} != {False, True}:
         absent["flip"] = "there are no predictions of both"
     if list(frame.flip) == list(range(len(frame.flip))):
         absent["inversion"] = "no joint has a mirror joint"
     if not len(read.truth.neighbours()[0]):
         absent["swap"] = "no image holds two people that were looked for"
-    able = tuple(each for each in parts.replacements(labels) if each.name not in absent)
-    return able, absent
+    every = parts.replacements(None if isinstance(labels, str) else labels)
+    return tuple(each for each in every if each.name not in absent), absent
 
 
-def _uncertainty(frame: Frame, stage: Stage, flip: bool) -> Spread:
-    try:
-        return uncertainty(frame, stage, flip)
-    except ValueError:
-        return unknown(len(frame.flip))
-
-
-def _laws(
-    codec: Representation | str,
-    schema: Schema,
-    frame: Frame,
-    widths: Float64[np.ndarray, " joint"],
-    decoder: str,
-) -> dict[str, Law]:
-    """Of the joints of middling uncertainty, which a figure of all joints can be compared with."""
-    if isinstance(codec, str) or decoder not in codec.codec.decoders:
-        return {}
-    middling = float(np.median(widths))
-    known = {"a network that is sure": 0.0}
-    if not is_entangled(codec.codec) and not np.isnan(middling):
-        known[f"one as unsure as this ({middling:.2f} px)"] = middling
-    return {
-        name: law.laws(codec, schema, frame, (width,) * schema.joints)[decoder]
-        for name, width in known.items()
-    }
-
-
-def _kinds(states: list[State]) -> dict[str, int]:
-    counts = [mistakes(s.frame, s.read.truth, s.errors).counts() for s in states]
-    return {name: sum(count[name] for count in counts) for name in counts[0]}
-
-
-def _flip_saves(read: Stage, decoder: str) -> float | None:
-    readings = [(decoder, False), (decoder, True)]
-    if not all(reading in read.found for reading in readings):
+def _saved_by_flip(read: Stage, decoder: str) -> float | None:
+    readouts = [(decoder, False), (decoder, True)]
+    if not all(readout in read.answers for readout in readouts):
         return None
-    plain, flipped = (mean_length(read.errors(reading), read) for reading in readings)
+    plain, flipped = (mean_length(read.errors(readout), read) for readout in readouts)
     return plain - flipped
 
 
 def _scores(
-    frame: Frame, states: list[State], limits: Limits
+    frame: Frame, states: Sequence[State], limits: Limits
 ) -> tuple[dict[str, Reliability], Risk]:
-    """By joint, and by person: the mean of labelled joints' scores against OKS."""
-    joint: list[tuple[np.ndarray, ...]] = []
-    person: list[tuple[np.ndarray, ...]] = []
-    for state in states:
-        truth, scores = state.read.truth, state.read.scores[state.reading]
-        counted, alike = truth.counted, frame.similarity(truth, state.errors)
-        lengths = np.hypot(*state.errors[counted].T)
-        joint.append((scores[counted], alike[counted] >= limits.joint, lengths))
-        known = counted.any(-1)
-        means = [_mean_of(v[known], counted[known]) for v in (scores, alike)]
-        person.append((means[0], means[1] >= limits.person))
-    score, right, lengths = (np.concatenate(column) for column in zip(*joint, strict=True))
-    whole, alright = (np.concatenate(column) for column in zip(*person, strict=True))
+    """Reliability by joint and by person, whose score is their joints' mean; risk by joint."""
+    counted = np.concatenate([s.read.truth.counted for s in states])
+    scores = np.concatenate([s.read.scores[s.readout] for s in states])
+    similarity = np.concatenate([frame.similarity(s.read.truth, s.errors) for s in states])
+    errors = np.concatenate([s.errors for s in states])[counted]
+    right = similarity[counted] >= limits.joint
+    known = counted.any(-1)
+    whole, oks = (_mean(values[known], counted[known]) for values in (scores, similarity))
     curves = {
-        f"joints, OKS at least {limits.joint:g}": reliability(score.clip(0, 1), right),
-        f"people, OKS at least {limits.person:g}": reliability(whole.clip(0, 1), alright),
+        f"joints, OKS at least {limits.joint:g}": reliability(scores[counted].clip(0, 1), right),
+        f"people, OKS at least {limits.person:g}": reliability(
+            whole.clip(0, 1), oks >= limits.person
+        ),
     }
-    return curves, risk(score, lengths)
+    return curves, risk(scores[counted], np.hypot(*errors.T))
 
 
-def _mean_of(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Each person's mean over labelled joints."""
     return np.where(counted, values, 0).sum(-1) / counted.sum(-1)

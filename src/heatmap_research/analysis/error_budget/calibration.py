@@ -1,6 +1,6 @@
-"""What a score is worth: does it say how often a point is right, and does it put the worst last?
+"""What scores are worth: do they say how often points are right, and do they put the worst last?
 
-`right` says of each point, or person, whether it is; `loss` what it costs. Scores lie in [0, 1].
+`right` says which points (or people) are right, `loss` what each costs; scores lie in [0, 1].
 """
 
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ Scores = Float64[np.ndarray, " point"]
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """A row an interval of scores that holds points."""
+    """How often points are right: a row for each interval of scores that holds points."""
 
     score: Float64[np.ndarray, " interval"]  # mean
     rate: Float64[np.ndarray, " interval"]  # share that is right
@@ -22,7 +22,7 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: mean distance of rate and score, by count."""
+        """Expected calibration error: the mean distance of rate and score, weighted by count."""
         return float(np.average(np.abs(self.rate - self.score), weights=self.count))
 
     def as_json(self) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class Reliability:
 
 @dataclass(frozen=True, eq=False)
 class Risk:
-    """Mean loss of the surest points, over the share of all that these are."""
+    """The mean loss of the surest points, over the share of all points that these are."""
 
     coverage: Float64[np.ndarray, " point"]
     risk: Float64[np.ndarray, " point"]
@@ -39,19 +39,19 @@ class Risk:
 
     @property
     def aurc(self) -> float:
-        """Area under the curve of risk: its mean over every number of points that is kept."""
+        """The area under the curve of risk: its mean over all numbers of points to keep."""
         return float(self.risk.mean())
 
     @property
     def excess(self) -> float:
-        """Above what the best order would have."""
+        """How much larger the area is than that of the best order."""
         return self.aurc - float(self.best.mean())
 
 
 def reliability(
     scores: Scores, right: Bool[np.ndarray, " point"], intervals: int = 10
 ) -> Reliability:
-    """In intervals of equal width, of which each but the last lacks its upper end."""
+    """Intervals are equally wide and closed below; the last is closed above too."""
     part = np.minimum((scores * intervals).astype(int), intervals - 1)
     counts = np.bincount(part)
     there = counts > 0
@@ -61,7 +61,7 @@ def reliability(
 
 
 def risk(scores: Scores, loss: Scores) -> Risk:
-    """Points of equal score come in no order: each counts as the mean of them."""
+    """Points of equal score have no order, so each counts as their mean loss."""
     number = np.arange(1, len(scores) + 1)
     _, group = np.unique(-scores, return_inverse=True)
     means = np.bincount(group, loss) / np.bincount(group)

@@ -6,14 +6,14 @@ a swap, near this joint or its mirror joint of another person in the image, whic
 similar; else a miss.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.stages import Points, Truth
-from heatmap_research.analysis.error_budget.state import State
+from heatmap_research.analysis.error_budget.stages import Points, StageTruth
+from heatmap_research.analysis.error_budget.state import Frame, State
 
 KINDS = ("good", "jitter", "inversion", "swap", "miss")
 NOT_LABELLED = -1
@@ -21,8 +21,10 @@ NOT_LABELLED = -1
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
+    """What each joint was taken for."""
+
     kind: Int64[np.ndarray, "person joint"]  # place in KINDS, or NOT_LABELLED
-    taken: Points  # from the truth to the point it was taken for; 0 but in inversions and swaps
+    taken: Points  # from the truth to the point it was taken for; 0 but for inversions and swaps
 
     def counts(self) -> dict[str, int]:
         return {name: int((self.kind == kind).sum()) for kind, name in enumerate(KINDS)}
@@ -30,25 +32,31 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class Gross:
-    """One kind put right.
+    """Puts one kind of gross error right.
 
     An inverted or swapped joint goes to its own place, as far off as it was from the one it was
-    taken for. Jitter and misses stay on their side of the truth, but become as long as good errors
-    of the joint: the shortest as the shortest, the longest as the longest, in even quantiles.
+    taken for. Jitter and misses keep their direction, but become as long as good errors of the
+    joint: the shortest as the shortest, the longest as the longest, in even quantiles.
     """
 
     name: str
 
     def __call__(self, state: State) -> State:
-        found = mistakes(state.frame, state.read.truth, state.errors)
-        chosen = found.kind == KINDS.index(self.name)
-        errors = state.errors - np.where(chosen[..., None], found.taken, 0)
+        made = mistakes(state.frame, state.read.truth, state.errors)
+        chosen = made.kind == KINDS.index(self.name)
+        errors = state.errors - np.where(chosen[..., None], made.taken, 0)
         if self.name in ("jitter", "miss"):
-            errors = _as_good(state, chosen, found.kind == 0)
+            errors = _as_good(state, chosen, made.kind == 0)
         return replace(state, errors=errors)
 
 
-def mistakes(frame: Frame, truth: Truth, errors: Points) -> Mistakes:
+def counts(states: Sequence[State]) -> dict[str, int]:
+    """How many labelled joints of all states are of each kind."""
+    each = [mistakes(s.frame, s.read.truth, s.errors).counts() for s in states]
+    return {name: sum(count[name] for count in each) for name in KINDS}
+
+
+def mistakes(frame: Frame, truth: StageTruth, errors: Points) -> Mistakes:
     own = frame.similarity(truth, errors)
     mirrored, to_mirror = _mirror(frame, truth, errors)
     swapped, to_other = _others(frame, truth, errors, own < frame.near)
@@ -60,18 +68,22 @@ def mistakes(frame: Frame, truth: Truth, errors: Points) -> Mistakes:
     return Mistakes(kind, np.where((kind == 3)[..., None], to_other, taken))
 
 
-def _mirror(frame: Frame, truth: Truth, errors: Points) -> tuple[np.ndarray, Points]:
+def _mirror(frame: Frame, truth: StageTruth, errors: Points) -> tuple[np.ndarray, Points]:
+    """Similarity to the mirror joint of the same person, and how far that is from the truth."""
     flip = list(frame.flip)
     away = truth.points[:, flip] - truth.points
     paired = np.array([joint != other for joint, other in enumerate(flip)])
-    alike = frame.similarity(truth, errors - away)
-    return np.where(paired & (truth.visible[:, flip] > 0), alike, 0), away
+    similarity = frame.similarity(truth, errors - away)
+    return np.where(paired & (truth.visible[:, flip] > 0), similarity, 0), away
 
 
 def _others(
-    frame: Frame, truth: Truth, errors: Points, doubtful: np.ndarray
+    frame: Frame, truth: StageTruth, errors: Points, doubtful: np.ndarray
 ) -> tuple[np.ndarray, Points]:
-    """The most similar point of somebody else, and how far it is from the truth."""
+    """Similarity to the most similar point of somebody else, and how far it is from the truth.
+
+    Only doubtful joints are looked at.
+    """
     best, away = np.zeros(errors.shape[:2]), np.zeros(errors.shape)
     one, other = truth.neighbours()
     worth = (doubtful & truth.counted)[one].any(-1)
@@ -80,12 +92,12 @@ def _others(
     for joints in (list(range(len(frame.flip))), list(frame.flip)):
         there = (source[other][:, joints] - truth.first[one][:, None]) / truth.unit[one][:, None]
         steps = there - truth.points[one]
-        pairs = replace(truth.of(one), scale=truth.scale[other])
-        alike = frame.similarity(pairs, errors[one] - steps)
-        alike = np.where(truth.visible[other][:, joints] > 0, alike, 0)
-        order = np.argsort(alike, axis=None, kind="stable")  # the best is written last
-        pair, joint = np.unravel_index(order, alike.shape)
-        person, values = one[pair], alike[pair, joint]
+        pairs = replace(truth.select(one), scale=truth.scale[other])
+        similarity = frame.similarity(pairs, errors[one] - steps)
+        similarity = np.where(truth.visible[other][:, joints] > 0, similarity, 0)
+        order = np.argsort(similarity, axis=None, kind="stable")  # the best is written last
+        pair, joint = np.unravel_index(order, similarity.shape)
+        person, values = one[pair], similarity[pair, joint]
         better = values > best[person, joint]
         pair, joint, person, values = (each[better] for each in (pair, joint, person, values))
         best[person, joint], away[person, joint] = values, steps[pair, joint]
@@ -93,6 +105,7 @@ def _others(
 
 
 def _as_good(state: State, chosen: np.ndarray, good: np.ndarray) -> Points:
+    """The errors, of which the chosen ones are as long as the good ones of their joint."""
     lengths = np.hypot(*np.moveaxis(state.errors, -1, 0))
     wanted = lengths.copy()
     everywhere = lengths[good]
@@ -109,7 +122,7 @@ def _as_good(state: State, chosen: np.ndarray, good: np.ndarray) -> Points:
 
 
 def _limit(state: State) -> Float64[np.ndarray, "person joint"]:
-    """Crop pixels at which an error ceases to be good."""
+    """The length in crop pixels at which an error ceases to be good."""
     frame, truth = state.frame, state.read.truth
     source = frame.reach[:, 0] * truth.scale[:, None] * np.sqrt(-2 * np.log(frame.good))
     return source / np.sqrt(truth.unit.prod(-1))[:, None]

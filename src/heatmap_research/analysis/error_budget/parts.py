@@ -1,8 +1,8 @@
 """The parts an error is made of, in an order: each is what its replacement takes off the rest.
 
-Parts do not add: what a better decoder saves depends on what was put right before it. So a budget
-is one of an order. In any, the parts and the remainder come to the total, and the remainder is the
-same: the error with everything put right.
+What a better decoder saves depends on what was put right before it, so a budget belongs to an
+order. In any order the parts and the remainder come to the total, and the remainder is the same:
+the error with everything put right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from heatmap_research.analysis.error_budget.biases import JointBias, PhaseBias
 from heatmap_research.analysis.error_budget.gross import KINDS, Gross
-from heatmap_research.analysis.error_budget.readings import Decoding, Flip
+from heatmap_research.analysis.error_budget.replacements import (
+    Decoding,
+    Flip,
+    JointBias,
+    PhaseBias,
+)
 from heatmap_research.analysis.error_budget.rounding import ExactLabels
 from heatmap_research.analysis.error_budget.state import Replacement, State
 
-ORDER = ("labels", "decoding", "flip", "joint_bias", "phase_bias", *KINDS[1:])
+SYSTEMATIC = ("labels", "decoding", "flip", "joint_bias", "phase_bias")
+ORDER = (*SYSTEMATIC, *KINDS[1:])
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Part:
     name: str
     mean_px: float  # mean error before less after; below 0 where the replacement harms
     square_px2: float  # likewise of the mean squared error
-    share: float  # of the total mean error; 0 of none
+    share: float  # of the total mean error; 0 where that is 0
 
 
 @dataclass(frozen=True)
@@ -53,16 +58,16 @@ class Budget:
 
 
 def replacements(labels: ExactLabels | None) -> tuple[Replacement, ...]:
-    """In the order in which they are applied where several are, whatever a budget's order.
+    """All oracles, in the order in which they are applied whatever a budget's order.
 
-    What is taken off an answer waits for the answer to be chosen.
+    An error can be taken off an answer only after the answer is chosen.
     """
     exact = () if labels is None else (labels,)
     return (Decoding(), Flip(), *exact, JointBias(), PhaseBias(), *map(Gross, KINDS[1:]))
 
 
 def budget(starts: Sequence[State], able: Sequence[Replacement], order: Sequence[str]) -> Budget:
-    """Of one state, or of the two halves of a stage that each is fitted to the other."""
+    """The budget of all states: one, or two halves of a stage that are fitted to each other."""
     if sorted(order) != sorted(each.name for each in able):
         raise ValueError(f"order={','.join(order)}: name each of {[e.name for e in able]} once.")
     means = [
@@ -78,13 +83,13 @@ def budget(starts: Sequence[State], able: Sequence[Replacement], order: Sequence
 
 
 def both_orders(starts: Sequence[State], able: Sequence[Replacement]) -> tuple[Budget, Budget]:
-    """Forwards and backwards."""
+    """The budgets in the usual order and in the opposite one."""
     order = sorted((each.name for each in able), key=ORDER.index)
     return budget(starts, able, order), budget(starts, able, order[::-1])
 
 
 def replaced(state: State, able: Sequence[Replacement], names: Sequence[str]) -> State:
-    """What stands first among the able is applied first, whatever the order of names."""
+    """The state with these parts put right, in the order of the replacements, not of the names."""
     for replacement in able:
         if replacement.name in names:
             state = replacement(state)
@@ -92,7 +97,7 @@ def replaced(state: State, able: Sequence[Replacement], names: Sequence[str]) ->
 
 
 def measured(states: Sequence[State]) -> tuple[float, float]:
-    """Mean length and mean square of labelled joints' errors."""
+    """Mean length (px) and mean square (px²) of labelled joints' errors."""
     kept = [state.errors[state.read.truth.counted] for state in states]
     lengths = np.hypot(*np.concatenate(kept).T)
     return float(lengths.mean()), float((lengths**2).mean())

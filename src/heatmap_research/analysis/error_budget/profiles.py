@@ -1,4 +1,4 @@
-"""Errors against where the truth lies: within its bin, and from the border of the crop."""
+"""Errors against where the truth lies: within its bin, and how far from the crop's border."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.state import State
+from heatmap_research.analysis.error_budget.state import Frame, State
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """A row an interval that holds points."""
+    """Errors over a place, as a row for each interval of it that holds points."""
 
-    middle: Float64[np.ndarray, " interval"]
-    bias: Float64[np.ndarray, " interval"]  # mean error; of lengths their mean
-    deviation: Float64[np.ndarray, " interval"]  # standard error of it
+    middle: Float64[np.ndarray, " interval"]  # mean place
+    bias: Float64[np.ndarray, " interval"]  # mean error, with its sign if it has one
+    deviation: Float64[np.ndarray, " interval"]  # standard error of the bias
     absolute: Float64[np.ndarray, " interval"]  # mean size of the error
     absolute_deviation: Float64[np.ndarray, " interval"]
     count: Float64[np.ndarray, " interval"]
@@ -27,7 +26,7 @@ class Profile:
 
 
 def by_phase(states: Sequence[State], intervals: int = 16) -> dict[str, Profile]:
-    """Along x and along y, of what is no gross error."""
+    """Errors along x and along y over the truth's phase; gross errors are left out."""
     phases, errors = [], []
     for state in states:
         sound = state.frame.sound(state.read.truth, state.errors)
@@ -39,7 +38,10 @@ def by_phase(states: Sequence[State], intervals: int = 16) -> dict[str, Profile]
 
 
 def by_border(states: Sequence[State], intervals: int = 12) -> Profile:
-    """Lengths of all errors over the truth's distance to the nearest border, below 0 outside."""
+    """Lengths of errors over the truth's distance to the nearest border, which is negative outside.
+
+    Intervals hold equally many points.
+    """
     counted = [state.read.truth.counted for state in states]
     points = np.concatenate([s.read.truth.points[c] for s, c in zip(states, counted, strict=True)])
     errors = np.concatenate([s.errors[c] for s, c in zip(states, counted, strict=True)])

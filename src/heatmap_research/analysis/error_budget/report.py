@@ -5,77 +5,71 @@ from collections.abc import Iterator
 import numpy as np
 from rich.table import Table
 
-from heatmap_research.analysis.error_budget import spread
+from heatmap_research.analysis.error_budget import per_joint
 from heatmap_research.analysis.error_budget.account import Account
 from heatmap_research.analysis.error_budget.figures import named, signed
 from heatmap_research.analysis.error_budget.parts import ORDER, Budget
 
+ORDERS = (
+    "Forwards: from the top down, each after those above it; backwards: from the bottom up. "
+    "Parts do not add, so each order shares them out in its own way; a + is error added."
+)
 OFF_BINS = (
     " Bias by phase knows the truth: off whole-bin answers it takes noise too, which what comes "
     "after adds again."
 )
 
 
-def table(taken: Account, stage: str) -> Table:
-    decoder, flip = taken.reading
+def table(account: Account, stage: str) -> Table:
+    decoder, flip = account.readout
     result = Table(
         title=f"Mean error of {stage}, crop pixels: decoder {decoder}"
-        f"{' in a flip test' if flip else ''}; fitted to {taken.fitted_to}"
+        f"{' in a flip test' if flip else ''}; fitted to {account.fitted_to}"
     )
     result.add_column("what is put right")
     for name in ("forwards", "share", "backwards", "share", "squared, px²"):
         result.add_column(name, justify="right")
-    one, other = taken.forwards, taken.backwards
+    one = account.forwards
     whole = f"{one.total_px:.3f}", "100 %"
     result.add_row("as it is", *whole, *whole, f"{one.total_px2:.3f}")
     for name in ORDER:
-        if name in taken.absent:
-            result.add_row(named(name, taken.cell), "n/a", "", "n/a", "", "", style="dim")
-            continue
-        parts = one.part(name), other.part(name)
-        cells = [cell for p in parts for cell in (signed(-p.mean_px), _percent(-p.share))]
-        result.add_row(named(name, taken.cell), *cells, signed(-parts[0].square_px2))
+        style = "dim" if name in account.absent else None
+        result.add_row(named(name, account.cell), *_cells(account, name), style=style)
     rest = f"{one.remainder_px:.3f}", f"{100 * one.remainder_px / (one.total_px or 1.0):.0f} %"
     result.add_section()
     result.add_row("remainder", *rest, *rest, f"{one.remainder_px2:.3f}")
     return result
 
 
-def words(taken: Account, names: tuple[str, ...]) -> Iterator[str]:
-    yield (
-        "Forwards: from the top down, each after those above it; backwards: from the bottom up. "
-        "Parts do not add, so each order shares them out in its own way; a + is error added."
-        f"{OFF_BINS if taken.cell == 'bin' else ''}"
-    )
-    yield _largest(taken.forwards, taken.backwards, taken.cell)
-    best = " and ".join(
-        f"{name}{' with' if flip else ' without'} flip test" for name, flip in taken.best
-    )
-    saved = taken.flip_px
-    flip = (
-        ""
-        if saved is None
-        else f" A flip test alone changes this decoder's error by {-saved:+.3f} px."
-    )
-    yield f"Read best, as chosen on {taken.fitted_to}: {best}.{flip}"
-    total = sum(taken.kinds.values())
-    shares = ", ".join(f"{name} {100 * count / total:.1f} %" for name, count in taken.kinds.items())
+def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
+    yield f"{ORDERS}{OFF_BINS if account.cell == 'bin' else ''}"
+    yield _largest(account.forwards, account.backwards, account.cell)
+    yield _read_best(account)
+    total = sum(account.kinds.values())
+    kinds = account.kinds.items()
+    shares = ", ".join(f"{name} {100 * count / total:.1f} %" for name, count in kinds)
     yield f"Of {total} labelled joints: {shares}."
-    means = taken.joints.mean_px
+    means = account.joints.mean_px
     worst = [joint for joint in np.argsort(-means) if not np.isnan(means[joint])][:3]
     shown = ", ".join(f"{names[j]} {means[j]:.2f} px" for j in worst)
     yield f"Joints with the largest mean error: {shown}."
-    if not np.isnan(taken.spread.widths).any():
-        first, *more = spread.words(taken.spread, names)
+    if not np.isnan(account.uncertainty.widths).any():
+        first, *more = per_joint.sentences(account.uncertainty, names)
         yield f"How unsure it is (robust spread along an axis, read best), {first}"
         yield from more
-    ece = "; ".join(f"{name}: ECE {curve.ece:.3f}" for name, curve in taken.scores.items())
-    yield (
-        f"Scores: {ece}; AURC {taken.risk.aurc:.3f} px, {taken.risk.excess:.3f} above the best "
-        "order."
-    )
-    for name, why in taken.absent.items():
-        yield f"n/a: {named(name, taken.cell)}: {why}."
+    ece = "; ".join(f"{name}: ECE {curve.ece:.3f}" for name, curve in account.scores.items())
+    risk = account.risk
+    yield f"Scores: {ece}; AURC {risk.aurc:.3f} px, {risk.excess:.3f} above the best order."
+    for name, why in account.absent.items():
+        yield f"n/a: {named(name, account.cell)}: {why}."
+
+
+def _cells(account: Account, name: str) -> tuple[str, ...]:
+    if name in account.absent:
+        return "n/a", "", "n/a", "", ""
+    one, other = account.forwards.part(name), account.backwards.part(name)
+    cells = [cell for p in (one, other) for cell in (signed(-p.mean_px), _percent(-p.share))]
+    return *cells, signed(-one.square_px2)
 
 
 def _largest(one: Budget, other: Budget, cell: str) -> str:
@@ -87,7 +81,17 @@ def _largest(one: Budget, other: Budget, cell: str) -> str:
     return f"Largest {'; '.join(shares)} of the error. Nothing here explains {rest:.0f} %."
 
 
+def _read_best(account: Account) -> str:
+    best = " and ".join(
+        f"{name}{' with' if flip else ' without'} flip test" for name, flip in account.best
+    )
+    said = f"Read best, as chosen on {account.fitted_to}: {best}."
+    if account.flip_px is None:
+        return said
+    return f"{said} A flip test alone changes this decoder's error by {-account.flip_px:+.3f} px."
+
+
 def _percent(share: float) -> str:
-    """Without a sign where it rounds to nothing."""
+    """A share with its sign, but for one that rounds to nothing."""
     whole = round(100 * share)
     return f"{whole:+d} %" if whole else "0 %"

@@ -1,4 +1,4 @@
-"""What a run found of one stage beside the truth, as arrays."""
+"""What a run answered in one stage beside the truth, as arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float64, Int64
 
 Points = Float64[np.ndarray, "person joint 2"]  # x, y in crop pixels
 Rows = Bool[np.ndarray, " all"] | Int64[np.ndarray, " place"]
-Reading = tuple[str, bool]  # a decoder, and whether it read the maps of a flip test
+Readout = tuple[str, bool]  # a decoder, and whether it read the maps of a flip test
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """Of everyone who was looked for; others in the same image are whom one can be taken for."""
+class StageTruth:
+    """The truth of everyone who was looked for; the other people in an image are there too."""
 
     images: Int64[np.ndarray, " person"]
     points: Points
@@ -28,12 +28,12 @@ class Truth:
     def counted(self) -> Bool[np.ndarray, "person joint"]:
         return self.visible > 0
 
-    def of(self, people: Rows) -> "Truth":
+    def select(self, people: Rows) -> "StageTruth":
         columns = {field.name: getattr(self, field.name)[people] for field in fields(self)}
         return replace(self, **columns)
 
     def neighbours(self) -> tuple[Int64[np.ndarray, " pair"], Int64[np.ndarray, " pair"]]:
-        """Everyone with everyone else of the same image."""
+        """Pairs of people in the same image, each pair in both orders."""
         order = np.argsort(self.images, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(self.images[order])) + 1)
         none = np.zeros((0, 2), dtype=np.int64)
@@ -44,53 +44,53 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    truth: Truth
-    found: Mapping[Reading, Points]
-    scores: Mapping[Reading, Float64[np.ndarray, "person joint"]]
+    truth: StageTruth
+    answers: Mapping[Readout, Points]
+    scores: Mapping[Readout, Float64[np.ndarray, "person joint"]]
 
-    def errors(self, reading: Reading) -> Points:
-        return self.found[reading] - self.truth.points
+    def errors(self, readout: Readout) -> Points:
+        return self.answers[readout] - self.truth.points
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(decoder for decoder, _ in self.found))
+        return tuple(dict.fromkeys(decoder for decoder, _ in self.answers))
 
     def halves(self) -> tuple["Stage", "Stage"]:
-        """Every other image each, so that what is fitted to one is read on the other."""
+        """Deals images out to two halves in turn: what is fitted to one is read on the other."""
         _, place = np.unique(self.truth.images, return_inverse=True)
-        return self.of(place % 2 == 0), self.of(place % 2 == 1)
+        return self.select(place % 2 == 0), self.select(place % 2 == 1)
 
-    def of(self, people: Rows) -> "Stage":
+    def select(self, people: Rows) -> "Stage":
         return Stage(
-            self.truth.of(people),
-            {reading: points[people] for reading, points in self.found.items()},
-            {reading: scores[people] for reading, scores in self.scores.items()},
+            self.truth.select(people),
+            {readout: points[people] for readout, points in self.answers.items()},
+            {readout: scores[people] for readout, scores in self.scores.items()},
         )
 
 
 def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
-    """Of the rows of run stores, as of one evaluation without and one with a flip test."""
-    found: dict[Reading, Points] = {}
-    scores: dict[Reading, Float64[np.ndarray, "person joint"]] = {}
+    """Reads a stage from prediction tables: one evaluated without a flip test, one with it."""
+    answers: dict[Readout, Points] = {}
+    scores: dict[Readout, Float64[np.ndarray, "person joint"]] = {}
     kept = [t.filter(pc.equal(t["stage"].cast(pa.string()), stage)) for t in tables]
     if not any(map(len, kept)):
         raise ValueError(f"stage={stage}: nothing is recorded of it.")
     for table in kept:
-        for decoder, flip in _readings(table):
+        for decoder, flip in _readouts(table):
             named = pc.equal(table["decoder"].cast(pa.string()), decoder)
             columns = _columns(table.filter(pc.and_(named, pc.equal(table["flip_test"], flip))))
-            found[decoder, flip] = np.stack([columns["x"], columns["y"]], -1)
+            answers[decoder, flip] = np.stack([columns["x"], columns["y"]], -1)
             scores[decoder, flip] = columns["score"]
-    return Stage(_truth(columns), found, scores)
+    return Stage(_truth(columns), answers, scores)
 
 
-def _readings(table: pa.Table) -> list[Reading]:
+def _readouts(table: pa.Table) -> list[Readout]:
     rows = table.select(["decoder", "flip_test"]).group_by(["decoder", "flip_test"]).aggregate([])
     return [(row["decoder"], row["flip_test"]) for row in rows.to_pylist()]
 
 
 def _columns(rows: pa.Table) -> dict[str, np.ndarray]:
-    """(person, joint), people in the order of their ids."""
+    """Columns as arrays (person, joint), people in the order of their ids."""
     keys = {name: rows[name].to_numpy() for name in ("instance", "joint")}
     order = np.lexsort((keys["joint"], keys["instance"]))
     joints = int(keys["joint"].max()) + 1
@@ -100,15 +100,18 @@ def _columns(rows: pa.Table) -> dict[str, np.ndarray]:
     return {name: column.astype(kinds.get(name, np.float64)) for name, column in columns.items()}
 
 
-def _truth(columns: Mapping[str, np.ndarray]) -> Truth:
+def _truth(columns: Mapping[str, np.ndarray]) -> StageTruth:
     points = np.stack([columns["x_true"], columns["y_true"]], -1)
     first, unit = _affine(columns)
     images, scale = columns["image"][:, 0], columns["scale"][:, 0]
-    return Truth(images, points, columns["visible"], scale, first, unit)
+    return StageTruth(images, points, columns["visible"], scale, first, unit)
 
 
 def _affine(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """From the crop to the source along each axis: a line through all points known in both."""
+    """First source pixel and source pixels per crop pixel, along x and y.
+
+    Each axis is a line through all points that are known in both.
+    """
     lines = []
     for axis in ("x", "y"):
         crop = np.concatenate([columns[axis], columns[f"{axis}_true"]], -1)

@@ -1,12 +1,60 @@
-"""A run's errors with some of their causes put right."""
+"""A run's errors with some of their causes put right, and what oracles know of its codec."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
-from heatmap_research.analysis.error_budget.frame import Frame
-from heatmap_research.analysis.error_budget.stages import Points, Reading, Stage
+from heatmap_research.analysis.error_budget.stages import Points, Readout, Stage, StageTruth
+
+Similarity = Float64[np.ndarray, "person joint"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What oracles know of a codec and of the joints it is for."""
+
+    image_size: tuple[int, int]  # height, width
+    lines: tuple[tuple[float, float], ...]  # of y and x: the pixel bin 0 sits on, pixels per bin
+    tolerances: tuple[float, ...]  # OKS sigmas
+    flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
+    good: float  # a joint this similar to its truth is no gross error
+    near: float  # one this similar to a point is at that point
+    cell: str = "bin"  # what a phase is within; a pixel where there are no bins
+
+    def __post_init__(self) -> None:
+        if not 0 < self.near < self.good < 1:
+            raise ValueError(
+                f"near={self.near:g} and good={self.good:g}: give similarities above 0 and below "
+                "1, the second the higher."
+            )
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Crop pixels per bin along x and y."""
+        (_, down), (_, across) = self.lines
+        return across, down
+
+    def phase(self, points: Float64[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
+        """The place of points in their cells along x and y, from -1/2 to 1/2; 0 is the middle."""
+        (top, _), (left, _) = self.lines
+        bins = (points - np.array([left, top])) / np.array(self.spacing)
+        return bins - np.floor(bins + 0.5)
+
+    def similarity(self, truth: StageTruth, errors: Points) -> Similarity:
+        """OKS of one joint: 1 at no distance, exp(-1/2) at twice its tolerance times the scale."""
+        source = (errors * truth.unit[:, None]) / (self.reach * truth.scale[:, None, None])
+        return np.exp(-0.5 * (source**2).sum(-1))
+
+    @property
+    def reach(self) -> Float64[np.ndarray, "joint 1"]:
+        """The distance at which similarity is exp(-1/2), as a share of a person's scale."""
+        return 2 * np.array(self.tolerances)[:, None]
+
+    def sound(self, truth: StageTruth, errors: Points) -> Bool[np.ndarray, "person joint"]:
+        """Which joints show systematic errors: those labelled and near their truth."""
+        return truth.counted & (self.similarity(truth, errors) >= self.near)
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +64,9 @@ class State:
     frame: Frame
     fit: Stage
     read: Stage
-    reading: Reading
+    readout: Readout
     fitted: Points  # errors of the stage that is fitted to
-    errors: Points  # of the one that is read
+    errors: Points  # errors of the stage that is read
 
     def less(self, fitted: Points, errors: Points) -> "State":
         return replace(self, fitted=self.fitted - fitted, errors=self.errors - errors)
@@ -26,14 +74,18 @@ class State:
 
 @runtime_checkable
 class Replacement(Protocol):
+    """An oracle that puts one cause right; `name` is that of the part it takes off the error."""
+
     @property
     def name(self) -> str: ...
     def __call__(self, state: State) -> State: ...
 
 
-def start(frame: Frame, fit: Stage, read: Stage, reading: Reading) -> State:
-    return State(frame, fit, read, reading, fit.errors(reading), read.errors(reading))
+def start(frame: Frame, fit: Stage, read: Stage, readout: Readout) -> State:
+    """The errors as the run makes them."""
+    return State(frame, fit, read, readout, fit.errors(readout), read.errors(readout))
 
 
 def mean_length(errors: Points, stage: Stage) -> float:
+    """The mean error of labelled joints, in crop pixels."""
     return float(np.hypot(*errors[stage.truth.counted].T).mean())

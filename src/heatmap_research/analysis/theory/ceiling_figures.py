@@ -9,46 +9,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from heatmap_research.analysis.theory.laws import quantisation
-from heatmap_research.analysis.theory.round_trip import Row
-from heatmap_research.drawing.style import COLOURS
+from heatmap_research.analysis.theory.ceiling_table import TO_MIDDLE, Row, law
+from heatmap_research.drawing.style import COLOURS, frameless
 
-FLOOR = quantisation.mean_distance(1, 1)  # of the middle of a square, in sides
-LEAST = 1e-5  # pixels: what is less is float32's own
-DOTS = 80  # an inch
+LEAST_PX = 1e-5  # what is less is float32's own
+DOTS_PER_INCH = 80
 MARKERS = {"2d": "o", "1d": "s"}
 
 
-def law(row: Row) -> float | None:
-    """The mean error to be expected, in pixels, where a closed form says it."""
-    if row["uncertainty"] or row["flip_test"] or row["geometry"] == "udp":
-        return None
-    whole = "rounded" in row["target"] or row["target"] == "one_hot"
-    if row["decoder"] == "argmax" or (whole and row["decoder"] in ("quarter_offset", "dark")):
-        return FLOOR * row["stride"]
-    symmetric = row["target"] in ("gaussian", "laplace")
-    return FLOOR / 2 * row["stride"] if row["decoder"] == "quarter_offset" and symmetric else None
-
-
-def write(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """A PNG a figure that these rows have something for."""
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Writes a PNG for each figure that these rows have something to show in."""
     size = f"{rows[0]['height']}x{rows[0]['width']}"
     plain = [r for r in rows if not r["flip_test"] and r["geometry"] == rows[0]["geometry"]]
-    alone = [row for row in plain if not row["uncertainty"]]
-    dithered = [r for r in plain if r["uncertainty"]]
+    sure = [row for row in plain if not row["uncertainty"]]
+    kinds = {_kind(row) for row in plain if row["uncertainty"]}
     figures = {"codecs": codecs(rows)}
-    if len({row["stride"] for row in alone}) > 1:
-        figures["stride"] = staircase(alone)
-    if dithered:
-        kinds = {(r["layout"], r["target"], r["stride"]) for r in dithered}
-        figures["uncertainty"] = dither(
-            [r for r in plain if (r["layout"], r["target"], r["stride"]) in kinds]
-        )
-    files = []
+    if len({row["stride"] for row in sure}) > 1:
+        figures["stride"] = staircase(sure)
+    if kinds:
+        figures["uncertainty"] = dither([row for row in plain if _kind(row) in kinds])
     for name, figure in figures.items():
-        files.append(folder / f"{name}_{size}.png")
-        figure.savefig(files[-1], dpi=DOTS)
-    return files
+        figure.savefig(folder / f"{name}_{size}.png", dpi=DOTS_PER_INCH)
 
 
 def codecs(rows: Sequence[Row]) -> Figure:
@@ -56,22 +37,19 @@ def codecs(rows: Sequence[Row]) -> Figure:
     ordered = sorted(rows, key=lambda row: row["mean_px"])
     figure = Figure(figsize=(10, 1.5 + 0.17 * len(ordered)), layout="constrained")
     axes = figure.add_subplot()
-    decoders = _colours(rows)
+    colours = _colours(rows)
     for place, row in enumerate(ordered):
         if (expected := law(row)) is not None:
             axes.plot(expected, place, "|", color="black", markersize=9)
-        colour = decoders[row["decoder"]]
-        axes.plot(max(row["mean_px"], LEAST), place, MARKERS[row["layout"]], color=colour, ms=4)
+        colour = colours[row["decoder"]]
+        axes.plot(max(row["mean_px"], LEAST_PX), place, MARKERS[row["layout"]], color=colour, ms=4)
     axes.set_yticks(range(len(ordered)), [_name(row) for row in ordered], fontsize=7)
     axes.set_ylim(-1, len(ordered))
     axes.set_xscale("log")
     axes.set_xlabel("mean error of a perfect predictor, pixels (log; less than 1e-5 drawn there)")
     axes.set_title(f"Ceilings of codecs at {rows[0]['height']} x {rows[0]['width']}")
     axes.grid(axis="both", alpha=0.25)
-    handles = [Line2D([], [], color=c, marker="o", ls="", label=d) for d, c in decoders.items()]
-    handles += [Line2D([], [], color="grey", marker=m, ls="", label=k) for k, m in MARKERS.items()]
-    handles.append(Line2D([], [], color="black", marker="|", ls="", ms=9, label="law"))
-    axes.legend(handles=handles, loc="lower right", fontsize=8)
+    axes.legend(handles=_legend(colours), loc="lower right", fontsize=8)
     return figure
 
 
@@ -84,8 +62,11 @@ def staircase(rows: Sequence[Row]) -> Figure:
     axes = figure.add_subplot()
     _lines(axes, rows, lambda row: row["stride"])
     strides = sorted({row["stride"] for row in rows})
-    for factor, style, words in ((FLOOR, "--", "0.3826 stride"), (FLOOR / 2, ":", "0.1913 stride")):
-        axes.plot(strides, [factor * s for s in strides], style, color="black", lw=1, label=words)
+    for share, style, words in (
+        (TO_MIDDLE, "--", "0.3826 stride"),
+        (TO_MIDDLE / 2, ":", "0.1913 stride"),
+    ):
+        axes.plot(strides, [share * s for s in strides], style, color="black", lw=1, label=words)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(strides, [f"{stride:.3g}" for stride in strides])
@@ -103,8 +84,8 @@ def dither(rows: Sequence[Row]) -> Figure:
     _lines(
         axes, rows, lambda row: row["uncertainty"] / row["stride"], lambda row: 1 / row["stride"]
     )
-    axes.axhline(FLOOR, ls="--", color="black", lw=1, label="0.3826: the label alone")
-    axes.axhline(FLOOR / 2, ls=":", color="black", lw=1, label="0.1913: quarter of a bin")
+    axes.axhline(TO_MIDDLE, ls="--", color="black", lw=1, label="0.3826: the label alone")
+    axes.axhline(TO_MIDDLE / 2, ls=":", color="black", lw=1, label="0.1913: quarter of a bin")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("width of the posterior along each axis, bins")
     axes.set_ylabel("mean error, bins")
@@ -117,39 +98,52 @@ def _lines(
     axes: Axes,
     rows: Sequence[Row],
     across: Callable[[Row], float],
-    unit: Callable[[Row], float] = lambda row: 1.0,
+    unit: Callable[[Row], float] = lambda row: 1.0,  # by which pixels are multiplied
 ) -> None:
-    decoders = _colours(rows)
+    colours = _colours(rows)
     targets = list(dict.fromkeys(row["target"] for row in rows))
     styles = dict(zip(targets, ("-", "--", "-.", ":") * len(targets), strict=False))
-    kinds: dict[tuple[str, ...], list[Row]] = {}
+    by_name: dict[str, list[Row]] = {}
     for row in rows:
-        sigma = "" if row["sigma"] is None else f" {row['sigma']:g} px"
-        kind = (row["layout"], row["target"], row["decoder"], sigma)
-        kinds.setdefault(kind, []).append(row)
-    for (layout, target, decoder, sigma), members in kinds.items():
+        by_name.setdefault(f"{_label(row)} {row['decoder']}", []).append(row)
+    for name, members in by_name.items():
         members = sorted(members, key=across)
         axes.plot(
             [across(row) for row in members],
-            [max(row["mean_px"], LEAST) * unit(row) for row in members],
-            styles[target] + MARKERS[layout],
-            color=decoders[decoder],
+            [max(row["mean_px"], LEAST_PX) * unit(row) for row in members],
+            styles[members[0]["target"]] + MARKERS[members[0]["layout"]],
+            color=colours[members[0]["decoder"]],
             markersize=4,
             lw=1,
-            label=f"{layout} {target}{sigma} {decoder}",
+            label=name,
         )
-    axes.spines[["top", "right"]].set_visible(False)
+    frameless(axes)
+
+
+def _kind(row: Row) -> tuple[str, str, float]:
+    return row["layout"], row["target"], row["stride"]
 
 
 def _colours(rows: Sequence[Row]) -> dict[str, str]:
+    """A colour for each decoder."""
     names = list(dict.fromkeys(row["decoder"] for row in rows))
     return dict(zip(names, COLOURS * len(names), strict=False))
 
 
-def _name(row: Row) -> str:
+def _legend(colours: dict[str, str]) -> list[Line2D]:
+    marks = [("o", colour, name) for name, colour in colours.items()]
+    marks += [(marker, "grey", layout) for layout, marker in MARKERS.items()]
+    entries = [Line2D([], [], color=c, marker=m, ls="", label=words) for m, c, words in marks]
+    return [*entries, Line2D([], [], color="black", marker="|", ls="", ms=9, label="law")]
+
+
+def _label(row: Row) -> str:
     sigma = "" if row["sigma"] is None else f" {row['sigma']:g} px"
-    parts = [f"{row['layout']} {row['target']}{sigma}, stride {row['stride']:.3g}"]
-    parts.append(row["decoder"])
+    return f"{row['layout']} {row['target']}{sigma}"
+
+
+def _name(row: Row) -> str:
+    parts = [f"{_label(row)}, stride {row['stride']:.3g}", row["decoder"]]
     if row["geometry"] != "center":
         parts.append(row["geometry"])
     if row["flip_test"]:

@@ -1,4 +1,4 @@
-"""The maps that a network learns which knows a place only up to a width: the mean of their labels.
+"""The maps of a network that knows each place only up to a width: the mean of their labels.
 
 Squared error and cross-entropy are both least at the mean of the labels a network sees, drawn about
 the place it would name. So labels at whole bins are dithered, and speak of what lies between.
@@ -16,20 +16,22 @@ from heatmap_research.codec.labels import Labels
 from heatmap_research.types import Heatmaps, IncompatibleError, Keypoints, Tensor
 
 EVERYWHERE = Labels("regress", "ignore", outside="tail", reach=1e9, sigma=1.0)
-REACH = 5  # widths: what lies further out is 6e-7 of the whole
-GAUSS = ((1 - 3**-0.5) / 2, (1 + 3**-0.5) / 2)  # where a panel is looked at, as shares of it
-PROBES = ((0.23, 0.41), (0.37, 0.08), (0.71, 0.93), (0.12, 0.66), (0.5, 0.29))  # of the crop
+REACH_IN_WIDTHS = 5  # 6e-7 of the whole lies further out
+GAUSS_NODES = ((1 - 3**-0.5) / 2, (1 + 3**-0.5) / 2)  # two places in a panel, as shares of it
+# places a label is looked at to learn what kind it is: x, y as shares of the crop
+PROBES = ((0.23, 0.41), (0.37, 0.08), (0.71, 0.93), (0.12, 0.66), (0.5, 0.29))
 
 
 def learnt(
     codec: Codec,
     keypoints: Keypoints,
-    width: float | tuple[float, ...],  # of all joints, or of each
-    whole_pixels: bool = False,  # keypoints are rounded to, before a label is drawn
+    width: float | tuple[float, ...],  # input pixels, of all joints or of each
+    whole_pixels: bool = False,  # whether keypoints are rounded before a label is drawn
 ) -> Heatmaps:
-    """A Gaussian posterior's, of this width along each axis in input pixels; labels where it is 0.
+    """The mean label under a Gaussian posterior that is `width` wide along each axis.
 
-    Means along the axes are taken apart, which holds for labels that are products of profiles.
+    A width of 0 gives the label itself. Each axis has its mean apart, which is exact for labels
+    that are products of a profile along each.
     """
     widest = max(width) if isinstance(width, tuple) else width
     if widest == 0:
@@ -40,7 +42,7 @@ def learnt(
 
 
 def is_entangled(codec: Codec) -> bool:
-    """A label that is no product of profiles has no mean along one axis at a time."""
+    """Whether the label is no product of profiles, so that no axis has a mean of its own."""
     if codec.grid.ndim == 1:
         return False
     points = _probes(codec)
@@ -58,7 +60,7 @@ def refuse_entangled(codec: Codec) -> None:
 
 
 def along_axes(codec: Codec) -> Codec:
-    """The same, but for a vector an axis in place of a map."""
+    """The same codec with a vector for each axis in place of a map."""
     return replace(codec, grid=replace(codec.grid, ndim=1), labels=EVERYWHERE)
 
 
@@ -71,7 +73,7 @@ def _mean(
 ) -> Heatmaps:
     stepped = whole_pixels or _is_stepped(codec)
     spacings = [1.0, 1.0] if whole_pixels else [spacing for _, spacing in codec.grid.lines]
-    reach = REACH * widest / min(spacings)  # bins, or pixels
+    reach = REACH_IN_WIDTHS * widest / min(spacings)  # bins, or pixels
     axes = [  # y, x
         panels(place.double(), _wide(width, keypoints) / spacing, reach, whole=stepped)
         for place, spacing in zip(_places(codec, keypoints, whole_pixels), spacings, strict=True)
@@ -80,24 +82,22 @@ def _mean(
     for node in range(axes[0][0].shape[-1]):
         moves = [moved[..., node] * s for (moved, _), s in zip(axes, spacings, strict=True)]
         there = keypoints + torch.stack(moves[::-1], dim=-1).to(keypoints.dtype)
-        there = there.round() if whole_pixels else there
+        labels = _labels(codec, there.round() if whole_pixels else there)
         shares = [share[..., node, None].to(keypoints.dtype) for _, share in axes]
-        parts = tuple(
-            label * share for label, share in zip(_labels(codec, there), shares, strict=True)
-        )
+        parts = tuple(map(torch.mul, labels, shares))
         total = tuple(map(torch.add, total, parts)) if total else parts
     return total
 
 
 def _places(codec: Codec, keypoints: Keypoints, whole_pixels: bool) -> tuple[Tensor, ...]:
-    """Along y and x, in bins or in pixels."""
+    """Returns places along y and along x, in bins or in pixels."""
     if whole_pixels:
         return keypoints.flip(-1).unbind(-1)
     return tuple(position[..., 0] for position in codec.grid.split(keypoints))
 
 
 def _wide(width: float | tuple[float, ...], like: Tensor) -> Float[Tensor, "#joint 1"]:
-    """Never 0, which nothing may be divided by."""
+    """Puts a tiny width in place of 0, because results are divided by it."""
     widths = width if isinstance(width, tuple) else (width,)
     return torch.tensor(widths, dtype=torch.float64, device=like.device).clamp(min=1e-9)[:, None]
 
@@ -108,37 +108,38 @@ def panels(
     reach: float,
     whole: bool,
 ) -> tuple[Float[Tensor, "batch joint node"], Float[Tensor, "batch joint node"]]:
-    """Displacements from a position, and the probability that each stands for; all in bins.
+    """Displacements from a position in bins, and the probability that each stands for.
 
-    Panels end wherever rounding may step, at halves of a bin, and so hold their exact mass. A label
-    that does not change in between is looked at once a panel, any other twice in at most a width.
+    Panels end wherever rounding may step, at halves of a bin, and so hold their exact mass. With
+    `whole`, labels do not change within a panel and it has one node. Otherwise it is no wider than
+    the posterior and has two, at the places of Gauss's quadrature.
     """
     halves = torch.arange(-math.ceil(2 * reach), math.ceil(2 * reach) + 2, device=position.device)
     edges = (torch.floor(2 * position)[..., None] + halves) / 2 - position[..., None]
     if not whole:
-        steps = torch.arange(-REACH, REACH + 1, device=position.device) * width
+        steps = torch.arange(-REACH_IN_WIDTHS, REACH_IN_WIDTHS + 1, device=position.device) * width
         edges = torch.cat([edges, steps.to(edges).expand(*position.shape, -1)], dim=-1)
-    end = REACH * torch.as_tensor(width, dtype=edges.dtype, device=edges.device)
+    end = REACH_IN_WIDTHS * torch.as_tensor(width, dtype=edges.dtype, device=edges.device)
     edges = torch.maximum(torch.minimum(edges, end), -end).sort(-1).values
     low, high = edges[..., :-1], edges[..., 1:]
     mass = torch.special.ndtr(high / width) - torch.special.ndtr(low / width)
     mass = mass / mass.sum(-1, keepdim=True)
     if whole:
         return (low + high) / 2, mass
-    nodes = [low + share * (high - low) for share in GAUSS]
+    nodes = [low + share * (high - low) for share in GAUSS_NODES]
     heights = [(-0.5 * (node / width).square()).exp() for node in nodes]
     shares = [height / (heights[0] + heights[1]) * mass for height in heights]
     return torch.cat(nodes, dim=-1), torch.cat(shares, dim=-1)
 
 
 def _labels(codec: Codec, keypoints: Keypoints) -> Heatmaps:
-    """As scores that match them would be read."""
+    """The labels on the scale that the codec reads maps in."""
     everyone = torch.ones(keypoints.shape[:2], dtype=torch.long, device=keypoints.device)
     return tuple(codec.as_read(label.heatmap) for label in codec.encode(keypoints, everyone))
 
 
 def _is_stepped(codec: Codec) -> bool:
-    """Whether labels are the same within half a bin, as rounded ones are."""
+    """Whether labels stay the same as a point moves within half a bin, as rounded ones do."""
     places = [position.mul(2).floor() / 2 for position in codec.grid.split(_probes(codec))]
     one, other = (
         _labels(codec, codec.grid.join([place + share for place in places])) for share in (0.1, 0.4)
@@ -147,7 +148,7 @@ def _is_stepped(codec: Codec) -> bool:
 
 
 def _probes(codec: Codec) -> Keypoints:
-    """A few points, the same of as many joints as the codec may have widths for."""
+    """A few points, each repeated for every joint that the codec has a width for."""
     height, width = codec.grid.image_size
     joints = len(codec.widths.by_joint or (1,))
     points = torch.tensor([[x * width, y * height] for x, y in PROBES])

@@ -1,4 +1,4 @@
-"""What the constants of published DARK code can be."""
+"""Refuses constants that the decoders of published code cannot work with."""
 
 
 def check_kernel(option: str, size: int) -> None:

@@ -6,7 +6,7 @@ from heatmap_research.types import Activation, Heatmap, Position
 
 @dataclass(frozen=True)
 class Coordinates:
-    """What a regression head answers is a position already."""
+    """Returns the answer of a regression head as it is, since it is a position already."""
 
     needs: ClassVar[Activation] = "coordinates"
 

@@ -7,9 +7,9 @@ from heatmap_research.types import Heatmap, Position
 
 @dataclass(frozen=True)
 class Dark:
-    """Second-order Taylor step on the log map (Zhang et al., 2020), without its blur.
+    """Takes a second-order Taylor step on the log map (Zhang et al., 2020), without their blur.
 
-    Exact for a Gaussian of any width, also below one bin.
+    This is exact for a Gaussian of any width, also below one bin.
     """
 
     needs: ClassVar[None] = None

@@ -10,14 +10,15 @@ from heatmap_research.types import Heatmap, Position
 
 @dataclass(frozen=True)
 class DarkPublished:
-    """DARK as its authors' code has it: Dark with their blur, differences and border.
+    """DARK as in its authors' code: Dark with their blur, their differences and their border.
 
-    The highest bin is that of the map before the blur. Second differences span two bins a side,
-    so the step may be of any length, and none is taken less than two bins from the border.
+    It steps from the highest bin of the map before the blur. Second differences span two bins
+    on each side; the step can have any length, and less than two bins from the border there is
+    none.
     """
 
     needs: ClassVar[None] = None
-    size: int  # bins of the blur's kernel, along each axis
+    size: int  # bins of the blur's kernel along each axis
     floor: float  # values are raised to this before the logarithm
 
     def __post_init__(self) -> None:

@@ -10,9 +10,10 @@ from heatmap_research.types import Heatmap, Position
 
 @dataclass(frozen=True)
 class DarkSimcc:
-    """DARK as mmpose has it for SimCC: a step of any length along each axis by itself.
+    """DARK as in mmpose for SimCC: takes a step of any length along each axis by itself.
 
-    As in DarkUdp, outer bins go on beyond the map and values are cut off on both sides.
+    As in DarkUdp, the outermost bins are repeated beyond the map and values are cut off on both
+    sides.
     """
 
     needs: ClassVar[None] = None

@@ -10,14 +10,14 @@ from heatmap_research.types import Heatmap, PerJoint, Position
 
 @dataclass(frozen=True)
 class DarkUdp:
-    """DARK as mmpose has it for UDP: a step of any length everywhere, also at the border.
+    """DARK as in mmpose for UDP: takes a step of any length everywhere, also at the border.
 
-    Beyond the map its outer bins go on. Values are cut off on both sides, so that maps whose peak
-    is low, such as distributions over many bins, lose their flanks.
+    Beyond the map its outermost bins are repeated. Values are cut off on both sides, so maps with
+    a low peak, such as distributions over many bins, lose their flanks.
     """
 
     needs: ClassVar[None] = None
-    size: int  # bins of the blur's kernel, along each axis
+    size: int  # bins of the blur's kernel along each axis
     low: float  # values are cut off here before the logarithm
     high: float
     epsilon: float  # added to second differences
@@ -38,7 +38,7 @@ class DarkUdp:
 
 
 def _second(near: Heatmap, first: int, second: int) -> PerJoint:
-    """A mixed one is what the diagonal bends more than both axes do."""
+    """Takes a mixed difference from how much more the diagonal bends than the two axes do."""
     along, across = (heatmaps.bend(heatmaps.through(near, axis)) for axis in (first, second))
     if first == second:
         return along

@@ -7,19 +7,19 @@ import torch
 from heatmap_research.codec import heatmaps
 from heatmap_research.types import Activation, Heatmap, Position
 
-LEAST = 1e-9  # a flatter map than this has no peak to be told from its background
+MIN_EXCESS = 1e-9  # of C / n over 1: a flatter map has no peak above its background
 
 
 @dataclass(frozen=True)
 class DebiasedSoftArgmax:
-    """Soft-argmax less the pull of the empty background to the middle (Gu et al., 2021).
+    """Takes the mean position, corrected for the pull of an empty background (Gu et al., 2021).
 
-    Every bin of a map of n bins adds 1 to the sum C of exponentials however empty it is; taking
-    those out leaves (C mean - n middle) / (C - n). In double precision: C is close to n.
+    However empty it is, each of the n bins adds 1 to the sum C of exponentials. Without these
+    ones the mean is (C mean - n middle) / (C - n). C is close to n, hence double precision.
     """
 
     needs: ClassVar[Activation] = "identity"
-    beta: float  # maps are multiplied by it before the softmax
+    beta: float  # multiplies the map before the softmax
 
     def __post_init__(self) -> None:
         if self.beta <= 0:
@@ -32,8 +32,8 @@ class DebiasedSoftArgmax:
         mean = heatmaps.expectation(heatmaps.activate(logits, "softmax"))
         shape = heatmap.shape[2:]
         above = logits.flatten(2).logsumexp(-1) - math.log(math.prod(shape))  # log (C / n)
-        rest = above.clamp(max=500).expm1()[..., None]  # C / n - 1
+        excess = above.clamp(max=500).expm1()[..., None]  # C / n - 1
         last = heatmaps.constant([size - 1 for size in shape], mean)
-        found = mean + (mean - last / 2) / rest.clamp(min=LEAST)
-        found = found.clamp(min=-0.5).minimum(last + 0.5)
-        return torch.where(rest > LEAST, found, mean).to(heatmap.dtype)
+        position = mean + (mean - last / 2) / excess.clamp(min=MIN_EXCESS)
+        position = position.clamp(min=-0.5).minimum(last + 0.5)
+        return torch.where(excess > MIN_EXCESS, position, mean).to(heatmap.dtype)

@@ -10,15 +10,15 @@ from heatmap_research.types import Activation, Heatmap, IncompatibleError, Posit
 
 @dataclass(frozen=True)
 class ExpectedOks:
-    """The place with the highest OKS to be expected under a map that is a distribution.
+    """Finds the position whose expected OKS is highest under a map that is a distribution.
 
-    It is the top of the map after each joint's own blur, by the width at which its OKS falls.
+    That is the top of the map after a Gaussian blur as wide as the joint's OKS tolerance.
     """
 
     needs: ClassVar[Activation] = "softmax"
     tolerances: Sequence[float]  # OKS sigmas of the joints; one stands for all
     image_size: Sequence[int]  # height, width
-    area: float  # share of the crop that the person covers
+    area: float  # share of the crop that a person covers
 
     def __post_init__(self) -> None:
         if not self.tolerances or min(self.tolerances) <= 0:
@@ -51,7 +51,7 @@ class ExpectedOks:
 
 
 def _gains(size: int, widths: Tensor) -> Tensor:
-    """OKS of every bin of an axis, were every other bin the true one: (K, size, size)."""
+    """Returns the OKS along one axis for every pair of true and predicted bin: (K, size, size)."""
     bins = torch.arange(size, dtype=widths.dtype, device=widths.device)
     away = (bins[:, None] - bins) / widths[:, None, None]
     return (-0.5 * away.square()).clamp(min=-40).exp()

@@ -8,11 +8,11 @@ from heatmap_research.types import Heatmap, Position
 
 @dataclass(frozen=True)
 class LocalSoftArgmax:
-    """Mean position within a window about the highest bin; what lies beyond cannot pull at it."""
+    """Takes the mean position in a window about the highest bin, free of what lies further out."""
 
     needs: ClassVar[None] = None
-    sigma: float  # the label's, input pixels
-    reach: float  # half width of the window, in sigmas
+    sigma: float  # input pixels; the label's
+    reach: float  # sigmas; half the width of the window
 
     def __post_init__(self) -> None:
         if self.reach <= 0:

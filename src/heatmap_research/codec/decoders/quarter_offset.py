@@ -11,16 +11,17 @@ Border = Literal["none", "hrnet", "mmpose"]
 
 @dataclass(frozen=True)
 class QuarterOffset:
-    """A fixed step from the highest bin towards its higher neighbour (Newell et al., 2016).
+    """Takes a fixed step from the highest bin towards its higher neighbour (Newell et al., 2016).
 
-    No step along an axis without neighbours, nor between neighbours that differ by rounding noise
-    only. Published code keeps further away from the border, HRNet along all axes or none.
+    There is no step along an axis on which a neighbour is missing or both differ by rounding
+    noise only. Published code keeps further away from the border; HRNet steps along all axes or
+    along none.
     """
 
     needs: ClassVar[None] = None
     step: float  # bins
-    dead_zone: float  # of the peak
-    border: Border  # whose further rule holds there
+    dead_zone: float  # share of the peak by which neighbours must differ
+    border: Border  # whose rule holds at the border of the map
 
     def __post_init__(self) -> None:
         if self.border not in get_args(Border):
@@ -38,6 +39,7 @@ class QuarterOffset:
         return centre + self.step * torch.where(sure, slope.sign(), 0) * free
 
     def _free(self, centre: Position, shape: tuple[int, ...]) -> Position:
+        """1 along the axes on which the border permits a step, else 0."""
         free = heatmaps.interior(centre, shape)
         if self.border == "none":
             return free

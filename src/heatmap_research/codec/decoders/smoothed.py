@@ -1,26 +1,19 @@
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.decoders._published import check_kernel
+from heatmap_research.codec.protocols import Decoder
 from heatmap_research.types import Activation, Heatmap, Position
-
-
-@runtime_checkable
-class Wrapped(Protocol):
-    @property
-    def needs(self) -> Activation | None: ...
-    def __call__(self, heatmap: Heatmap, stride: float) -> Position: ...
 
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Any decoder, after a Gaussian blur that takes noise out of the map but widens its peak."""
+    """Blurs the map before another decoder reads it: noise shrinks, but the peak widens."""
 
-    decoder: Wrapped
+    decoder: Decoder
     sigma: float  # input pixels
-    least: float  # bins: the blur is never narrower, or it would do nothing
-    size: int | None  # bins: OpenCV's kernel of this size instead, whatever sigma
+    least: float  # bins; the sigma is never less, since the blur would then do nothing
+    size: int | None  # bins; takes OpenCV's kernel of this size, whatever the sigma
 
     def __post_init__(self) -> None:
         if self.sigma <= 0:

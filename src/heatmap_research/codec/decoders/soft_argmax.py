@@ -9,10 +9,10 @@ from heatmap_research.types import Activation, Heatmap, Position
 
 @dataclass(frozen=True)
 class SoftArgmax:
-    """Mean position under a map that is a distribution."""
+    """Takes the mean position under a map that is a distribution."""
 
     needs: ClassVar[Activation] = "softmax"
-    temperature: float  # below 1 sharpens the map first, above 1 flattens it
+    temperature: float  # below 1 sharpens the map first; above 1 flattens it
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:

@@ -8,15 +8,15 @@ from heatmap_research.types import Activation, Heatmap, Label, PerJoint
 
 @dataclass(frozen=True)
 class AdaptiveWing:
-    """A logarithm below theta, steeper on a peak; straight above (Wang et al., 2019).
+    """Grows logarithmically up to an error of theta, then linearly (Wang et al., 2019).
 
-    Summed over bins in units of a label's energy, as the squared error is.
+    The sum over bins is divided by the label's energy, as that of the squared error is.
     """
 
     alpha: float  # exponent of a small error where the label is 0; one less where it is 1
-    omega: float  # height of the logarithm
-    epsilon: float  # error at which it bends, in heights of a label's peak
-    theta: float  # error from which the loss is straight, in heights of a label's peak
+    omega: float  # factor of the logarithm
+    epsilon: float  # error at which the logarithm bends, as a share of a label's peak
+    theta: float  # error from which the loss is linear, as a share of a label's peak
     activation: ClassVar[Activation] = "identity"
 
     def __post_init__(self) -> None:
@@ -29,7 +29,7 @@ class AdaptiveWing:
     def __call__(self, scores: Heatmap, label: Label) -> PerJoint:
         power = self.alpha - label.heatmap
         error = (scores - label.heatmap).abs()
-        near = self._curve(error.clamp(max=self.theta), power)  # or a power would overflow
+        near = self._curve(error.clamp(max=self.theta), power)  # unclamped, the power may overflow
         slope = self._slope(power)
         far = slope * (error - self.theta).clamp(min=0)
         return (near + far).flatten(2).sum(-1) / label.energy
@@ -41,7 +41,7 @@ class AdaptiveWing:
         return self.omega * torch.log1p((error / self.epsilon) ** power)
 
     def _slope(self, power: Heatmap) -> Heatmap:
-        """Of the curve at theta, where the straight part begins."""
+        """Returns the slope of the curve at theta, where the linear part begins."""
         ratio = self.theta / self.epsilon
         raised = ratio**power
         return self.omega * power * raised / ratio / self.epsilon / (1 + raised)

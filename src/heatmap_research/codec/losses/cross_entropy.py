@@ -9,7 +9,7 @@ from heatmap_research.types import Activation, Heatmap, Label, PerJoint
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Above the label's entropy by the KL divergence, whose gradient it has."""
+    """Cross-entropy in nats: the KL divergence plus the label's entropy, which has no gradient."""
 
     activation: ClassVar[Activation] = "softmax"
 
@@ -18,6 +18,6 @@ class CrossEntropy:
         return -(wanted * scores.flatten(2).log_softmax(-1)).sum(-1)
 
     def least(self, label: Label) -> PerJoint:
-        """The label's entropy."""
+        """The least cross-entropy is the label's entropy."""
         wanted = heatmaps.normalise(label.heatmap).flatten(2)
         return torch.special.entr(wanted).sum(-1)

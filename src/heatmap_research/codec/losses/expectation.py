@@ -11,13 +11,13 @@ KINDS = ("l1", "l2", "smooth_l1")
 
 @dataclass(frozen=True)
 class Expectation:
-    """Integral regression: how far the map's mean is off in input pixels, summed over axes.
+    """Integral regression: compares the map's mean with the label's position, in input pixels.
 
-    The label's position counts, not its map. smooth_l1 is squared up to beta, then straight.
+    The label's map does not matter. Kinds are those of the coordinate losses of that name.
     """
 
     kind: str
-    beta: float  # input pixels
+    beta: float  # input pixels up to which smooth_l1 is a square
     activation: ClassVar[Activation] = "softmax"
 
     def __post_init__(self) -> None:
@@ -43,13 +43,13 @@ class Expectation:
 
 
 def offset(scores: Heatmap, label: Label) -> Position:
-    """From where the label is to the mean of the map, in input pixels."""
+    """Returns the way from the label's position to the map's mean, in input pixels."""
     mean = heatmaps.expectation(heatmaps.activate(scores, "softmax"))
     return (mean - label.position) * heatmaps.constant(label.stride, mean)
 
 
 def beyond(label: Label) -> Position:
-    """What of the offset no map avoids, since its mean lies between the outer bins."""
+    """Returns the part of the offset that every map has: a mean lies between the outer bins."""
     shape = label.heatmap.shape[2:]
     last = heatmaps.constant([size - 1 for size in shape], label.position)
     nearest = torch.minimum(label.position.clamp(min=0), last)

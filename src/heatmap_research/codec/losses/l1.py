@@ -6,7 +6,7 @@ from heatmap_research.types import Activation, Keypoints, PerJoint
 
 @dataclass(frozen=True)
 class L1:
-    """Pixels off along x plus pixels off along y."""
+    """Adds the error along x and the error along y, both in crop pixels."""
 
     activation: ClassVar[Activation] = "coordinates"
     spread: ClassVar[bool] = False

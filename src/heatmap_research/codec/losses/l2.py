@@ -6,7 +6,7 @@ from heatmap_research.types import Activation, Keypoints, PerJoint
 
 @dataclass(frozen=True)
 class L2:
-    """The distance squared, in square pixels."""
+    """Squares the distance in crop pixels."""
 
     activation: ClassVar[Activation] = "coordinates"
     spread: ClassVar[bool] = False

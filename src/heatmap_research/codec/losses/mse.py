@@ -8,7 +8,7 @@ from heatmap_research.types import Activation, Heatmap, Label, PerJoint
 
 @dataclass(frozen=True)
 class Mse:
-    """Squared error in units of a label's energy: 1 for an empty map, at any resolution."""
+    """Squared error, divided by the label's energy: 1 for an empty map, at any resolution."""
 
     activation: ClassVar[Activation] = "identity"
 

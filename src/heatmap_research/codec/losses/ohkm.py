@@ -1,27 +1,19 @@
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 
+from heatmap_research.codec.protocols import Loss
 from heatmap_research.types import Activation, Heatmap, Label, PerJoint
-
-
-@runtime_checkable
-class Wrapped(Protocol):
-    @property
-    def activation(self) -> Activation: ...
-    def __call__(self, scores: Heatmap, label: Label) -> PerJoint: ...
-    def least(self, label: Label) -> PerJoint: ...
 
 
 @dataclass(frozen=True)
 class Ohkm:
-    """Any loss of maps, of each person's worst joints only; vectors pick theirs axis by axis.
+    """Keeps another loss only for each person's worst joints, picked in each 1-D map by itself.
 
-    Scaled so that the mean over learnt joints is the mean over picked ones, however few there are.
+    What is kept is scaled so that its mean over all learnt joints is the mean over picked ones.
     """
 
-    loss: Wrapped
+    loss: Loss
     hardest: int  # joints of each person
 
     def __post_init__(self) -> None:
@@ -36,7 +28,7 @@ class Ohkm:
         return self._pick(self.loss(scores, label), label.visible)
 
     def least(self, label: Label) -> PerJoint:
-        """The worst of what cannot be helped: no scores bring their worst joints below it."""
+        """Picks the worst joints among what the other loss cannot avoid."""
         return self._pick(self.loss.least(label), label.visible)
 
     def _pick(self, losses: PerJoint, visible: PerJoint) -> PerJoint:

@@ -10,13 +10,15 @@ from heatmap_research.types import Activation, Keypoints, PerJoint
 
 Points = Float[Tensor, "point 2"]
 
-COUPLINGS, WIDTH = 6, 64
+COUPLINGS = 6
+HIDDEN_UNITS = 64  # of each layer of a coupling
 DENSITIES = ("laplace", "gaussian")
 
 
 class Flow(nn.Module):
-    """RealNVP over the plane: a density of any shape, read by undoing its couplings (Dinh et al.,
-    2017). A tanh bounds every logarithm of a scale: no volume changes more than e^6 times.
+    """RealNVP over the plane: learns a density of any shape (Dinh et al., 2017).
+
+    A tanh bounds the logarithm of every scale, so that volumes change by a factor of e^6 at most.
     """
 
     kept: Tensor
@@ -33,7 +35,7 @@ class Flow(nn.Module):
         return log_volume - points.square().sum(-1) / 2 - math.log(2 * math.pi)
 
     def standardise(self, points: Points) -> tuple[Points, Float[Tensor, " point"]]:
-        """To points of a standard normal, and the logarithm of the volume ratio."""
+        """Undoes all couplings; returns standard normal points and the log of the volume ratio."""
         log_volume = torch.zeros_like(points[:, 0])
         couplings = zip(self.kept, self.scales, self.shifts, strict=True)
         for kept, scale, shift in reversed(list(couplings)):
@@ -46,12 +48,12 @@ class Flow(nn.Module):
 
 
 class Rle(nn.Module):
-    """Residual log-likelihood (Li et al., 2021): the negative logarithm of the density of the
-    error in units of the spread. It is a simple density times what a flow learns of the residue,
-    or the flow's alone; their product is not normalised, as in the paper.
+    """Residual log-likelihood: the negative log density of the error, in units of the spread
+    (Li et al., 2021). With `residual` the density is a simple one times a flow, which is not
+    normalised, as in the paper; without, it is the flow alone.
 
-    The published code counts the flow's term once per axis, and the spread's twice beside a
-    simple density. That is no likelihood, but published figures were trained by it.
+    With `published` the flow's term counts twice, and with `residual` so does the spread's. That
+    is no likelihood, but it is what the published code trains by.
     """
 
     activation: ClassVar[Activation] = "coordinates"
@@ -81,15 +83,15 @@ class Rle(nn.Module):
         return loss
 
     def _simple(self, error: Keypoints) -> PerJoint:
-        """Negative logarithm of the standard Laplace or normal density."""
+        """Returns the negative logarithm of the standard Laplace or normal density."""
         if self.density == "laplace":
             return (error.abs() + math.log(2)).sum(-1)
         return (error.square() / 2 + math.log(2 * math.pi) / 2).sum(-1)
 
 
 def _layers() -> list[nn.Module]:
-    """Weights near 0: at first the flow hardly moves a point."""
-    sizes = (2, WIDTH, WIDTH, 2)
+    """Starts with weights near 0, so that at first the flow hardly moves a point."""
+    sizes = (2, HIDDEN_UNITS, HIDDEN_UNITS, 2)
     linear = [nn.Linear(a, b) for a, b in pairwise(sizes)]
     for layer in linear:
         nn.init.xavier_uniform_(layer.weight, gain=0.01)

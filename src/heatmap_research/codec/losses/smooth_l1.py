@@ -8,9 +8,11 @@ from heatmap_research.types import Activation, Keypoints, PerJoint
 
 @dataclass(frozen=True)
 class SmoothL1:
-    """Pixels off along each axis, less half of beta; squared within beta, so with no kink."""
+    """Adds errors along x and y in crop pixels, less beta / 2 each; below beta each is a square,
+    so that there is no kink at 0.
+    """
 
-    beta: float  # input pixels
+    beta: float  # crop pixels
     activation: ClassVar[Activation] = "coordinates"
     spread: ClassVar[bool] = False
 

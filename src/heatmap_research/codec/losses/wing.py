@@ -9,7 +9,9 @@ from heatmap_research.types import Activation, Keypoints, PerJoint
 
 @dataclass(frozen=True)
 class Wing:
-    """Logarithmic up to width, where small errors weigh more; then straight (Feng et al., 2018)."""
+    """Grows logarithmically up to `width`, so that small errors weigh more; then linearly
+    (Feng et al., 2018).
+    """
 
     width: float  # input pixels
     curvature: float  # input pixels

@@ -9,14 +9,14 @@ from heatmap_research.types import Heatmap, Position, Strides, Tensor
 
 @dataclass(frozen=True)
 class Blurred:
-    """An impulse in the nearest bin, blurred by a kernel and as high as before (CPN, MSPN).
+    """Blurs an impulse in the nearest bin and restores its height (CPN, MSPN).
 
-    A reflecting border throws back what a blur spreads beyond it, so that a bin between a point
-    and the border can be higher than the point's own.
+    A reflecting border throws back what the blur spreads beyond it, so a bin between the point
+    and the border can become higher than the point's own.
     """
 
     size: int  # bins of the kernel, along each axis
-    sigma: float | None  # input pixels; null: as OpenCV has it for the size
+    sigma: float | None  # input pixels; null: what OpenCV takes for the size
     border: Literal["zero", "reflect"]
 
     def __post_init__(self) -> None:

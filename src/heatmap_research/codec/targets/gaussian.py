@@ -6,9 +6,9 @@ from heatmap_research.types import Heatmap, Position, Strides
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Peak 1 at the exact position, never rounded to a bin."""
+    """Draws a Gaussian with peak 1 at the exact position, which is never rounded to a bin."""
 
-    sigma: float  # input pixels, so that resolution can change without changing the blur
+    sigma: float  # input pixels, so that a label stays as wide when the resolution changes
 
     def __post_init__(self) -> None:
         if self.sigma <= 0:

@@ -8,11 +8,11 @@ from heatmap_research.types import Heatmap, Position, Strides
 
 @dataclass(frozen=True)
 class GaussianPatch:
-    """A Gaussian at the exact position, cut to whole bins about the bin that holds it."""
+    """Draws a Gaussian at the exact position, but only in a window about the bin that holds it."""
 
     sigma: float  # input pixels
     reach: float  # half width of the window, in sigmas
-    rule: Rounding  # by which the window, not the Gaussian, finds its middle bin
+    rule: Rounding  # how the position is rounded to the middle bin of the window
 
     def __post_init__(self) -> None:
         if self.sigma <= 0:

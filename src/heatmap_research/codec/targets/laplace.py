@@ -7,7 +7,7 @@ from heatmap_research.types import Heatmap, Position, Strides
 
 @dataclass(frozen=True)
 class Laplace:
-    """Peak 1 at the exact position and straight flanks on a log scale, along every axis."""
+    """Draws, with peak 1 at the exact position, flanks that are straight on a log scale."""
 
     sigma: float  # standard deviation, input pixels
 

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -6,18 +5,19 @@ import torch
 from jaxtyping import Float
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.types import Heatmap, Position, Strides, Tensor
+from heatmap_research.codec.protocols import Target
+from heatmap_research.types import Heatmap, Strides, Tensor
 
 
 @dataclass(frozen=True)
 class Merged:
-    """One map a joint for all people of an image; who is absent is nan.
+    """Draws all people of an image into one map per joint; the position of an absent one is nan.
 
-    Positions without an axis of people are drawn as the target alone would.
+    Positions that have no axis of people are drawn by the target alone.
     """
 
-    target: Callable[[Position, tuple[int, ...], Strides], Heatmap]
-    rule: Literal["maximum", "sum"]  # a sum is scaled to a maximum of 1
+    target: Target
+    rule: Literal["maximum", "sum"]  # how people combine; a sum is scaled to a maximum of 1
 
     def __post_init__(self) -> None:
         if self.rule not in ("maximum", "sum"):

@@ -9,9 +9,9 @@ from heatmap_research.types import Heatmap, Position, Strides
 
 @dataclass(frozen=True)
 class OneHot:
-    """All in the bin that holds the position: localisation as classification."""
+    """Puts all mass in the bin that holds the position: localisation as classification."""
 
-    smoothing: float  # of the whole, spread evenly over all other bins
+    smoothing: float  # share of the mass that is spread evenly over all other bins
 
     def __post_init__(self) -> None:
         if not 0 <= self.smoothing < 1:

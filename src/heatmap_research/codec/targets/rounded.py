@@ -1,20 +1,20 @@
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.heatmaps import Rounding
+from heatmap_research.codec.protocols import Target
 from heatmap_research.types import Heatmap, Position, Strides
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """Any target drawn at a whole bin: no decoder finds what the label no longer says.
+    """Draws another target at a whole bin.
 
-    In the mean 0.3826 strides of it are lost.
+    Rounding to the nearest moves a label by 0.3826 strides on average, which no decoder can undo.
     """
 
-    target: Callable[[Position, tuple[int, ...], Strides], Heatmap]
+    target: Target
     rule: Rounding
 
     def __post_init__(self) -> None:

@@ -1,20 +1,20 @@
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from heatmap_research.codec import heatmaps
+from heatmap_research.codec.protocols import Target
 from heatmap_research.types import Heatmap, Position, Strides
 
 
 @dataclass(frozen=True)
 class Softened:
-    """Softmax of a multiple of another target (RTMPose): a narrow peak on an even floor.
+    """Takes the softmax of a multiple of another target (RTMPose): a narrow peak on an even floor.
 
-    The floor pulls an expectation to the middle of the map; near the peak a Gaussian stays one,
-    narrower by the root of beta.
+    The floor pulls an expectation to the middle of the map. Near its peak a Gaussian stays a
+    Gaussian, but its width is divided by the square root of beta.
     """
 
-    target: Callable[[Position, tuple[int, ...], Strides], Heatmap]
-    beta: float
+    target: Target
+    beta: float  # multiplies the target before the softmax
 
     def __post_init__(self) -> None:
         if self.beta <= 0:

@@ -1,22 +1,25 @@
-"""How much of a person's box another person shares."""
+"""How much the boxes of an image overlap: intersection over union (IoU)."""
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 Boxes = Float64[np.ndarray, "*group person 4"]
-PAIRS = 2**22  # held at once
+PAIRS_IN_MEMORY = 2**22
 
 
 def largest_iou(
     boxes: Boxes, images: Int64[np.ndarray, " person"], crowd: Bool[np.ndarray, " person"]
 ) -> Float64[np.ndarray, " person"]:
-    """Of each box with another, no crowd's, of its image; images with as many boxes at once."""
+    """The largest IoU of each box with another of its image, where crowds do not count.
+
+    Images with equally many boxes are worked on together.
+    """
     largest = np.zeros(len(boxes))
     order = np.argsort(images, kind="stable")
     starts, sizes = np.unique(images[order], return_index=True, return_counts=True)[1:]
     for size in np.unique(sizes[sizes > 1]).tolist():
         people = order[starts[sizes == size, None] + np.arange(size)]  # (images, size)
-        for part in np.array_split(people, -(-len(people) * size**2 // PAIRS)):
+        for part in np.array_split(people, -(-len(people) * size**2 // PAIRS_IN_MEMORY)):
             shared = np.where(crowd[part][:, None], 0, iou(boxes[part]))
             shared[:, range(size), range(size)] = 0
             largest[part] = shared.max(-1)

@@ -1,4 +1,4 @@
-"""From a COCO file to Annotations."""
+"""Reads a COCO file of annotations strictly: what is wrong is refused with file and record."""
 
 import functools
 import logging
@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from heatmap_research.data.annotations import columns, schemas, source
+from heatmap_research.data.annotations import rows, schemas, source
 from heatmap_research.data.annotations.overlap import largest_iou
-from heatmap_research.data.annotations.rows import AREA, Record, Rows
+from heatmap_research.data.annotations.rows import Record, Rows
 from heatmap_research.data.annotations.table import Annotations
 from heatmap_research.types import Schema
 
-__all__ = ["AREA", "read", "schema_of"]
 log = logging.getLogger(__name__)
 
 
@@ -25,19 +24,19 @@ def read(
     sigmas: Sequence[float] | None = None,
     category: str | int | None = None,
 ) -> Annotations:
-    """Once a process for a file that does not change; its arrays are shared and cannot be written.
+    """Reads a file that does not change once a process; its arrays are shared and read-only.
 
-    A category is named where several have keypoints. Without sigmas they are the file's, else
-    COCO's if the joints are COCO's or CrowdPose's, else 0.05 each.
+    The category has to be named where several have keypoints. Without `sigmas` the OKS tolerances
+    are the file's, else COCO's if the joints are COCO's or CrowdPose's, else 0.05 each.
     """
     file = Path(file).expanduser()
     chosen = None if category is None else str(category)
-    found, record = _read(file, chosen, source.stamp(file))
+    table, record = _read(file, chosen, source.stamp(file))
     if sigmas is None:
         if not schemas.known(record):
             _warn_once(file)
-        return found
-    return replace(found, schema=_schema(file, record, sigmas))
+        return table
+    return replace(table, schema=_schema(file, record, sigmas))
 
 
 def schema_of(
@@ -53,7 +52,7 @@ def _warn_once(file: Path) -> None:
     log.warning(
         "%s: it gives no OKS sigmas and its joints are not COCO's, so each has %g; "
         "data.sigmas=[...] sets them.",
-        *(file, schemas.UNKNOWN),
+        *(file, schemas.DEFAULT_SIGMA),
     )
 
 
@@ -61,13 +60,13 @@ def _warn_once(file: Path) -> None:
 def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotations, Record]:
     content = source.load(file)
     chosen = _category(file, content["categories"], category)
-    image_ids = columns.ids(content["images"], "image", file)
+    image_ids = rows.ids(content["images"], "image", file)
     records = _of_category(file, content, chosen)
-    people = Rows(file, records, columns.ids(records, "annotation", file))
+    people = Rows(file, records, rows.ids(records, "annotation", file))
     images, crowd = people.images(image_ids), people.crowd()
     keypoints = people.keypoints(len(chosen["keypoints"]))
     boxes = people.boxes(keypoints)
-    found = Annotations(
+    table = Annotations(
         file=file,
         schema=_schema(file, chosen, None),
         category=chosen["id"],
@@ -83,7 +82,7 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
         heads=people.heads(),
         overlaps=largest_iou(boxes, images, crowd),
     )
-    return found, chosen
+    return table, chosen
 
 
 def _schema(file: Path, category: Record, sigmas: Sequence[float] | None) -> Schema:
@@ -94,9 +93,9 @@ def _schema(file: Path, category: Record, sigmas: Sequence[float] | None) -> Sch
 
 
 def _category(file: Path, categories: list[Record], wanted: str | None) -> Record:
-    """The one with keypoints, or the one that was asked for by name or number."""
-    columns.ids(categories, "category", file)
-    able = [c for c in categories if _is_names(c.get("keypoints"))]
+    """The only category with keypoints, or the one that was asked for by name or number."""
+    rows.ids(categories, "category", file)
+    able = [c for c in categories if is_names(c.get("keypoints"))]
     names = ", ".join(str(c.get("name", c["id"])) for c in able) or "none"
     if wanted is None and len(able) == 1:
         return {"name": "", **able[0]}
@@ -115,11 +114,13 @@ def _category(file: Path, categories: list[Record], wanted: str | None) -> Recor
     return {"name": "", **asked[0]}
 
 
-def _is_names(value: Any) -> bool:
+def is_names(value: Any) -> bool:
+    """A list of texts, at least one."""
     return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
 
 
 def _of_category(file: Path, content: dict[str, list[Record]], chosen: Record) -> list[Record]:
+    """The annotations of a category, once every annotation is seen to be of one that is listed."""
     known = {category["id"] for category in content["categories"]}
     for record in content["annotations"]:
         number = record.get("category_id")

@@ -1,4 +1,4 @@
-"""What a category says of its joints, and what is taken for granted where it is silent."""
+"""Reads names, mirror joints, skeleton and OKS tolerances from a category, or assumes them."""
 
 import logging
 import math
@@ -16,12 +16,13 @@ TENTHS = {  # as pycocotools writes them: divided by 10 they are its sigmas to t
     **{"head": 0.79, "neck": 0.79},  # CrowdPose's; its other joints have COCO's
 }
 MIDDLE = ("nose", "head", "neck")
-UNKNOWN = 0.05  # of the root of the area; COCO's go from 0.025 to 0.107
+DEFAULT_SIGMA = 0.05  # of the root of the area; COCO's go from 0.025 to 0.107
+SIGMA_KEYS = ("sigmas", "keypoint_sigmas")  # the first that is there is read
 Record = Mapping[str, Any]
 
 
 def schema(category: Record, sigmas: Sequence[float] | None) -> Schema:
-    """Raises ValueError without the name of the file, which its caller knows."""
+    """A ValueError does not name the file, which the caller knows."""
     names = category["keypoints"]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"category {category['name']}: two joints are called {twice[0]}.")
@@ -34,7 +35,7 @@ def schema(category: Record, sigmas: Sequence[float] | None) -> Schema:
 
 
 def flip_of(category: Record) -> tuple[int, ...]:
-    """The file's own flip_pairs or flip_indices, counted from 0, else by names."""
+    """The mirror joint of each: the file's flip_pairs or flip_indices (from 0), else by names."""
     names = category["keypoints"]
     if (pairs := category.get("flip_pairs")) is not None:
         return _of_pairs(pairs, len(names))
@@ -46,7 +47,10 @@ def flip_of(category: Record) -> tuple[int, ...]:
 
 
 def skeleton_of(category: Record) -> tuple[tuple[int, int], ...]:
-    """Counted from 1 in COCO, from 0 where a 0 occurs; only drawn, so none beats a wrong one."""
+    """Counts joints from 1 as COCO does, or from 0 where a 0 occurs.
+
+    A skeleton is only drawn, so a wrong one is dropped with a warning.
+    """
     bones, joints = category.get("skeleton") or [], len(category["keypoints"])
     if not isinstance(bones, list) or not all(_whole(bone) and len(bone) == 2 for bone in bones):
         log.warning("The skeleton is not made of pairs of joints, so none is drawn.")
@@ -71,29 +75,32 @@ def _of_pairs(pairs: Any, joints: int) -> tuple[int, ...]:
 
 def _sigmas(category: Record, asked: Sequence[float] | None) -> tuple[float, ...]:
     joints = len(category["keypoints"])
-    in_file = {key: category.get(key) for key in ("sigmas", "keypoint_sigmas")}
-    given = in_file if asked is None else {"sigmas": asked}
-    for key, values in given.items():
-        if values is not None:
-            return _checked(key, values, joints)
-    return _by_name(category["keypoints"]) or (UNKNOWN,) * joints
+    if asked is not None:
+        return _checked("sigmas", asked, joints)
+    if (key := sigma_key(category)) is not None:
+        return _checked(key, category[key], joints)
+    return _by_name(category["keypoints"]) or (DEFAULT_SIGMA,) * joints
+
+
+def sigma_key(category: Record) -> str | None:
+    """Where the file itself gives OKS tolerances."""
+    return next((key for key in SIGMA_KEYS if category.get(key) is not None), None)
 
 
 def known(category: Record) -> bool:
     """Whether OKS tolerances follow from the file."""
-    given = any(category.get(key) is not None for key in ("sigmas", "keypoint_sigmas"))
-    return given or _by_name(category["keypoints"]) is not None
+    return sigma_key(category) is not None or _by_name(category["keypoints"]) is not None
 
 
 def _by_name(names: Sequence[str]) -> tuple[float, ...] | None:
-    """COCO's, if each joint is one of its or CrowdPose's."""
+    """COCO's tolerances, if each joint is one of COCO's or CrowdPose's."""
     table = {
         f"{side}{kind}": tenths / 10
         for kind, tenths in TENTHS.items()
         for side in ([""] if kind in MIDDLE else ["left ", "right "])
     }
-    found = [table.get(" ".join(sides.words(name))) for name in names]
-    return None if None in found else tuple(sigma for sigma in found if sigma is not None)
+    sigmas = [table.get(" ".join(sides.words(name))) for name in names]
+    return None if None in sigmas else tuple(sigma for sigma in sigmas if sigma is not None)
 
 
 def _checked(key: str, values: Any, joints: int) -> tuple[float, ...]:

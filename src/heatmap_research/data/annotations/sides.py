@@ -1,4 +1,4 @@
-"""Left and right, told from the names of joints."""
+"""Pairs left with right joints by their names."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,10 @@ Mark = tuple[str, str]  # the name without its side, which side
 
 
 def mirrored(names: Sequence[str]) -> tuple[int, ...]:
-    """A joint is a side's only if its other side is there: no `bottle`, no lone `left_ear`."""
+    """The mirror joint of each; a joint without one is its own.
+
+    A name speaks of a side only if its other side is there: not `bottle`, not a lone `left_ear`.
+    """
     flip = list(range(len(names)))
     for rule in (_spelt_out, _letter, _first_letter):
         _pair(flip, [list(rule(words(name))) for name in names])
@@ -16,13 +19,13 @@ def mirrored(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def words(name: str) -> list[str]:
-    """Of left_eye, leftEye, 'Left eye', LEye: in small letters, where one ends and one begins."""
+    """Splits left_eye, leftEye or 'Left eye' into ["left", "eye"], and LEye into ["l", "eye"]."""
     return [word.lower() for word in WORDS.findall(name)]
 
 
 def _pair(flip: list[int], marks: list[list[Mark]]) -> None:
-    for joint, found in enumerate(marks):
-        for rest, side in found:
+    for joint, own in enumerate(marks):
+        for rest, side in own:
             other = (rest, "right" if side == "left" else "left")
             free = [j for j, theirs in enumerate(marks) if other in theirs and flip[j] == j]
             if flip[joint] == joint and len(free) == 1:
@@ -36,7 +39,7 @@ def _marked(name: list[str], side_of: Callable[[str], Mark | None]) -> Iterator[
 
 
 def _spelt_out(name: list[str]) -> Iterator[Mark]:
-    """left_ear, ear_left, leftear, earleft."""
+    """Knows left_ear, ear_left, leftear and earleft."""
 
     def side_of(word: str) -> Mark | None:
         for side in ("left", "right"):
@@ -50,13 +53,13 @@ def _spelt_out(name: list[str]) -> Iterator[Mark]:
 
 
 def _letter(name: list[str]) -> Iterator[Mark]:
-    """LEye, l_eye, eye_l, 'L. eye'."""
+    """Knows LEye, l_eye, eye_l and 'L. eye'."""
     sides = {"l": "left", "r": "right"}
     return _marked(name, lambda word: ("", sides[word]) if word in sides else None)
 
 
 def _first_letter(name: list[str]) -> Iterator[Mark]:
-    """leye, LANK."""
+    """Knows leye and LANK."""
     sides = {"l": "left", "r": "right"}
     if name and len(name[0]) > 2 and name[0][0] in sides:
         yield " ".join([name[0][1:], *name[1:]]), sides[name[0][0]]

@@ -1,15 +1,23 @@
-"""From a file to JSON: what a download that broke off, or another kind of file, is told."""
+"""Opens a file of annotations, and says what is wrong with one that is missing or broken."""
 
 import gc
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 SECTIONS = ("images", "annotations", "categories")
+
+
+def first_folder(among: Sequence[str]) -> str:
+    """The first of these folders that is there: data sets lie unpacked in more than one way."""
+    for folder in among:
+        if Path(folder).expanduser().is_dir():
+            return folder
+    raise ValueError(f"there is no folder {' or '.join(among)}.")
 
 
 def load(file: Path) -> dict[str, list[dict[str, Any]]]:
@@ -30,7 +38,7 @@ def load(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def stamp(file: Path) -> tuple[int, int]:
-    """Changes when the file does."""
+    """Time of the last change and size: they tell whether a file is the one that was read."""
     if file.is_dir():
         raise ValueError(f"{file}: a folder, not a file.")
     if not file.is_file():
@@ -40,11 +48,15 @@ def stamp(file: Path) -> tuple[int, int]:
     return facts.st_mtime_ns, facts.st_size
 
 
+def unpacked(file: Path) -> bytes:
+    """The content, decompressed if it is gzipped, whatever the file is called."""
+    content = file.read_bytes()
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
 def _json(file: Path) -> Any:
     try:
-        content = file.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
+        content = unpacked(file)
         with _uncollected():
             return json.loads(content)
     except json.JSONDecodeError as error:
@@ -64,7 +76,7 @@ def _json(file: Path) -> Any:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Looking for cycles again and again among millions of new lists takes half the time."""
+    """Turns off the garbage collector, which spends half the time looking through new lists."""
     if not gc.isenabled():
         yield
         return

@@ -1,4 +1,4 @@
-"""All annotations of one category, as columns."""
+"""The annotations of one category, as columns: a row for each image, a row for each person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -15,7 +15,7 @@ PER_PERSON = ("ids", "boxes", "keypoints", "areas", "crowd", "heads", "overlaps"
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """Also of crowds and of people without keypoints, which average precision must know of."""
+    """Has crowds and people without keypoints too, which average precision must know of."""
 
     file: Path
     schema: Schema
@@ -42,21 +42,22 @@ class Annotations:
 
     @property
     def labelled(self) -> Int64[np.ndarray, " person"]:
-        """Labelled joints of each person, whatever the file's num_keypoints says."""
+        """Number of labelled joints, counted, whatever the file's num_keypoints says."""
         return (self.keypoints[:, :, 2] > 0).sum(1)
 
     @property
     def learnable(self) -> Bool[np.ndarray, " person"]:
+        """No crowd, a labelled joint, and a box with an area."""
         return ~self.crowd & (self.labelled > 0) & (self.boxes[:, 2:] > 0).all(1)
 
     def only(self, joints: Sequence[int]) -> "Annotations":
-        """Everyone, with these joints alone."""
+        """Keeps everyone, with these joints alone."""
         names = [self.schema.names[joint] for joint in joints]
         keypoints = self.keypoints[:, list(joints)]
         return replace(self, schema=self.schema.only(names), keypoints=keypoints)
 
-    def of(self, images: Bool[np.ndarray, " image"]) -> "Annotations":
-        """Those images only, and the people in them."""
+    def select(self, images: Bool[np.ndarray, " image"]) -> "Annotations":
+        """Keeps these images, and the people in them."""
         people = images[self.images]
         files = tuple(f for f, chosen in zip(self.image_files, images, strict=True) if chosen)
         return replace(

@@ -1,16 +1,16 @@
-"""Boxes and areas."""
+"""Checks of boxes and areas."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from heatmap_research.data.annotations.reading import AREA
+from heatmap_research.data.annotations.rows import AREA_OF_BOX
 from heatmap_research.data.audit.columns import Mask, finite
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, Finding, found
+from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, Finding, finding
 from heatmap_research.data.audit.records import Records
 
-SLACK = 1.0  # pixels of rounding that nobody calls a mistake
-ROUNDED = 1.01  # an area may be rounded up
+MAX_ROUNDING = 1.0  # pixels, which nobody calls a mistake
+MAX_SHARE = 1.01  # of the box, for an area that was rounded up
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -18,10 +18,10 @@ def check(records: Records) -> Iterator[Finding]:
     negative = np.any(size < 0, axis=1)
     empty = (size == 0).any(1) & ~negative & records.labelled.any(1) & ~records.crowd
     missing = ~records.boxed & records.labelled.any(1)
-    yield from found("box is missing", records.of(missing), "its labelled points' box")
-    yield from found("box is not four numbers", records.of(records.boxed & ~known), REFUSED)
-    yield from found("box has a negative width or height", records.of(negative), REFUSED)
-    yield from found("box has no area", records.of(empty), LEFT_OUT)
+    yield from finding("box is missing", records.named(missing), "its labelled points' box")
+    yield from finding("box is not four numbers", records.named(records.boxed & ~known), REFUSED)
+    yield from finding("box has a negative width or height", records.named(negative), REFUSED)
+    yield from finding("box has no area", records.named(empty), LEFT_OUT)
     yield from _places(records, known & (size > 0).all(1))
     yield from _areas(records)
 
@@ -30,18 +30,20 @@ def _places(records: Records, sound: Mask) -> Iterator[Finding]:
     low, high = records.boxes[:, :2], records.boxes[:, :2] + records.boxes[:, 2:]
     away = sound & ((high <= 0) | (low >= records.frames)).any(1)
     out = np.maximum(-low, high - records.frames).max(1)
-    over = sound & ~away & (out > SLACK)
+    over = sound & ~away & (out > MAX_ROUNDING)
     most = f"box reaches out of its image, by up to {out[over].max(initial=0):.1f} px"
-    yield from found("box lies wholly outside its image", records.of(away), LEARNT)
-    yield from found(most, records.of(over), LEARNT)
+    yield from finding("box lies wholly outside its image", records.named(away), LEARNT)
+    yield from finding(most, records.named(over), LEARNT)
 
 
 def _areas(records: Records) -> Iterator[Finding]:
     areas, box = records.areas, records.boxes[:, 2:].prod(1)
     missing = np.array([person.get("area") is None for person in records.people], dtype=bool)
     wrong = ~missing & ~(np.isfinite(areas) & (areas >= 0))
-    large = (areas > ROUNDED * box) & (box > 0)
-    yield from found("area is missing", records.of(missing), f"taken as {AREA:g} of the box")
-    yield from found("area is not a number from 0 up", records.of(wrong), REFUSED)
-    yield from found("area is 0", records.of((areas == 0) & records.learnable), LEARNT)
-    yield from found("area is larger than the box", records.of(large), LEARNT)
+    large = (areas > MAX_SHARE * box) & (box > 0)
+    yield from finding(
+        "area is missing", records.named(missing), f"taken as {AREA_OF_BOX:g} of the box"
+    )
+    yield from finding("area is not a number from 0 up", records.named(wrong), REFUSED)
+    yield from finding("area is 0", records.named((areas == 0) & records.learnable), LEARNT)
+    yield from finding("area is larger than the box", records.named(large), LEARNT)

@@ -1,14 +1,12 @@
-"""What a category says of its joints."""
+"""Checks of a category: what it says of its joints."""
 
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from heatmap_research.data.audit import sides
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, Finding, found
+from heatmap_research.data.annotations import schemas
+from heatmap_research.data.audit.finding import LEARNT, REFUSED, Finding, finding
 from heatmap_research.data.audit.records import Records
-
-SIGMAS = ("sigmas", "keypoint_sigmas")  # the first that is there is read
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -18,29 +16,17 @@ def check(records: Records) -> Iterator[Finding]:
     unread = category.get("flip_pairs") is not None  # they go before flip_indices
     mirrored = [] if unread else _unmirrored(category.get("flip_indices"), len(names))
     edges = _edges(category.get("skeleton"), len(names))
-    key = next((k for k in SIGMAS if category.get(k) is not None), SIGMAS[0])
-    yield from found("name of several joints", again, REFUSED)
-    yield from found("flip pair does not pair two joints", wrong, REFUSED)
-    yield from found("flip pair of a joint with itself", alone, LEARNT)
-    yield from found("flip_indices do not pair", mirrored, REFUSED)
-    yield from found("skeleton edge does not join two joints", edges, "no skeleton is drawn")
-    yield from found(f"{key} do not fit", _sigmas(category.get(key), len(names)), REFUSED)
-
-
-def check_sides(records: Records) -> Iterator[Finding]:
-    points, pairs = records.points, records.sided
-    odd = sides.suspected(points, pairs, records.bones) & ~records.crowd[:, None]
-    for column, (left, right) in enumerate(pairs):
-        names = f"{records.names[left]} / {records.names[right]}"
-        where = records.of(odd[:, column])
-        yield from found(f"suspected: {names} swapped", where, LEARNT)
-    worst = [pairs[column] for column in sides.swapped_in_most(points, pairs)]
-    whole = [f"{records.names[left]} / {records.names[right]}" for left, right in worst]
-    yield from found("suspected: a pair is swapped in most people", whole, LEARNT)
+    key = schemas.sigma_key(category) or schemas.SIGMA_KEYS[0]
+    yield from finding("name of several joints", again, REFUSED)
+    yield from finding("flip pair does not pair two joints", wrong, REFUSED)
+    yield from finding("flip pair of a joint with itself", alone, LEARNT)
+    yield from finding("flip_indices do not pair", mirrored, REFUSED)
+    yield from finding("skeleton edge does not join two joints", edges, "no skeleton is drawn")
+    yield from finding(f"{key} do not fit", _sigmas(category.get(key), len(names)), REFUSED)
 
 
 def _unpaired(pairs: Any, joints: int) -> tuple[list[str], list[str]]:
-    """Out of range or paired already; and joined to itself."""
+    """Pairs with a joint that does not exist or is paired already; pairs of a joint with itself."""
     wrong, alone, seen = [], [], set[int]()
     for pair in _list(pairs):
         if not _are_joints(pair, range(joints)) or set(pair) & seen:
@@ -64,7 +50,7 @@ def _unmirrored(flip: Any, joints: int) -> list[str]:
 
 
 def _edges(edges: Any, joints: int) -> list[str]:
-    """Counted from 1, as COCO does; from 0 where a 0 is among them."""
+    """Edges that do not join two joints, counted from 1 as by COCO, or from 0 where a 0 occurs."""
     listed = _list(edges)
     first = 0 if any(0 in edge for edge in listed if isinstance(edge, list)) else 1
     return [str(edge) for edge in listed if not _are_joints(edge, range(first, joints + first))]

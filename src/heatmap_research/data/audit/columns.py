@@ -1,4 +1,4 @@
-"""Columns of numbers of records that may hold anything."""
+"""Makes columns of numbers from records that may hold anything."""
 
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ NUMBERS = {int, float, bool}  # training takes true for 1, as NumPy does
 
 
 def finite(values: Array) -> Mask:
-    """Along the last axis, all of them."""
+    """Whether all values along the last axis are finite."""
     return np.asarray(np.isfinite(values).all(-1), dtype=bool)
 
 
@@ -21,7 +21,7 @@ def is_id(value: Any) -> bool:
 
 
 def numbers(values: list[Any], width: int) -> Array:
-    """A row for each; what is not a list of that many numbers is a row of nan."""
+    """A row for each value; what is not a list of `width` numbers becomes a row of nan."""
     blank = [np.nan] * width
     rows = [value if _is_row(value, width) else blank for value in values]
     if not {type(x) for x in chain.from_iterable(rows)} <= NUMBERS:

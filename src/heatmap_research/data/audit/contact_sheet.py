@@ -1,7 +1,6 @@
-"""People of a data set beside each other, with skeletons; one of them with its joints numbered."""
+"""Draws people of a data set beside each other, and one of them with its joints numbered."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +13,20 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from heatmap_research.data import whole_file
+
 LEFT, RIGHT, MIDDLE = "#ff7f0e", "#1f9bff", "#b9b9b9"
-CELL = 2.1  # inches
-COLUMNS = 6
-HEADER = 3.8  # inches
-ROOM = 1.2  # of what is to be seen, about each person
+CELL_INCHES = 2.1
+MAX_COLUMNS = 6
+HEADER_INCHES = 3.8
+WINDOW_SHARE = 1.2  # side of what is shown, in sides of what has to be seen
 MIN_WINDOW = 16.0  # pixels
 EDGE = "#222222"
 
 
 @dataclass(frozen=True)
-class Joints:
-    """How a category's points are joined and coloured."""
+class Skeleton:
+    """How the joints of a category are coloured and joined by bones."""
 
     names: Sequence[str]
     colours: Sequence[str]
@@ -37,7 +38,7 @@ class Joints:
 
 
 @dataclass(frozen=True)
-class Person:
+class DrawnPerson:
     name: str
     points: NDArray[np.float64]  # (joint, 3): x, y, visibility, in source pixels
     box: NDArray[np.float64]  # x, y, width, height; nan where there is none
@@ -49,7 +50,7 @@ class Person:
 
     @property
     def window(self) -> tuple[float, float, float]:
-        """Middle x and y, and side, of a square about the box and every labelled point."""
+        """Middle x and y, and side, of a square around the box and every labelled point."""
         corners = np.concatenate([self.box[:2], self.box[:2] + self.box[2:]]).reshape(2, 2)
         seen = np.concatenate([self.points[self.labelled, :2], corners])
         seen = seen[np.isfinite(seen).all(1)]
@@ -57,11 +58,11 @@ class Person:
             return 0.0, 0.0, MIN_WINDOW
         low, high = seen.min(0), seen.max(0)
         middle = (low + high) / 2
-        return middle[0], middle[1], max(ROOM * float((high - low).max()), MIN_WINDOW)
+        return middle[0], middle[1], max(WINDOW_SHARE * float((high - low).max()), MIN_WINDOW)
 
     @property
     def told_apart(self) -> tuple[int, float]:
-        """How many points, and how far from each other: the most telling person is the key."""
+        """Number of points, and their usual distance; who has most is drawn with numbers."""
         points = self.points[self.labelled, :2]
         if len(points) < 2:
             return len(points), 0.0
@@ -70,50 +71,44 @@ class Person:
         return len(points), float(np.median(gaps.min(1)) / self.window[2])
 
 
-def sheet(people: Sequence[Person], joints: Joints, title: str) -> Figure:
-    columns = min(COLUMNS, max(4, len(people)))
+def sheet(people: Sequence[DrawnPerson], skeleton: Skeleton, title: str) -> Figure:
+    columns = min(MAX_COLUMNS, max(4, len(people)))
     rows = math.ceil(len(people) / columns)
-    heights = [HEADER, (CELL + 0.2) * rows]
-    figure = Figure(figsize=(CELL * columns, sum(heights) + 0.35), layout="constrained")
+    heights = [HEADER_INCHES, (CELL_INCHES + 0.2) * rows]
+    figure = Figure(figsize=(CELL_INCHES * columns, sum(heights) + 0.35), layout="constrained")
     figure.suptitle(title, fontsize=9)
     above, below = figure.subfigures(2, 1, height_ratios=heights)
-    _key(above, max(people, key=lambda person: person.told_apart), joints)
+    _key(above, max(people, key=lambda person: person.told_apart), skeleton)
     cells = below.subplots(rows, columns, squeeze=False)
     for axes in cells.flat[len(people) :]:
         axes.set_axis_off()
     for axes, person in zip(cells.flat, people, strict=False):
-        draw(axes, person, joints)
+        draw(axes, person, skeleton)
         axes.set_xlabel(person.name, fontsize=7, labelpad=2)
     return figure
 
 
 def write(figure: Figure, file: Path) -> None:
-    """Never seen half written."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(file.name + ".partial")
-    try:
+    with whole_file.written(file) as partial:
         figure.savefig(partial, dpi=130, format="png")
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def draw(axes: Axes, person: Person, joints: Joints, size: float = 1.0) -> None:
+def draw(axes: Axes, person: DrawnPerson, skeleton: Skeleton, size: float = 1.0) -> None:
     _picture(axes, person)
     outline = [patheffects.withStroke(linewidth=2.6 * size, foreground=EDGE, alpha=0.6)]
-    for bone in joints.bones:
+    for bone in skeleton.bones:
         ends = list(bone)
         if person.labelled[ends].all():
-            place, colour = person.points[ends, :2].T, joints.of_bone(bone)
+            place, colour = person.points[ends, :2].T, skeleton.of_bone(bone)
             axes.plot(*place, color=colour, linewidth=1.5 * size, path_effects=outline)
     for joint in np.flatnonzero(person.labelled).tolist():
         x, y, visible = person.points[joint]
-        filled = joints.colours[joint] if visible != 1 else "white"
-        axes.plot(x, y, "o", **_marker(joints.colours[joint], filled, size))
+        filled = skeleton.colours[joint] if visible != 1 else "white"
+        axes.plot(x, y, "o", **_marker(skeleton.colours[joint], filled, size))
 
 
 def _marker(colour: str, filled: str, size: float) -> dict[str, Any]:
-    """A covered point is a ring of its colour, a visible one a disc with a dark rim."""
+    """Draws a covered point as a ring in its colour, a visible one as a disc with a dark rim."""
     rim = colour if filled == "white" else EDGE
     width = 1.3 if filled == "white" else 0.6
     return {
@@ -125,7 +120,7 @@ def _marker(colour: str, filled: str, size: float) -> dict[str, Any]:
     }
 
 
-def _picture(axes: Axes, person: Person) -> None:
+def _picture(axes: Axes, person: DrawnPerson) -> None:
     x, y, side = person.window
     if person.image is not None:
         left, top = max(int(x - side / 2), 0), max(int(y - side / 2), 0)
@@ -144,9 +139,11 @@ def _picture(axes: Axes, person: Person) -> None:
         spine.set_color("#cccccc")
 
 
-def _key(above: SubFigure, person: Person, joints: Joints) -> None:
-    figure, words = above.subplots(1, 2, width_ratios=[HEADER, CELL * COLUMNS - HEADER])
-    draw(figure, person, joints, size=1.7)
+def _key(above: SubFigure, person: DrawnPerson, skeleton: Skeleton) -> None:
+    figure, words = above.subplots(
+        1, 2, width_ratios=[HEADER_INCHES, CELL_INCHES * MAX_COLUMNS - HEADER_INCHES]
+    )
+    draw(figure, person, skeleton, size=1.7)
     figure.set_xlabel(person.name, fontsize=7, labelpad=2)
     white = [patheffects.withStroke(linewidth=1.8, foreground="white")]
     centre = person.points[person.labelled, :2].mean(0) if person.labelled.any() else np.zeros(2)
@@ -165,13 +162,13 @@ def _key(above: SubFigure, person: Person, joints: Joints) -> None:
             annotation_clip=False,
             zorder=4,
         )
-    _names(words, joints)
+    _names(words, skeleton)
 
 
-def _names(axes: Axes, joints: Joints) -> None:
+def _names(axes: Axes, skeleton: Skeleton) -> None:
     axes.set_axis_off()
-    deep = max(20, math.ceil(len(joints.names) / 3))
-    for joint, (name, colour) in enumerate(zip(joints.names, joints.colours, strict=True)):
+    deep = max(20, math.ceil(len(skeleton.names) / 3))
+    for joint, (name, colour) in enumerate(zip(skeleton.names, skeleton.colours, strict=True)):
         x, y = 0.02 + 0.33 * (joint // deep), 0.97 - (joint % deep) * 0.9 / deep
         shade = colour if colour != MIDDLE else "#555555"
         axes.text(

@@ -1,4 +1,4 @@
-"""From an annotation file to what a contact sheet draws of it."""
+"""Chooses people of an annotation file, and makes of them what a contact sheet draws."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,16 +6,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from heatmap_research.data.audit.contact_sheet import LEFT, MIDDLE, RIGHT, Joints, Person
+from heatmap_research.data.audit.contact_sheet import LEFT, MIDDLE, RIGHT, DrawnPerson, Skeleton
 from heatmap_research.data.audit.records import Records
 
 
-def joints(records: Records) -> Joints:
-    """Coloured as training mirrors them; a pair whose sides no name tells, in its own order."""
+def skeleton(records: Records) -> Skeleton:
+    """Colours the joints that training mirrors as left and right.
+
+    If the names of a pair do not tell its sides, its first joint is drawn as the left one.
+    """
     colours = [MIDDLE] * len(records.names)
     for left, right in records.pairs:
         colours[left], colours[right] = LEFT, RIGHT
-    return Joints(records.names, colours, records.bones)
+    return Skeleton(records.names, colours, records.bones)
 
 
 def drawn_by_lot(records: Records, number: int, seed: int) -> list[int]:
@@ -29,7 +32,7 @@ def drawn_by_lot(records: Records, number: int, seed: int) -> list[int]:
 
 
 def named(records: Records, ids: Sequence[str]) -> list[int]:
-    """Every annotation of these ids, also what training would refuse or leave out."""
+    """The rows of these annotations, also of those training would refuse or leave out."""
     place: dict[str, list[int]] = {}
     for row, name in enumerate(records.ids):
         place.setdefault(name, []).append(row)
@@ -40,30 +43,27 @@ def named(records: Records, ids: Sequence[str]) -> list[int]:
 
 def people(
     records: Records, rows: Sequence[int], folder: Path | None, channels: int
-) -> list[Person]:
+) -> list[DrawnPerson]:
     return [_person(records, row, folder, channels) for row in rows]
 
 
-def _person(records: Records, row: int, folder: Path | None, channels: int) -> Person:
+def _person(records: Records, row: int, folder: Path | None, channels: int) -> DrawnPerson:
     name, image = records.ids[row], None
     if folder is not None:
         image = _image(records, int(records.rows[row]), folder, channels)
         name += "" if image is not None else " (no image)"
-    return Person(name, records.points[row], records.boxes[row], image)
+    return DrawnPerson(name, records.points[row], records.boxes[row], image)
 
 
 def _image(records: Records, row: int, folder: Path, channels: int) -> NDArray[np.uint8] | None:
-    """Three channels to look at; None where it cannot be read, which `check` explains."""
+    """Three channels to look at; None if the image cannot be read, which `check` explains."""
     from heatmap_research.data import images  # and with it OpenCV
 
     if row < 0:
         return None
-    size = records.image_sizes[row]
-    known = (int(size[0]), int(size[1])) if (size > 0).all() else None
+    file = records.image_file(row, folder)
     try:
-        pixels, _ = images.read(
-            str(folder / str(records.images[row].get("file_name"))), channels, known
-        )
+        pixels, _ = images.read(str(file), channels, records.known_size(row))
     except ValueError:
         return None
     return pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1].repeat(3, axis=2)

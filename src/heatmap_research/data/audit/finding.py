@@ -13,15 +13,15 @@ SKIPPABLE = f"{REFUSED}; data.on_error=skip leaves it out"
 @dataclass(frozen=True)
 class Finding:
     problem: str
-    where: Sequence[str]  # the records, all of them
-    training: str  # what it does with them
+    where: Sequence[str]  # the names of all records that have it
+    training: str  # what training does with these records
 
     @property
     def refused(self) -> bool:
         return self.training.startswith(REFUSED)
 
     def first(self, number: int) -> str:
-        """The kind of record is said once."""
+        """Names the first records, and their kind only once: `annotation 3, 4 and 2 more`."""
         shown = self.where[:number]
         kind = shown[0].split(" ", 1)[0] + " "
         names = [shown[0], *(name.removeprefix(kind) for name in shown[1:])]
@@ -29,7 +29,7 @@ class Finding:
         return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
-def found(problem: str, where: Iterable[str], training: str) -> Iterator[Finding]:
-    """Nothing where there is nothing."""
+def finding(problem: str, where: Iterable[str], training: str) -> Iterator[Finding]:
+    """Yields a finding if any record has the problem."""
     if records := tuple(where):
         yield Finding(problem, records, training)

@@ -1,14 +1,19 @@
-"""Images as the file lists them."""
+"""Images: as the file lists them, and as they are on disk, where training would read them."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from heatmap_research.data.audit.columns import is_id
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding, found
+from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding, finding
 from heatmap_research.data.audit.records import Record, Records
+
+REDUCTION = 8  # source pixels per pixel: every byte of a JPEG is read, few pixels are made
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -21,14 +26,43 @@ def check(records: Records) -> Iterator[Finding]:
     unknown = used & ~wrong & ~(records.image_sizes > 0).all(1)
     twice = [f"image {i} ({n} times)" for i, n in Counter(map(str, ids)).items() if n > 1]
     shared = [f"{name} ({n} times)" for name, n in Counter(files).items() if n > 1 and name]
-    nameless = records.of_images(unnamed)
-    yield from found("image without a whole number as id", records.of_images(no_id), REFUSED)
-    yield from found("id of several images", twice, REFUSED)
-    yield from found("image without a file_name", nameless, SKIPPABLE)
-    yield from found("file of several images", shared, LEARNT)
-    yield from found("width or height is no size", records.of_images(wrong), REFUSED)
-    sizeless = records.of_images(unknown)
-    yield from found("image without width and height", sizeless, "taken from the picture")
+    nameless = records.named_images(unnamed)
+    yield from finding("image without a whole number as id", records.named_images(no_id), REFUSED)
+    yield from finding("id of several images", twice, REFUSED)
+    yield from finding("image without a file_name", nameless, SKIPPABLE)
+    yield from finding("file of several images", shared, LEARNT)
+    yield from finding("width or height is no size", records.named_images(wrong), REFUSED)
+    sizeless = records.named_images(unknown)
+    yield from finding("image without width and height", sizeless, "taken from the picture")
+
+
+def check_on_disk(records: Records, folder: Path, channels: int) -> Iterator[Finding]:
+    """Reads the images with someone to learn from; no training reads any other."""
+    if not folder.is_dir():
+        yield from finding("folder of images is not there", [str(folder)], REFUSED)
+        return
+    rows = sorted(set(records.rows[records.learnable & (records.rows >= 0)].tolist()))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = list(pool.map(lambda row: _problem(records, row, folder, channels), rows))
+    for kind in ("is not on disk", "has another size than the file says", "cannot be read"):
+        where = [image for problem, image in problems if problem == kind]
+        yield from finding(f"image {kind}", where, SKIPPABLE)
+
+
+def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[str, str]:
+    """The kind of problem an image has, or "", and the image's name, with the reason."""
+    from heatmap_research.data import images  # and with it OpenCV
+
+    name, file = records.image_name(row), records.image_file(row, folder)
+    if not file.is_file():
+        return "is not on disk", name
+    try:
+        images.read(str(file), channels, records.known_size(row), REDUCTION)
+    except ValueError as error:
+        kind = "has another size than the file says" if "annotated as" in str(error) else ""
+        reason = str(error).replace(str(file), "").strip(" :")
+        return kind or "cannot be read", f"{name} {reason}"
+    return "", ""
 
 
 def _size(image: Record) -> tuple[Any, Any]:
@@ -36,5 +70,5 @@ def _size(image: Record) -> tuple[Any, Any]:
 
 
 def _is_size(value: Any) -> bool:
-    """Nan and 0 say that it is not known."""
+    """Accepts NaN and 0 too, which say that the size is not known."""
     return type(value) in (int, float) and (value != value or 0 <= value < 2**31)

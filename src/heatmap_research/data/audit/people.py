@@ -1,4 +1,4 @@
-"""Annotations as records: ids, images, repetitions, what they count."""
+"""Checks of annotations as records: their ids, images, repetitions and counts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from heatmap_research.data.audit.columns import NUMBERS, Mask, finite, is_id
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding, found
+from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding, finding
 from heatmap_research.data.audit.records import Records
 
 
@@ -15,24 +15,25 @@ def check(records: Records) -> Iterator[Finding]:
     people = records.people
     no_id = _those(not is_id(person.get("id")) for person in people)
     strange = _those((person.get("iscrowd") or 0) not in (0, 1) for person in people)
-    none = ~records.labelled.any(1) & (records.points[..., 2] == 0).all(1)
+    none = ~records.labelled.any(1) & (records.points[..., 2] == 0).all(1) & ~records.crowd
     heads = [person.get("head_size") for person in people]
     headless = _those(head is not None and not _is_size(head) for head in heads)
-    yield from found("record is not an object", records.odd, REFUSED)
-    yield from found("category without a whole number as id", records.unnumbered, REFUSED)
-    yield from found("annotation of no listed category", records.lost, REFUSED)
-    yield from found("annotation without a whole number as id", records.of(no_id), REFUSED)
-    yield from found("id of several annotations", _several(records.of(~no_id)), REFUSED)
-    yield from found("annotation of an image not listed", records.of(records.rows < 0), REFUSED)
-    yield from found("iscrowd is neither 0 nor 1", records.of(strange), REFUSED)
-    yield from found("head_size is not above 0", records.of(headless), REFUSED)
-    yield from found("person without a labelled point", records.of(none & ~records.crowd), LEFT_OUT)
-    yield from found("same person again: same image, same points", _again(records), LEARNT)
-    yield from found("num_keypoints disagrees with the points", _miscounted(records), UNREAD)
+    yield from finding("record is not an object", records.odd, REFUSED)
+    yield from finding("category without a whole number as id", records.unnumbered, REFUSED)
+    yield from finding("annotation of no listed category", records.lost, REFUSED)
+    yield from finding("annotation without a whole number as id", records.named(no_id), REFUSED)
+    yield from finding("id of several annotations", _several(records.named(~no_id)), REFUSED)
+    unlisted = records.named(records.rows < 0)
+    yield from finding("annotation of an image not listed", unlisted, REFUSED)
+    yield from finding("iscrowd is neither 0 nor 1", records.named(strange), REFUSED)
+    yield from finding("head_size is not above 0", records.named(headless), REFUSED)
+    yield from finding("person without a labelled point", records.named(none), LEFT_OUT)
+    yield from finding("same person again: same image, same points", _again(records), LEARNT)
+    yield from finding("num_keypoints disagrees with the points", _miscounted(records), UNREAD)
 
 
 def _is_size(value: Any) -> bool:
-    """Nan is a size that is not known."""
+    """Accepts NaN too, which says that the size is not known."""
     return type(value) in NUMBERS and (value != value or 0 < value < np.inf)
 
 
@@ -45,7 +46,7 @@ def _several(names: Iterable[str]) -> list[str]:
 
 
 def _again(records: Records) -> list[str]:
-    """Those that repeat an earlier one."""
+    """Names the annotations that repeat an earlier one."""
     first: dict[tuple[int, bytes], int] = {}
     told = np.flatnonzero(records.labelled.any(1) & ~records.crowd).tolist()
     keys = [(int(records.rows[person]), records.points[person].tobytes()) for person in told]
@@ -62,4 +63,4 @@ def _miscounted(records: Records) -> list[str]:
     count = records.labelled.sum(1).tolist()
     known = finite(records.points[..., 2])
     differs = _those(a is not None and a != b for a, b in zip(given, count, strict=True))
-    return records.of(known & differs)
+    return records.named(known & differs)

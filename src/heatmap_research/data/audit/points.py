@@ -1,4 +1,4 @@
-"""Keypoints: their number, their values, and where they lie."""
+"""Checks of keypoints: their number, their values, and where they lie."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from heatmap_research.data.audit.columns import NUMBERS, Array, finite
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, Finding, found
+from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, Finding, finding
 from heatmap_research.data.audit.records import Records
 
-SLACK = 0.5  # pixels: whether a pixel's middle is at 0 or at 0.5 is not in the file
+MAX_OUTSIDE = 0.5  # pixels, as whether a pixel's middle is at 0 or at 0.5 is not in the file
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -33,11 +33,13 @@ def _values(records: Records) -> Iterator[Finding]:
     counts = ", ".join(str(number) for number in np.unique(length[short])[:4])
     lengths = f"keypoints are {counts} numbers, not {three} (x, y, v of {len(records.names)})"
     nowhere = "a point that is not labelled is NaN or infinite"
-    yield from found("keypoints are missing", records.of(empty & ~records.crowd), LEFT_OUT)
-    yield from found(lengths, records.of(short), REFUSED)
-    yield from found("keypoints are not all numbers", records.of(text), REFUSED)
-    yield from found("a point is NaN or infinite", records.of((lost & ~unseen).any(1)), REFUSED)
-    yield from found(nowhere, records.of(unseen.any(1)), "read as not labelled")
+    yield from finding("keypoints are missing", records.named(empty & ~records.crowd), LEFT_OUT)
+    yield from finding(lengths, records.named(short), REFUSED)
+    yield from finding("keypoints are not all numbers", records.named(text), REFUSED)
+    yield from finding(
+        "a point is NaN or infinite", records.named((lost & ~unseen).any(1)), REFUSED
+    )
+    yield from finding(nowhere, records.named(unseen.any(1)), "read as not labelled")
 
 
 def _has_text(row: Any) -> bool:
@@ -49,13 +51,13 @@ def _visibility(records: Records) -> Iterator[Finding]:
     odd = np.isfinite(visible) & ~np.isin(visible, (0, 1, 2))
     values = ", ".join(f"{value:g}" for value in np.unique(visible[odd])[:4])
     problem = f"visibility is {values}, not 0, 1 or 2"
-    yield from found(problem, records.of(np.any(odd, axis=1)), REFUSED)
+    yield from finding(problem, records.named(np.any(odd, axis=1)), REFUSED)
 
 
 def _outside(records: Records, low: Array, high: Array, what: str) -> Iterator[Finding]:
     place = records.points[..., :2]
     out = np.maximum(low - place, place - high).max(-1)
-    far = records.labelled & np.isfinite(out) & (out > SLACK)
+    far = records.labelled & np.isfinite(out) & (out > MAX_OUTSIDE)
     most = out[far].max(initial=0)
     problem = f"{far.sum()} labelled points outside {what}, by up to {most:.1f} px"
-    yield from found(problem, records.of(far.any(1)), LEARNT)
+    yield from finding(problem, records.named(far.any(1)), LEARNT)

@@ -1,58 +1,68 @@
-"""A report on the terminal, or as lines that stay whole where it is piped."""
+"""Prints an audit for a terminal, or in lines that stay whole where it is piped.
 
-from collections.abc import Sequence
+First come counts and percentiles of what the file holds, as far as it can be read.
+"""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from heatmap_research.data.audit import summary
+from heatmap_research.data.annotations import schemas
+from heatmap_research.data.audit.columns import Array
+from heatmap_research.data.audit.file_audit import Audit
 from heatmap_research.data.audit.finding import LEFT_OUT, Finding
-from heatmap_research.data.audit.report import Report
+from heatmap_research.data.audit.records import Records
 
-WIDE = 1000  # characters
-SHARES = ("joint", "name", "mirror", "sigma", "visible %", "covered %", "unlabelled %")
+PIPED_WIDTH = 1000  # characters
+PERCENTS = (5, 25, 50, 75, 95)
+JOINT_COLUMNS = ("joint", "name", "mirror", "sigma", "visible %", "covered %", "unlabelled %")
 
 
-def show(report: Report, first: int, console: Console | None = None) -> None:
-    console = console or Console(highlight=False)
+def show(audit: Audit, first: int) -> None:
+    """Names the first few records of each problem."""
+    console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = WIDE
-    if report.records is not None:
-        _say(console, f"{report.file}")
-        console.print(_facts(list(summary.facts(report.records))))
-        console.print(_joints(list(summary.joints(report.records))))
-        if report.findings:
-            console.print(_findings(report.findings, first))
+        console.width = PIPED_WIDTH
+    if audit.records is not None:
+        _say(console, f"{audit.file}")
+        console.print(_facts_table(audit.records))
+        console.print(_joints_table(audit.records))
+        if audit.findings:
+            console.print(_findings_table(audit.findings, first))
         else:
             _say(console, "No problem found.")
-    _say(console, report.verdict, "red" if report.refusal else "green")
+    _say(console, audit.verdict, "red" if audit.refusal else "green")
 
 
 def _say(console: Console, words: str, style: str = "") -> None:
-    """A file's name may look like markup, and may be long."""
+    """Prints text as it is: the name of a file may look like markup, and may be long."""
     console.print(Text(words, style), soft_wrap=True)
 
 
-def _facts(rows: Sequence[tuple[str, str]]) -> Table:
+def _facts_table(records: Records) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in rows:
+    for name, value in _facts(records):
         table.add_row(Text(name), Text(value))
     return table
 
 
-def _joints(rows: Sequence[tuple[str, ...]]) -> Table:
+def _joints_table(records: Records) -> Table:
     table = _table()
-    for column in SHARES:
+    for column in JOINT_COLUMNS:
         left = column in ("name", "mirror")
         table.add_column(column, justify="left" if left else "right", overflow="fold")
-    for row in rows:
+    for row in _joints(records):
         table.add_row(*map(Text, row))
     return table
 
 
-def _findings(findings: Sequence[Finding], first: int) -> Table:
+def _findings_table(findings: Sequence[Finding], first: int) -> Table:
     table = _table()
     table.add_column("records", justify="right")
     for column in ("problem", "training", "where"):
@@ -67,3 +77,72 @@ def _findings(findings: Sequence[Finding], first: int) -> Table:
 
 def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def _facts(records: Records) -> Iterator[tuple[str, str]]:
+    learnable, labelled = records.learnable, records.labelled
+    points = labelled[learnable].sum(1)
+    pictured = len(np.unique(records.rows[learnable & (records.rows >= 0)]))
+    yield "category", f"{records.category.get('name', 'unnamed')} (id {records.category.get('id')})"
+    yield "images", f"{len(records.images)}, {pictured} of them with someone to learn from"
+    yield "people", f"{len(records.people)}, {records.crowd.sum()} of them crowds"
+    yield "learnable", f"{learnable.sum()} people: no crowd, a labelled point, a box with an area"
+    yield "joints", f"K = {len(records.names)}, {_mean(points)} labelled on a learnable person"
+    yield "flip pairs", f"{len(records.pairs)}, {_source_of_pairs(records)}"
+    yield "skeleton", f"{len(records.bones)} bones"
+    yield "OKS sigmas", _source_of_sigmas(records)
+    widths, heights = records.boxes[learnable, 2:].T
+    yield "percentiles", "  ".join(f"{f'{p} %':>6}" for p in PERCENTS)
+    for name, values in (
+        ("box width, px", widths),
+        ("box height, px", heights),
+        ("root of area, px", np.sqrt(records.areas[learnable].clip(0))),
+    ):
+        yield name, _spread(values)
+
+
+def _joints(records: Records) -> Iterator[tuple[str, ...]]:
+    """Number, name, mirror joint and sigma of each joint.
+
+    After them, for how many per cent of the learnable people it is visible, covered, unlabelled.
+    """
+    visible = records.points[records.learnable, :, 2]
+    mirror = dict(records.pairs) | {b: a for a, b in records.pairs}
+    sigmas = _sigmas(records)
+    for joint, name in enumerate(records.names):
+        shares = [_mean(100.0 * (visible[:, joint] == value), 1) for value in (2, 1, 0)]
+        other = records.names[mirror[joint]] if joint in mirror else ""
+        yield (str(joint), name, other, f"{sigmas[joint]:g}" if sigmas else "n/a", *shares)
+
+
+def _mean(values: NDArray[Any], digits: int = 2) -> str:
+    return f"{np.mean(values):.{digits}f}" if len(values) else "n/a"
+
+
+def _spread(values: Array) -> str:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return "n/a"
+    return "  ".join(f"{value:6.1f}" for value in np.percentile(known, PERCENTS))
+
+
+def _sigmas(records: Records) -> tuple[float, ...]:
+    try:
+        return schemas.schema({"name": "", **records.category}, None).sigmas
+    except ValueError:
+        return ()
+
+
+def _source_of_sigmas(records: Records) -> str:
+    if not _sigmas(records):
+        return "n/a"
+    if (key := schemas.sigma_key(records.category)) is not None:
+        return f"the file's {key}"
+    if schemas.known(records.category):
+        return "COCO's (of head and neck CrowdPose's), by the names of the joints"
+    return f"none in the file: {schemas.DEFAULT_SIGMA:g} each, unless data.sigmas=[...] sets them"
+
+
+def _source_of_pairs(records: Records) -> str:
+    given = [k for k in ("flip_pairs", "flip_indices") if records.category.get(k) is not None]
+    return f"the file's {given[0]}" if given else "by left and right in the names of the joints"

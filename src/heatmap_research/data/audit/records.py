@@ -1,4 +1,4 @@
-"""The records of an annotation file as columns: what cannot be read of them is nan."""
+"""The records of an annotation file as columns, with nan for what is not a number."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,14 +16,14 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Records:
-    """The annotations of one category, with their images; whatever else is in the file, apart."""
+    """The annotations of one category with their images, and names of what else is in the file."""
 
     file: Path
     category: Record
     images: list[Record]
     people: list[Record]
-    lost: tuple[str, ...]  # annotations of no category that is listed
-    odd: tuple[str, ...]  # records that are none
+    lost: tuple[str, ...]  # annotations whose category is not listed
+    odd: tuple[str, ...]  # entries that are not records
     unnumbered: tuple[str, ...]  # categories without an id
 
     @property
@@ -32,7 +32,7 @@ class Records:
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:
-        """Joints that mirror each other, the left one first where the names tell."""
+        """Joints that mirror each other, the left one first if the names tell which that is."""
         try:
             flip = annotations.flip_of(self.category)
         except ValueError:
@@ -42,7 +42,7 @@ class Records:
 
     @cached_property
     def sided(self) -> list[tuple[int, int]]:
-        """Those pairs of which left and right are known."""
+        """The pairs whose names tell left from right."""
         return [pair for pair in self.pairs if self._sides(*pair) == ("l", "r")]
 
     def _sides(self, a: int, b: int) -> tuple[str, str]:
@@ -67,24 +67,24 @@ class Records:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """Of each person's image; -1 where it is not listed. An id is a whole number, no text."""
+        """The row of each person's image; -1 if it is not listed. The text "1" is not the id 1."""
         row = {image.get("id"): i for i, image in enumerate(self.images) if is_id(image.get("id"))}
         asked = [person.get("image_id") for person in self.people]
         return np.array([row.get(i, -1) if is_id(i) else -1 for i in asked], dtype=np.int64)
 
     @cached_property
     def image_sizes(self) -> Array:
-        """Width and height."""
+        """Width and height of each image."""
         return numbers([[image.get("width"), image.get("height")] for image in self.images], 2)
 
     @cached_property
     def boxed(self) -> Mask:
-        """Has a box of its own."""
+        """Whether the file gives the person a box."""
         return np.array([bool(person.get("bbox")) for person in self.people], dtype=bool)
 
     @cached_property
     def boxes(self) -> Array:
-        """Of the labelled points where the file gives none."""
+        """The file's boxes, or those of the labelled points where it gives none."""
         given = numbers([person.get("bbox") for person in self.people], 4)
         return np.where(self.boxed[:, None], given, extent(self.points, self.labelled))
 
@@ -94,7 +94,7 @@ class Records:
 
     @cached_property
     def points(self) -> Array:
-        """(person, joint, 3); of one without the list, nothing is labelled."""
+        """(person, joint, 3); a person without a list has no labelled joint."""
         joints = len(self.names)
         given = [person.get("keypoints") or [0] * (3 * joints) for person in self.people]
         return numbers(given, 3 * joints).reshape(-1, joints, 3)
@@ -117,12 +117,19 @@ class Records:
         sizes = np.append(self.image_sizes, [[np.nan, np.nan]], axis=0)
         return sizes[self.rows]
 
-    def of(self, mask: Mask) -> list[str]:
-        """Names people."""
-        return [f"annotation {self.ids[row]}" for row in np.flatnonzero(mask).tolist()]
+    def named(self, people: Mask) -> list[str]:
+        return [f"annotation {self.ids[row]}" for row in np.flatnonzero(people).tolist()]
 
-    def of_images(self, mask: Mask) -> list[str]:
-        return [self.image(row) for row in np.flatnonzero(mask).tolist()]
+    def named_images(self, images: Mask) -> list[str]:
+        return [self.image_name(row) for row in np.flatnonzero(images).tolist()]
 
-    def image(self, row: int) -> str:
+    def image_name(self, row: int) -> str:
         return f"image {self.image_ids[row]} ({self.images[row].get('file_name', 'no file name')})"
+
+    def image_file(self, row: int, folder: Path) -> Path:
+        return folder / str(self.images[row].get("file_name"))
+
+    def known_size(self, row: int) -> tuple[int, int] | None:
+        """Width and height of an image, if the file says them."""
+        width, height = self.image_sizes[row]
+        return (int(width), int(height)) if width > 0 and height > 0 else None

@@ -1,4 +1,4 @@
-"""AI Challenger's human keypoints (Wu et al., 2017): its own JSON to COCO's format."""
+"""Converts the JSON of AI Challenger's human keypoints (Wu et al., 2017) to COCO's format."""
 
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ CATEGORY = Category(
         *(0.01291456, 0.01236173),
     ),
 )
-OURS = {1: 2, 2: 1, 3: 0}  # theirs: 1 visible, 2 covered, 3 not labelled
+VISIBILITY = {1: 2, 2: 1, 3: 0}  # from theirs, 1 visible, 2 covered, 3 not labelled, to COCO's
 
 
 def convert(source: Path, target: Path) -> int:
-    """Number of people written. Areas are those of boxes, as the official evaluation has them."""
+    """Returns the number of people. Their areas are the boxes', as in the official evaluation."""
     images: list[Record] = []
     people: list[Record] = []
     for number, record in enumerate(_records(source), start=1):
@@ -60,7 +60,7 @@ def _records(source: Path) -> list[Record]:
 
 
 def _box(record: Record, human: str, where: str) -> list[float]:
-    """Left, top, right and bottom; the corners come in either order."""
+    """Left, top, right and bottom of a box whose corners come in either order."""
     box = record["human_annotations"].get(human)
     if not isinstance(box, list) or len(box) != 4:
         raise ValueError(f"{where}: its box is {box}, not four numbers.")
@@ -71,7 +71,7 @@ def _box(record: Record, human: str, where: str) -> list[float]:
 def _keypoints(points: list[Any], where: str) -> list[float]:
     if len(points) != 3 * len(NAMES):
         raise ValueError(f"{where}: {len(points)} numbers, not {3 * len(NAMES)}.")
-    if strange := set(points[2::3]) - set(OURS):
+    if strange := set(points[2::3]) - set(VISIBILITY):
         raise ValueError(f"{where}: visibility {strange.pop()}, not 1, 2 or 3.")
-    triples = zip(points[::3], points[1::3], (OURS[v] for v in points[2::3]), strict=True)
+    triples = zip(points[::3], points[1::3], (VISIBILITY[v] for v in points[2::3]), strict=True)
     return [number for x, y, v in triples for number in ((x, y, v) if v else (0, 0, 0))]

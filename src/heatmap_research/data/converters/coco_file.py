@@ -1,11 +1,12 @@
-"""A COCO-format file as other data sets become it."""
+"""Writes people of other data sets as a file in COCO's format."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from heatmap_research.data import whole_file
 
 Record = dict[str, Any]
 
@@ -32,7 +33,6 @@ class Category:
 def write(
     target: Path, description: str, category: Category, images: list[Record], people: list[Record]
 ) -> None:
-    """Never seen half written."""
     if not people:
         raise ValueError(f"{target}: not written, as there are no people with keypoints.")
     content = {
@@ -41,13 +41,8 @@ def write(
         "annotations": people,
         "categories": [category.record],
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    try:
+    with whole_file.written(target) as partial:
         partial.write_text(json.dumps(content, allow_nan=False) + "\n")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def person(number: int, image: int, keypoints: Sequence[float], **facts: Any) -> Record:

@@ -1,8 +1,8 @@
-"""MPII Human Pose (Andriluka et al., 2014), from its official file or the usual train and valid.
+"""Converts MPII Human Pose (Andriluka et al., 2014), the official file or the usual JSON files.
 
 The official file, mpii_human_pose_v1_u12_1.mat, has head boxes but no validation split; train.json
 and valid.json (as of HRNet's code) have the split but no head boxes. Given both, the output has
-both. Pixels are counted from 1 in either and from 0 in what is written.
+both. Pixels count from 1 in either, and from 0 in what is written.
 """
 
 import math
@@ -35,14 +35,14 @@ CATEGORY = Category(
         *(0.062, 0.072, 0.079, 0.079, 0.072, 0.062),
     ),
 )
-SIDE = 200.0  # pixels of a person's height at scale 1
-LOWERED = 15.0  # pixels at scale 1 the box is moved down, as by all since Newell et al. (2016)
-OF_BOX = 0.6  # of the head box's diagonal: the length PCKh measures in
+BOX_SIDE = 200.0  # pixels at scale 1, the height of a person
+BOX_LOWERED = 15.0  # pixels at scale 1, as by everyone since Newell et al. (2016)
+HEAD_SHARE = 0.6  # of the head box's diagonal: the length PCKh measures in
 
 
 @dataclass(frozen=True)
 class Person:
-    """As published: pixels counted from 1."""
+    """A person as published: pixels count from 1."""
 
     image: str
     center: tuple[float, float] | None
@@ -53,13 +53,13 @@ class Person:
 
 
 def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
-    """Number of people written; head boxes of a .json are looked up in the official .mat."""
+    """Returns the number of people. Head boxes of a .json are looked up in the official .mat."""
     if source.suffix == ".mat":
-        found = [Person(**facts) for facts in people_of(source)]
+        published = [Person(**facts) for facts in people_of(source)]
     else:
-        found = list(_of_json(source, matlab))
-    found = [someone for someone in found if someone.points]
-    numbers = _numbers([someone.image for someone in found])
+        published = list(_of_json(source, matlab))
+    published = [someone for someone in published if someone.points]
+    numbers = _numbers([someone.image for someone in published])
     images = [{"id": number, "file_name": image} for image, number in numbers.items()]
     people = [
         person(
@@ -68,14 +68,14 @@ def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
             head_size=_head_size(someone),
             single_person=someone.alone,
         )
-        for place, someone in enumerate(found, start=1)
+        for place, someone in enumerate(published, start=1)
     ]
     write(target, "MPII Human Pose", CATEGORY, images, people)
     return len(people)
 
 
 def _of_json(source: Path, matlab: Path | None) -> Iterator[Person]:
-    """Its joints_vis tells labelled from not; which are covered, it does not say."""
+    """joints_vis tells which joints are labelled, but not which of them are covered."""
     records = load(source)
     needed = {"image", "center", "scale", "joints", "joints_vis"}
     if not isinstance(records, list) or any(needed - keys(record) for record in records):
@@ -122,7 +122,7 @@ def _key(image: str, center: Any) -> tuple[str, int, int]:
 
 
 def _numbers(images: list[str]) -> dict[str, int]:
-    """Of their names, which are numbers, so that every file counts them alike."""
+    """Image ids: their names, if these are numbers, so that every file has the same ids."""
     names = list(dict.fromkeys(images))
     stems = [Path(name).stem for name in names]
     if all(stem.isdecimal() for stem in stems) and len({int(s) for s in stems}) == len(stems):
@@ -136,11 +136,11 @@ def _keypoints(someone: Person) -> list[float]:
 
 
 def _box(someone: Person) -> list[float] | None:
-    """Without centre or scale there is none, and a reader takes the extent of the points."""
+    """None without centre or scale: a reader then takes the extent of the points."""
     if someone.center is None or someone.scale is None or someone.scale <= 0:
         return None
-    side = SIDE * someone.scale
-    x, y = someone.center[0] - 1, someone.center[1] - 1 + LOWERED * someone.scale
+    side = BOX_SIDE * someone.scale
+    x, y = someone.center[0] - 1, someone.center[1] - 1 + BOX_LOWERED * someone.scale
     return [x - side / 2, y - side / 2, side, side]
 
 
@@ -148,4 +148,4 @@ def _head_size(someone: Person) -> float | None:
     if someone.head is None:
         return None
     x1, y1, x2, y2 = someone.head
-    return OF_BOX * math.hypot(x2 - x1, y2 - y1) or None
+    return HEAD_SHARE * math.hypot(x2 - x1, y2 - y1) or None

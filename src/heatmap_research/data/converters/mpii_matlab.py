@@ -1,4 +1,4 @@
-"""The people of MPII's official MATLAB file, whose structs lack what was not annotated."""
+"""Reads the people of MPII's official MATLAB file, whose structs lack what was not annotated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ CORNERS = ("x1", "y1", "x2", "y2")
 
 
 def people_of(file: Path) -> Iterator[dict[str, Any]]:
-    """Of the training images, those with labelled joints: the test images' are kept secret."""
+    """The people of training images who have labelled joints; those of test images are secret."""
     release = _release(file)
     trained, alone = np.atleast_1d(release.img_train), np.atleast_1d(release.single_person)
     for row, (image, train) in enumerate(zip(_many(release.annolist), trained, strict=True)):
@@ -49,26 +49,26 @@ def _release(file: Path) -> Any:
 
 
 def _many(value: Any) -> list[Any]:
-    """What MATLAB squeezed: nothing, one or several."""
+    """A list of what the file holds as nothing, one thing or an array."""
     return [] if value is None else np.atleast_1d(value).ravel().tolist()
 
 
 def _number(struct: Any, name: str) -> float | None:
-    """Also of one that is written as a word, as some of is_visible are."""
+    """Reads a number that may be written as text, as some of is_visible are."""
     value = np.atleast_1d(getattr(struct, name, []))
     return float(value[0]) if value.size == 1 and str(value[0]) else None
 
 
 def _points(rectangle: Any) -> dict[int, tuple[float, float, int]]:
-    """Head and neck say nothing of being visible; what is not said to be covered is visible."""
-    found = {}
+    """Takes a joint as visible unless it is said to be covered; head and neck never say it."""
+    points = {}
     for annotated in _many(getattr(rectangle, "annopoints", None)):
         for point in _many(getattr(annotated, "point", None)):
             x, y, joint = (_number(point, name) for name in ("x", "y", "id"))
             if x is not None and y is not None and joint is not None:
                 covered = _number(point, "is_visible") == 0
-                found[int(joint)] = (x, y, 1 if covered else 2)
-    return found
+                points[int(joint)] = (x, y, 1 if covered else 2)
+    return points
 
 
 def _place(rectangle: Any) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from heatmap_research.codec.geometry import Geometry, apply, inverse
 from heatmap_research.data import augmentation, crop_cache, images
 from heatmap_research.data.annotations import Annotations, read
 from heatmap_research.data.augmentation import Augmentation, Draws
-from heatmap_research.data.buffers import Memory
+from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.crop_cache import CropCache
-from heatmap_research.data.datasets._pictures import Pictures
+from heatmap_research.data.datasets._image_files import ImageFiles
 from heatmap_research.data.people import People, detected, labelled, part_of
+from heatmap_research.data.protocols import About
 from heatmap_research.types import Sample, Schema
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,11 @@ CHOICES = {
 
 @dataclass(eq=False)
 class CocoFormat(Dataset[Sample]):
-    """Item i is person `i % len`, as drawn for number i where there is augmentation.
+    """Item i is person `i % len`, with augmentation as it is drawn for the number i.
 
-    Beyond the border of an image crops are black. With on_error=skip every image is read once at
-    the start, and the people of those that cannot be read are left out and listed: lengths and
-    order are the same in every process. `truth` holds all annotations of the images that are left.
+    Crops are black beyond the border of an image. With on_error=skip every image is read once at
+    the start, and the people of those that cannot be read are left out and listed, so that length
+    and order are the same in every process. `truth` has all annotations of the remaining images.
     """
 
     annotations: str
@@ -47,21 +48,21 @@ class CocoFormat(Dataset[Sample]):
     geometry: Geometry
     boxes: str  # gt, or detections of a file
     detections: str | None
-    padding: float  # sides of the crop, in boxes
+    padding: float  # side of the crop, in sides of the box
     augment: Augmentation | None
     sigmas: Sequence[float] | None  # OKS tolerances; None: the file's, or as its joints are known
     category: str | int | None  # needed where several have keypoints
-    cache: bool | str | None  # of crops: true, or a folder; None for none
+    cache: bool | str | None  # of crops: true for the usual folder, a folder, or None
     on_error: str  # stop, or skip images that cannot be read
-    seed: int  # of augmentation
+    seed: int  # of the augmentation
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
     part: str  # all images, the held_out ones, or the rest
     truth: Annotations = field(init=False, repr=False)
     people: People = field(init=False, repr=False)
-    pictures: Pictures = field(init=False, repr=False)
+    files: ImageFiles = field(init=False, repr=False)
     skipped: tuple[str, ...] = field(init=False, repr=False, default=())
     crops: CropCache | None = field(init=False, repr=False, default=None)
-    memory: Memory = field(init=False, repr=False, default_factory=Memory)
+    buffers: Buffers = field(init=False, repr=False, default_factory=Buffers)
 
     def __post_init__(self) -> None:
         self._validate()
@@ -70,8 +71,8 @@ class CocoFormat(Dataset[Sample]):
         whole = read(self.annotations, self.sigmas, self.category)
         self.truth = part_of(whole, self.part, self.held_out)
         self.people = self._people()
-        self.pictures = self._pictures()
-        self.pictures.refuse_missing(few=self.on_error == "skip")
+        self.files = self._image_files()
+        self.files.refuse_missing(few=self.on_error == "skip")
         if self.on_error == "skip":
             self._leave_out_unreadable()
         self.upper = augmentation.upper_half(self.schema.names)
@@ -83,8 +84,9 @@ class CocoFormat(Dataset[Sample]):
         return self.truth.schema
 
     @property
-    def endless(self) -> bool:
-        return self.augment is not None
+    def about(self) -> About:
+        endless = self.augment is not None
+        return About(self.schema, self.truth, self.skipped, endless)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -93,21 +95,16 @@ class CocoFormat(Dataset[Sample]):
         return Sample(*(batch[0] for batch in self.__getitems__([number])))
 
     def __getitems__(self, numbers: Sequence[int]) -> Sample:
-        """A batch, already collated."""
-        if min(numbers) < 0 or (max(numbers) >= len(self) and not self.endless):
+        """Makes a batch, already collated."""
+        if min(numbers) < 0 or (max(numbers) >= len(self) and self.augment is None):
             raise IndexError(f"items {numbers} of {len(self)}.")
         number = torch.tensor(numbers)
         row = number.numpy() % len(self)
-        people = self.people.of(row)
-        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-        size, padded = self._size, torch.from_numpy(self._padded(people.boxes))
+        people = self.people.select(row)
         draws = None if self.augment is None else self.augment.draw(self.seed, number)
-        if self.augment is None or draws is None:
-            to_source = self.geometry.to_source(padded, size)
-        else:
-            box = self.augment.boxes(draws, padded, points, visible, self.upper)
-            to_source = augmentation.to_source(draws, box, size, self.geometry)
+        to_source = self._to_source(people, draws)
         crops = self._crops(row, people, to_source.numpy())
+        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
         points = apply(inverse(to_source), points).masked_fill(visible[..., None] == 0, 0)
         if draws is not None:
             points, visible = self._mirrored(draws, points, visible)
@@ -131,6 +128,14 @@ class CocoFormat(Dataset[Sample]):
         height, width = self.image_size
         return height, width
 
+    def _to_source(self, people: People, draws: Draws | None) -> Float64[Tensor, "batch 2 3"]:
+        padded = torch.from_numpy(self._padded(people.boxes))
+        if self.augment is None or draws is None:
+            return self.geometry.to_source(padded, self._size)
+        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
+        box = self.augment.boxes(draws, padded, points, visible, self.upper)
+        return augmentation.to_source(draws, box, self._size, self.geometry)
+
     def _padded(self, boxes: Float64[np.ndarray, "batch 4"]) -> Float64[np.ndarray, "batch 4"]:
         corner, size = boxes[:, :2], boxes[:, 2:]
         grown = self.padding * size
@@ -147,21 +152,21 @@ class CocoFormat(Dataset[Sample]):
         people: People,
         to_source: Float64[np.ndarray, "batch 2 3"],
     ) -> UInt8[np.ndarray, "batch channel height width"]:
-        """Each image is decoded once, or once for each reduction its people allow."""
-        crops = self.memory.take(len(row), self.channels, *self._size)
+        """Decodes each image once, or once for each reduction at which its people are read."""
+        crops = self.buffers.take(len(row), self.channels, *self._size)
         done = np.zeros(len(row), bool)
         if self.crops is not None:
-            done = self.crops.fill(crops, row, to_source, self.memory)
+            done = self.crops.fill(crops, row, to_source, self.buffers)
         factors = map(images.reduction, _spacing(to_source).tolist())
         wanted: dict[tuple[int, int], list[int]] = {}
         for place, task in enumerate(zip(people.images.tolist(), factors, strict=True)):
             if not done[place]:
                 wanted.setdefault(task, []).append(place)
         for (image, asked), places in wanted.items():
-            pixels, factor = self.pictures.read(image, asked, self.memory)
+            pixels, factor = self.files.read(image, asked, self.buffers)
             for place in places:
                 matrix = images.in_reduced(to_source[place], factor)
-                images.warp(pixels, matrix, crops[place], self.memory)
+                images.warp(pixels, matrix, crops[place], self.buffers)
         return crops
 
     def _people(self) -> People:
@@ -173,13 +178,13 @@ class CocoFormat(Dataset[Sample]):
             raise ValueError(f"{self.annotations}: nobody in it has a box and a labelled joint.")
         return people
 
-    def _pictures(self) -> Pictures:
+    def _image_files(self) -> ImageFiles:
         called = "detection" if self.boxes == "detections" else "annotation"
         folder = Path(self.images).expanduser()
-        return Pictures(folder, self.channels, self.truth, self.people, called)
+        return ImageFiles(folder, self.channels, self.truth, self.people, called)
 
     def _leave_out_unreadable(self) -> None:
-        problems, used = self.pictures.unreadable(), self.pictures.used()
+        problems, used = self.files.unreadable(), self.files.used()
         self.skipped = tuple(problems.values())
         if not problems:
             return
@@ -188,36 +193,38 @@ class CocoFormat(Dataset[Sample]):
             *(len(problems), len(used), "\n  ".join(self.skipped)),
         )
         kept = ~np.isin(np.arange(len(self.truth.image_ids)), list(problems))
-        self.people, self.truth = self.people.within(kept), self.truth.of(kept)
-        self.pictures = self._pictures()
+        self.people, self.truth = self.people.within(kept), self.truth.select(kept)
+        self.files = self._image_files()
 
     def _cached(self) -> CropCache:
-        people, sizes = self.people, self.truth.image_sizes[self.people.images]
+        sizes = self.truth.image_sizes[self.people.images]
         if unknown := self.people.images[~sizes.all(1)].tolist():
             raise ValueError(
                 f"data.cache: {self.annotations} gives no width and height of some images "
-                f"({self.pictures.record(unknown[0])}), without which no crops are cached: choose "
+                f"({self.files.record(unknown[0])}), without which no crops are cached: choose "
                 "data.cache=null."
             )
-        padded = self._padded(people.boxes)
-        whole = torch.from_numpy(padded)
-        plain = self.geometry.to_source(whole, self._size).numpy()
-        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-        boxes = [whole]
-        if self.augment is not None:
-            boxes = self.augment.candidates(whole, points, visible, self.upper)
-        ends = [self._extent(box.numpy()) for box in boxes]
-        low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
-        asked = crop_cache.regions(plain, low, high, people.images, sizes)
         default = os.environ.get("HEATMAP_CACHE", "~/.cache/heatmap_research")
         folder = Path(default if self.cache is True else str(self.cache)).expanduser()
-        facts = {"files": self.pictures.stamps(), "images": people.images}
-        return crop_cache.load(folder, facts, self.channels, asked, self.pictures.read)
+        facts = {"files": self.files.stamps(), "images": self.people.images}
+        asked = self._regions(sizes)
+        return crop_cache.load(folder, facts, self.channels, asked, self.files.read)
+
+    def _regions(self, sizes: Int64[np.ndarray, "person 2"]) -> crop_cache.Regions:
+        people, padded = self.people, torch.from_numpy(self._padded(self.people.boxes))
+        plain = self.geometry.to_source(padded, self._size).numpy()
+        boxes = [padded]
+        if self.augment is not None:
+            points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
+            boxes = self.augment.candidates(padded, points, visible, self.upper)
+        ends = [self._extent(box.numpy()) for box in boxes]
+        low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
+        return crop_cache.regions(plain, low, high, people.images, sizes)
 
     def _extent(
         self, box: Float64[np.ndarray, "person 4"]
     ) -> tuple[Float64[np.ndarray, "person 2"], Float64[np.ndarray, "person 2"]]:
-        """The source pixels, x and y, that crops of a box may reach."""
+        """The first and the last source pixels, x and y, that crops of a box may reach."""
         plain = self.geometry.to_source(torch.from_numpy(box), self._size).numpy()
         reach = _spacing(plain)[:, None] * np.array(self._size[::-1]) / 2
         if (augment := self.augment) is not None:
@@ -243,7 +250,7 @@ class CocoFormat(Dataset[Sample]):
 
 
 def _spacing(to_source: Float64[np.ndarray, "batch 2 3"]) -> Float64[np.ndarray, " batch"]:
-    """The least source pixels from a crop's pixel to the next."""
+    """Source pixels from one pixel of a crop to the next, along the axis where they are fewer."""
     return np.linalg.norm(to_source[:, :, :2], axis=1).min(-1)
 
 
@@ -253,7 +260,7 @@ def _occluded(
     points: Tensor,
     visible: Tensor,
 ) -> Tensor:
-    """Paints the patches; a joint under one is labelled but covered."""
+    """Paints the patches black; a visible joint under one becomes covered."""
     if not draws.patches.numel():
         return visible
     height, width = crops.shape[2:]

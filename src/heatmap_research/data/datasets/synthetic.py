@@ -1,8 +1,8 @@
-"""The synthetic data set: figures of known truth, from a shared pool or drawn when asked for."""
+"""Drawn figures whose joints are known exactly, from a shared pool or rendered when asked for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -10,27 +10,28 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from heatmap_research.data import counter_random
+from heatmap_research.data.protocols import About
 from heatmap_research.data.rendering import body
 from heatmap_research.data.rendering import pool as pools
 from heatmap_research.data.rendering.figures import Figures
-from heatmap_research.types import Sample, Schema
+from heatmap_research.types import Sample
 
 
 @dataclass(eq=False)
 class Synthetic(Dataset[Sample]):
-    """Item i is image `first + i % pool`; without a pool, image `first + i` for any i, so that a
-    sampler that counts on (epoch * length + position) never shows an image twice."""
+    """Item i is image `first + i % pool`, or without a pool image `first + i`, for any i.
 
-    schema: ClassVar[Schema] = body.SCHEMA
+    So an endless stream never shows an image twice, as its sampler counts on from epoch to epoch.
+    """
 
     figures: Figures
-    first: int  # number of the first image; splits whose ranges are apart share none
+    first: int  # number of the first image; train, val and test must not overlap
     pool: int | None  # distinct images; None for an endless stream
     length: int | None  # images of one epoch; None for the size of the pool
     label_noise: float  # standard deviation of each coordinate, pixels
     round_labels: bool  # to whole pixels, after the noise
-    render: Literal["pool", "online", "auto"]  # auto: online where there is a GPU
-    device: str | None  # of online rendering; None for a GPU where there is one
+    render: Literal["pool", "online", "auto"]  # auto: online on a machine with a GPU
+    device: str | None  # that renders online; None: a GPU if there is one
     cache: str | None  # directory of rendered pools; None keeps them in memory
     images: pools.Images | None = field(init=False, repr=False, default=None)
     labels: dict[str, Any] = field(init=False, repr=False, default_factory=dict)  # of the pool
@@ -46,8 +47,8 @@ class Synthetic(Dataset[Sample]):
             self.labels = self._labels(self.first + torch.arange(self.pool))
 
     @property
-    def endless(self) -> bool:
-        return self.pool is None
+    def about(self) -> About:
+        return About(schema=body.SCHEMA, endless=self.pool is None, device=self.device)
 
     def __len__(self) -> int:
         return self.length or self.pool or 0
@@ -56,7 +57,7 @@ class Synthetic(Dataset[Sample]):
         return Sample(*(batch[0] for batch in self.__getitems__([position])))
 
     def __getitems__(self, positions: Sequence[int]) -> Sample:
-        """A batch, already collated: a loader asks for all its positions at once."""
+        """Makes a batch, already collated."""
         row = torch.tensor(positions)
         if self.pool is not None:
             if min(positions) < 0 or max(positions) >= len(self):

@@ -76,7 +76,10 @@ MARKER_RADIUS = 1.5
 
 
 def pose(draws: Float[Tensor, "batch ranges"]) -> Float[Tensor, "batch 13 2"]:
-    """Joints in torsos, y down, from one uniform draw per range; the hips' middle is the origin."""
+    """Places the joints from one uniform draw for each range.
+
+    The unit is the length of a torso, y points down, the origin is the middle of the hips.
+    """
     low, high = draws.new_tensor(list(RANGES.values())).unbind(-1)
     body = dict(zip(RANGES, (low + (high - low) * draws).unbind(-1), strict=True))
     neck = _downwards(body["lean"], -body["torso"])

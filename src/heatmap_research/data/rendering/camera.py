@@ -1,4 +1,4 @@
-"""From a painted scene to what a camera makes of it. Arithmetic as in `canvas`, for its reason."""
+"""Blurs a painted scene and averages it into pixels. Its arithmetic is as in `canvas`."""
 
 import math
 from functools import reduce
@@ -12,7 +12,7 @@ from torch.nn import functional
 def blur(
     image: Float[Tensor, "batch channel height width"], sigma: float
 ) -> Float[Tensor, "batch channel height width"]:
-    """Gaussian to at least three sigma, the border repeated outwards."""
+    """Gaussian blur that reaches at least three sigma; the border is repeated outwards."""
     reach = math.ceil(3 * sigma)
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
     total = 2 * sum(taps) - taps[0]

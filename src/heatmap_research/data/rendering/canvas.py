@@ -1,5 +1,8 @@
-"""Painting on batches of images. Every step is one correctly rounded operation per pixel (no
-matrix product, no fused multiply-add), so that a pixel never depends on the batch around it."""
+"""Paints on batches of images.
+
+Every step is one correctly rounded operation per pixel (no matrix product, no fused multiply-add),
+so that a pixel never depends on the batch around it.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -47,7 +50,7 @@ class Canvas:
         colour: Float[Tensor, "batch channel"],
         opacity: float = 1.0,
     ) -> None:
-        """Touches only a window around the disc, for speed."""
+        """Computes only a window around the disc, for speed."""
         x, y = self._window(centre, radius + self.edge)  # (B, P)
         apart_x, apart_y = x - centre[:, :1], y - centre[:, 1:]
         square = (apart_x * apart_x)[:, None] + (apart_y * apart_y)[:, :, None]  # (B, P, P)
@@ -60,7 +63,7 @@ class Canvas:
         image.scatter_(2, pixel, above)
 
     def _window(self, centre: Tensor, reach: float) -> tuple[Tensor, Tensor]:
-        """Pixels that a shape can touch; pushed inwards at a border, where it can touch fewer."""
+        """Columns and rows that a shape can touch. At a border the window moves inwards whole."""
         height, width = self.image.shape[-2:]
         size = min(math.floor(2 * reach) + 1, height, width)
         corner = (centre - reach).ceil()
@@ -70,7 +73,10 @@ class Canvas:
         return x, y
 
     def _cover(self, distance: Tensor, radius: float, scratch: Tensor) -> Tensor:
-        """In place. A cubic edge is smooth enough for a centroid exact to 0.01 pixels."""
+        """The share of each pixel that is covered, computed in place of the distance.
+
+        With a cubic edge, the centroid of a disc is exact to 0.01 pixels.
+        """
         slope = 0.5 / self.edge
         ramp = distance.mul_(-slope).add_((radius + self.edge) * slope).clamp_(0, 1)
         square = torch.mul(ramp, ramp, out=scratch)
@@ -91,7 +97,7 @@ def _direction(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def stretch(
     lattice: Float[Tensor, "batch channel rows columns"], height: int, width: int
 ) -> Float[Tensor, "batch channel {height} {width}"]:
-    """Linear between lattice points, the outermost of which lie on the outermost pixels."""
+    """Interpolates linearly; the outermost lattice points lie on the outermost pixels."""
     return _stretch(_stretch(lattice, width, dim=3), height, dim=2)  # whole rows last: faster
 
 

@@ -1,4 +1,4 @@
-"""What limbs, discs and backgrounds are coloured with: red, green, blue in [0, 1]."""
+"""The colours of limbs, discs and backgrounds: red, green, blue in [0, 1]."""
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +10,7 @@ from heatmap_research.data.rendering import body
 from heatmap_research.data.rendering.canvas import stretch
 
 LUMINANCE = (0.299, 0.587, 0.114)
-COARSE, FINE = 5, 17  # lattice points a side, of the two octaves of a texture
+COARSE, FINE = 5, 17  # lattice points along a side of a texture's two octaves
 
 
 def parts(
@@ -29,7 +29,7 @@ def markers(purpose: Purpose, index: Int[Tensor, " batch"]) -> Float[Tensor, "ba
 
 
 def texture(purpose: Purpose, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch fine fine 3"]:
-    """A lattice to be stretched over the image."""
+    """A lattice of colours, to be stretched over the image."""
     base, coarse, fine = (
         counter_random.uniform((*purpose, side), index, 3 * side**2).view(-1, 3, side, side)
         for side in (1, COARSE, FINE)
@@ -39,7 +39,7 @@ def texture(purpose: Purpose, index: Int[Tensor, " batch"]) -> Float[Tensor, "ba
 
 
 def channels(colour: Float[Tensor, "*batch 3"], count: int) -> Float[Tensor, "*batch {count}"]:
-    """One is luminance, two or three are red, green, blue; more are fixed mixtures of them."""
+    """One channel is luminance, two or three are red, green, blue; more are fixed mixtures."""
     extra = torch.arange(max(0, count - 3), device=colour.device)
     mixtures = counter_random.uniform(("channels",), extra, 3)
     mixtures = mixtures / (mixtures[:, :1] + mixtures[:, 1:2] + mixtures[:, 2:])

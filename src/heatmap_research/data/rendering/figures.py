@@ -1,7 +1,8 @@
-"""Articulated figures with exact sub-pixel joints, drawn in batches on a CPU or a GPU.
+"""Draws figures with joints known to a fraction of a pixel, in batches, on a CPU or a GPU.
 
-Pixel i has its centre at i. Image and joints are a pure function of (knobs, index), whatever else
-is in the batch: see `hashing` for the numbers and `canvas` for the arithmetic."""
+Pixel i has its centre at i. An image and its joints depend on the knobs and the image's number
+alone, not on the batch: `counter_random` has the numbers, `canvas` the arithmetic for it.
+"""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from heatmap_research.data.rendering import body, camera, colours, placement, ti
 from heatmap_research.data.rendering.canvas import Canvas, stretch
 
 PIXELS_AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 22}  # what fits the caches; what fills the device
-FAR_AWAY = -1e4  # pixels; where a figure is put that is not there
+FAR_AWAY = -1e4  # pixels; where a second figure is put if there is to be none
 
 LIMITS = {
     "figures.channels": (1, 256, "the number of channels"),
@@ -72,7 +73,7 @@ class Figures:
         return torch.cat([self._develop(self._scene(part), part) for part in index.split(at_once)])
 
     def joints(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch 13 2"]:
-        """x, y in pixels."""
+        """x, y in pixels of the image."""
         return self._joints(index, "front", self.placement)
 
     def covered(self, index: Int[Tensor, " batch"]) -> Bool[Tensor, "batch 13"]:
@@ -107,7 +108,7 @@ class Figures:
         return placement.crop(size, box, draws, self.padding, *jitter)
 
     def _scene(self, index: Tensor) -> Tensor:
-        """Without the camera: (B, C, H, W) in [0, 255], `downsample` times the image's size."""
+        """Paints (B, C, H, W) in [0, 255], `downsample` times as large as the image."""
         canvas = Canvas(self._texture(index, "background"), self.edge * self.downsample)
         if self.distractor:
             behind = self._joints(index, "back", "uniform")
@@ -151,7 +152,7 @@ class Figures:
         return self._tiles(index).at(x[None, None], y[None, :, None])[:, None]
 
     def _develop(self, scene: Tensor, index: Tensor) -> Tensor:
-        """Blur, then pixels, then grain: the order of a camera."""
+        """Adds blur, pixels and grain, in the order of a camera."""
         if self.point_spread:
             scene = camera.blur(scene, self.point_spread * self.downsample)
         image = scene if self.downsample == 1 else camera.area_average(scene, self.downsample)

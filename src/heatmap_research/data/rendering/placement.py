@@ -1,4 +1,4 @@
-"""Where in an image a figure is put: its scale, and the middle of the box around its joints."""
+"""Chooses where in an image a figure stands: its scale, and the middle of its joints' box."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -6,13 +6,13 @@ from torch import Tensor
 Pair = Float[Tensor, "batch 2"]
 Placed = tuple[Float[Tensor, "batch 1"], Pair]  # pixels per torso; x, y from the outer corner
 
-FILL = (0.72, 0.97)  # of the largest scale that fits
+FILL = (0.72, 0.97)  # from and to, of the largest scale that fits
 
 
 def uniform(
     size: Float[Tensor, "2"], box: Pair, draws: Float[Tensor, "batch 3"], margin: float
 ) -> Placed:
-    """Anywhere inside, wholly."""
+    """Puts the whole figure anywhere inside the margins."""
     room = size * (1 - 2 * margin)
     fill = FILL[0] + (FILL[1] - FILL[0]) * draws[:, :1]
     scale = (room / box).amin(-1, keepdim=True) * fill
@@ -27,7 +27,7 @@ def crop(
     scale_jitter: float,
     shift_jitter: float,
 ) -> Placed:
-    """As a crop around a box that a detector found: some joints may be cut off."""
+    """Puts the figure as in a crop around a detected box, which may cut off joints."""
     jitter = 2 * draws - 1
     padded = padding * (1 + scale_jitter * jitter[:, :1])
     scale = (size / box).amin(-1, keepdim=True) / padded

@@ -1,4 +1,4 @@
-"""Images rendered once and shared, as a memory-mapped file, by runs and processes."""
+"""Images that are rendered once, and that runs and processes share as a memory-mapped file."""
 
 import functools
 import hashlib
@@ -6,9 +6,7 @@ import json
 import logging
 import os
 import tempfile
-import time
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -16,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from rich.console import Console
-from rich.progress import track
 
 from heatmap_research.data import threads
+from heatmap_research.data.progress import announced
 from heatmap_research.data.rendering.figures import Figures
 
 VERSION = 1  # to be raised when the same knobs draw other images
-AT_ONCE = 64  # images per step of the progress bar
+IMAGES_PER_STEP = 64  # of the progress bar
 
 Images = UInt8[np.ndarray, "image channel height width"]
 
@@ -31,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
-    """From the directory `cache`; in memory where that is None or cannot be used."""
+    """Maps images from the directory `cache`; keeps them in memory if it is None or unusable."""
     if cache is None:
         return render(figures, first, count)
     path = Path(os.path.expanduser(cache)) / file_name(figures, first, count)
@@ -56,31 +53,19 @@ def file_name(figures: Figures, first: int, count: int) -> str:
 
 def render(figures: Figures, first: int, count: int) -> Images:
     images = np.empty((count, figures.channels, *figures.image_size), np.uint8)
-    batches = torch.arange(count).split(AT_ONCE)
+    batches = torch.arange(count).split(IMAGES_PER_STEP)
 
     def draw(rows: torch.Tensor) -> None:
         images[rows.numpy()] = figures(first + rows).numpy()
 
     with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as workers:
         drawn = workers.map(draw, batches)
-        deque(_announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
+        deque(announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
     return images
 
 
-def _announced(steps: Iterator[None], count: int, task: str) -> Iterator[None]:
-    """With a bar on a terminal, else with two lines in the log."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        yield from track(steps, task, total=count, console=console)
-        return
-    start = time.perf_counter()
-    log.info("%s ...", task)
-    yield from steps
-    log.info("%s ... done in %.1f s", task, time.perf_counter() - start)
-
-
 def _holds(path: Path, figures: Figures, first: int, count: int) -> bool:
-    """Whether a whole file of the right shape agrees with a fresh first and last image."""
+    """Whether the file has the right shape, and its first and last image are as rendered anew."""
     ends = np.array([0, count - 1])
     try:
         images = np.load(path, mmap_mode="r")
@@ -96,7 +81,7 @@ def _holds(path: Path, figures: Figures, first: int, count: int) -> bool:
 
 
 def _write(path: Path, images: Images) -> None:
-    """Whole or not at all: of processes that write the same file at once, the last one wins."""
+    """Each process writes a file of its own and renames it, so that the last one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
         try:

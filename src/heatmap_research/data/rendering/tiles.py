@@ -1,5 +1,8 @@
-"""Occluders: tiles of a randomly turned and shifted lattice, each covered with one probability.
-So is every pixel, and every joint; where a tile lies says nothing of where a joint is."""
+"""Covers images with tiles of a lattice that is turned and shifted at random.
+
+Each tile is covered with the same probability, and so is each pixel and each joint: a tile does
+not betray where a joint is.
+"""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from torch import Tensor
 
 from heatmap_research.data import counter_random
 
-PER_SIDE = 6  # tiles along the shorter side of an image
+TILES_PER_SIDE = 6  # the shorter side of an image
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Tiles:
 def scatter(
     seed: int, index: Int[Tensor, " batch"], height: int, width: int, fraction: float
 ) -> Tiles:
-    side = min(height, width) / PER_SIDE
+    side = min(height, width) / TILES_PER_SIDE
     per_row = 2 * math.ceil(math.hypot(height, width) / side)  # twice the image, however turned
     draws = counter_random.uniform((seed, "tiles", "lattice"), index, 3)
     angle = draws[:, 0].double() * (math.pi / 2)

@@ -1,4 +1,4 @@
-"""From the cells of a level to the bins of a grid."""
+"""How heads get from the cells of a level to the bins of a grid."""
 
 import math
 
@@ -9,7 +9,14 @@ from heatmap_research.codec.grid import Grid
 from heatmap_research.types import IncompatibleError, Level
 
 
+def cells(level: Level, grid: Grid) -> tuple[int, int]:
+    """Counts the cells of a level along y and along x; a part of a cell counts as one."""
+    height, width = (math.ceil(size / level.stride) for size in grid.image_size)
+    return height, width
+
+
 def doublings(head: str, level: Level, grid: Grid) -> int:
+    """Counts how often a head must double its resolution; 0 if the strides are equal."""
     count = math.log2(level.stride / grid.stride)
     if count < 0 or not count.is_integer():
         raise IncompatibleError(
@@ -20,7 +27,7 @@ def doublings(head: str, level: Level, grid: Grid) -> int:
 
 
 def some_doublings(head: str, level: Level, grid: Grid) -> int:
-    """For heads that are nothing else."""
+    """Refuses 0 doublings too, for heads that do nothing else."""
     if level.stride == grid.stride:
         raise IncompatibleError(
             f"head={head} has nothing to double from stride {level.stride} to "
@@ -30,9 +37,9 @@ def some_doublings(head: str, level: Level, grid: Grid) -> int:
 
 
 class Stretch(nn.Module):
-    """Linear along every axis, from the middles of cells to the middles of bins.
+    """Interpolates linearly along every axis, from the middles of cells to the middles of bins.
 
-    Sizes follow from the features, so that it serves images of any size.
+    The number of bins follows from the features, so that images may be of any size.
     """
 
     def __init__(self, head: str, level: Level, grid: Grid) -> None:

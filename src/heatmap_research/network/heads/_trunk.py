@@ -1,17 +1,14 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from torch import nn
-
 from heatmap_research.codec.grid import Grid
+from heatmap_research.network.protocols import Head, MakeHead
 from heatmap_research.types import IncompatibleError, Level
 
 
-def trunk_1d(
-    head: str, make: Callable[..., nn.Module], levels: Sequence[Level], grid: Grid, joints: int
-) -> nn.Module:
-    """The 1-D head that a 2-D one is made of, on the same bins."""
+def trunk_1d(head: str, make: MakeHead, levels: Sequence[Level], grid: Grid, joints: int) -> Head:
+    """Constructs the 1-D head inside a 2-D head, with bins of the same size."""
     kind: Any = getattr(make, "func", make)
     if getattr(kind, "ndim", None) != 1:
         raise IncompatibleError(

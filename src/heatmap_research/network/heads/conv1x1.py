@@ -9,7 +9,7 @@ from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
 class Conv1x1(nn.Module):
-    """One linear map per cell of the level whose stride is the grid's."""
+    """A 1x1 convolution on the level whose stride is the grid's."""
 
     ndim: ClassVar[Literal[1, 2]] = 2
 

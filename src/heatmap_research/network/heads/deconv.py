@@ -1,5 +1,3 @@
-"""Transposed convolutions up to the grid (Xiao et al., 2018)."""
-
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -12,6 +10,8 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class Deconv(nn.Module):
+    """Transposed convolutions up to the stride of the grid (Xiao et al., 2018)."""
+
     ndim: ClassVar[Literal[2]] = 2
 
     def __init__(

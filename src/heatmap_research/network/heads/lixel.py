@@ -1,8 +1,3 @@
-"""Local, fine and 1-D: features averaged over one axis, doubled along the other.
-
-After the "lixels" of I2L-MeshNet (Moon and Lee, 2020), with pixel-shuffle along the line.
-"""
-
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -15,6 +10,11 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class Lixel(nn.Module):
+    """Averages features over one axis and doubles the other until it has the bins of the grid.
+
+    After the "lixels" of I2L-MeshNet (Moon and Lee, 2020), but with pixel-shuffle along the line.
+    """
+
     ndim: ClassVar[Literal[1]] = 1
 
     def __init__(
@@ -51,7 +51,7 @@ def _double(channels: int) -> nn.Sequential:
 
 
 class LineShuffle(nn.Module):
-    """nn.PixelShuffle(2) along one axis: channels 2c and 2c + 1 are the halves of a cell."""
+    """nn.PixelShuffle(2) along one axis: channels 2c and 2c + 1 become the halves of a cell."""
 
     def forward(self, lines: Tensor) -> Tensor:
         halves = lines.unflatten(1, (-1, 2))  # (B, C, 2, L)

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -6,16 +6,17 @@ from torch import Tensor, nn
 
 from heatmap_research.codec.grid import Grid
 from heatmap_research.network.heads._trunk import trunk_1d
+from heatmap_research.network.protocols import MakeHead
 from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
 class LowRank(nn.Module):
-    """A mixture of pairs of 1-D maps, read as one 2-D map.
+    """Reads a mixture of pairs of 1-D maps as one 2-D map.
 
-    One component is the trunk itself, since its two axes are independent; as many as an axis has
-    bins are any map at all. Components that start alike stay alike: each has nothing to learn but
-    the product of the marginals. So each is more in charge of one stripe of the width, in shares
-    that add up to one: as long as they agree, they are one component.
+    With one component the two axes are independent, as in the 1-D head itself; with as many as an
+    axis has bins, any map can be represented. Components that start alike would stay alike, since
+    all would learn the same product of marginals. So each weighs more in one stripe of the width;
+    the weights add up to one, so components that agree still act as a single one.
     """
 
     ndim: ClassVar[Literal[2]] = 2
@@ -26,8 +27,8 @@ class LowRank(nn.Module):
         grid: Grid,
         joints: int,
         rank: int,
-        reach: float,  # of a component, in widths of its stripe; infinite for no stripes
-        trunk: Callable[..., nn.Module],  # a 1-D head
+        reach: float,  # how far a component weighs, in widths of its stripe; infinite: everywhere
+        trunk: MakeHead,  # a 1-D head
     ) -> None:
         super().__init__()
         if rank < 1:
@@ -40,12 +41,12 @@ class LowRank(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
         rows, columns = (m.unflatten(1, self.weight.shape) for m in self.trunk(features))
-        columns = columns + self._charge(columns)
+        columns = columns + self._log_share(columns)
         parts = rows[..., :, None] + columns[..., None, :]  # (B, K, R, H, W)
         return ((parts + self.weight[..., None, None]).logsumexp(2),)
 
-    def _charge(self, columns: Tensor) -> Tensor:
-        """Log shares of the components at each column: (R, W)."""
+    def _log_share(self, columns: Tensor) -> Tensor:
+        """Returns the logarithm of each component's weight at each column: (R, W)."""
         rank, width = columns.shape[2:]
         stripes = (torch.arange(width, device=columns.device) + 0.5) * (rank / width) - 0.5
         distance = (stripes - torch.arange(rank, device=columns.device)[:, None]) / self.reach

@@ -10,9 +10,9 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class Marginal(nn.Module):
-    """A map per joint and axis, its other axis summed out in the log domain, stretched to the bins.
+    """Predicts a map per joint and axis, sums its other axis out in the log domain, stretches it.
 
-    As local and as small as a 2-D head; its native resolution stays the features'.
+    It is as local and as small as a 2-D head, and no finer than the features it is given.
     """
 
     ndim: ClassVar[Literal[1]] = 1

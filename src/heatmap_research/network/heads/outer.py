@@ -1,15 +1,16 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
 from heatmap_research.codec.grid import Grid
 from heatmap_research.network.heads._trunk import trunk_1d
+from heatmap_research.network.protocols import MakeHead
 from heatmap_research.types import Heatmaps, Level
 
 
 class Outer(nn.Module):
-    """The product of two 1-D maps: for squared errors, under which a sum of them holds no bump."""
+    """Multiplies two 1-D maps. Under a squared error their sum could not form a single peak."""
 
     ndim: ClassVar[Literal[2]] = 2
 
@@ -18,8 +19,8 @@ class Outer(nn.Module):
         levels: Sequence[Level],
         grid: Grid,
         joints: int,
-        start: float,  # of both factors; where both are 0, neither has a gradient
-        trunk: Callable[..., nn.Module],  # a 1-D head
+        start: float,  # added to both factors: were both 0, neither would have a gradient
+        trunk: MakeHead,  # a 1-D head
     ) -> None:
         super().__init__()
         self.start = start

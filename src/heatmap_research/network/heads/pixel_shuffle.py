@@ -1,5 +1,3 @@
-"""Convolutions whose channels become the cells of a map twice as fine (Shi et al., 2016)."""
-
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -12,6 +10,8 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class PixelShuffle(nn.Module):
+    """Convolutions whose channels become the cells of a map twice as fine (Shi et al., 2016)."""
+
     ndim: ClassVar[Literal[2]] = 2
 
     def __init__(

@@ -6,13 +6,14 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from heatmap_research.codec.grid import Grid
+from heatmap_research.network.heads._resolution import cells
 from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
 class Regression(nn.Module):
-    """x and y as shares of the crop's width and height from its middle, without a map.
+    """Predicts x and y as shares of the crop's width and height, counted from its middle.
 
-    Then, with `spread`, a width for each of the two, as logits.
+    With `spread` it also predicts how uncertain each of the two is, as a logit.
     """
 
     ndim: ClassVar[Literal[0]] = 0
@@ -22,9 +23,9 @@ class Regression(nn.Module):
         levels: Sequence[Level],
         grid: Grid,
         joints: int,
-        pool: bool,
-        hidden: Sequence[int],
-        dropout: float,
+        pool: bool,  # average all cells, rather than see each
+        hidden: Sequence[int],  # widths of fully connected layers
+        dropout: float,  # share of their outputs
         spread: bool,
         init_std: float,
     ) -> None:
@@ -32,8 +33,7 @@ class Regression(nn.Module):
         if not 0 <= dropout < 1:
             raise IncompatibleError(f"head.dropout={dropout}: give a share from 0 to below 1.")
         last = levels[-1]
-        cells = math.prod(math.ceil(size / last.stride) for size in grid.image_size)
-        widths = [last.channels * (1 if pool else cells), *hidden]
+        widths = [last.channels * (1 if pool else math.prod(cells(last, grid))), *hidden]
         self.pool = nn.AdaptiveAvgPool2d(1) if pool else nn.Identity()
         self.hidden = nn.Sequential(*(_connect(*pair, dropout) for pair in pairwise(widths)))
         self.out = nn.Linear(widths[-1], joints * (4 if spread else 2))

@@ -2,16 +2,58 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import silu
 
 from heatmap_research.codec.grid import Grid
-from heatmap_research.network.heads._gated_attention import GatedAttention, ScaleNorm
+from heatmap_research.network.heads._resolution import cells
 from heatmap_research.network.layers import start_near_zero
 from heatmap_research.types import Heatmaps, Level
 
+Tokens = Float[Tensor, "batch joint feature"]
+
+
+class ScaleNorm(nn.Module):
+    """Scales every token to a root mean square of one, times a learnt number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        size = torch.linalg.vector_norm(tokens, dim=-1, keepdim=True)
+        return tokens / (size / math.sqrt(tokens.shape[-1])).clamp(min=1e-5) * self.gain
+
+
+class GatedAttention(nn.Module):
+    """A residual unit in which the joints of one image attend to each other (Hua et al., 2022).
+
+    Values are weighted by squared ReLU attention and gated feature by feature.
+    """
+
+    def __init__(self, width: int, attention: int, expansion: int) -> None:
+        super().__init__()
+        self.widths = [expansion * width, expansion * width, attention]
+        self.norm = ScaleNorm()
+        self.enter = nn.Linear(width, sum(self.widths), bias=False)
+        self.gain = nn.Parameter(torch.rand(2, attention))  # for queries, then for keys
+        self.offset = nn.Parameter(torch.rand(2, attention))
+        self.leave = nn.Linear(expansion * width, width, bias=False)
+        self.residual = nn.Parameter(torch.ones(width))
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        gate, value, base = silu(self.enter(self.norm(tokens))).split(self.widths, dim=-1)
+        query, key = (base[:, :, None] * self.gain + self.offset).unbind(2)
+        weight = (query @ key.mT / math.sqrt(self.widths[2])).relu().square()  # (B, K, K)
+        return tokens * self.residual + self.leave(gate * (weight @ value))
+
 
 class Rtmcc(nn.Module):
-    """A map per joint becomes a token, attends to the others, then bins (Jiang et al., 2023)."""
+    """Turns a map per joint into a token, which attends to the others and then becomes bins
+    (Jiang et al., 2023).
+    """
 
     ndim: ClassVar[Literal[1, 2]] = 1
 
@@ -20,18 +62,18 @@ class Rtmcc(nn.Module):
         levels: Sequence[Level],
         grid: Grid,
         joints: int,
-        kernel: int,
-        hidden: int,
-        attention: int,
-        expansion: int,
-        init_std: float,
+        kernel: int,  # cells
+        hidden: int,  # numbers in a token
+        attention: int,  # numbers in a query and a key
+        expansion: int,  # how many times wider a token is within the attention unit
+        init_std: float,  # of the convolution
         linear_std: float,
     ) -> None:
         super().__init__()
         last = levels[-1]
-        cells = math.prod(math.ceil(size / last.stride) for size in grid.image_size)
         self.joint = nn.Conv2d(last.channels, joints, kernel, padding=kernel // 2)
-        self.token = nn.Sequential(ScaleNorm(), nn.Linear(cells, hidden, bias=False))
+        count = math.prod(cells(last, grid))
+        self.token = nn.Sequential(ScaleNorm(), nn.Linear(count, hidden, bias=False))
         self.attend = GatedAttention(hidden, attention, expansion)
         self.shapes = grid.shapes
         self.maps = nn.ModuleList(

@@ -4,6 +4,6 @@ from heatmap_research.network.heads.rtmcc import Rtmcc
 
 
 class Rtmcc2d(Rtmcc):
-    """The context of head=rtmcc without its layout: one linear layer to all bins of a 2-D map."""
+    """Turns the tokens of head=rtmcc into all bins of a 2-D map, by one linear layer."""
 
     ndim: ClassVar[Literal[1, 2]] = 2

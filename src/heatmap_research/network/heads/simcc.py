@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from heatmap_research.codec.grid import Grid
-from heatmap_research.network.heads._resolution import Stretch
+from heatmap_research.network.heads._resolution import Stretch, cells
 from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
 class Simcc(nn.Module):
-    """A map per joint, flattened, through one dense layer an axis (Li et al., 2022)."""
+    """Flattens a map per joint and puts it through a dense layer per axis (Li et al., 2022)."""
 
     ndim: ClassVar[Literal[1]] = 1
 
@@ -20,17 +20,17 @@ class Simcc(nn.Module):
         levels: Sequence[Level],
         grid: Grid,
         joints: int,
-        least_cells: int,
-        rank: int | None,  # of the dense layers
+        least_cells: int,  # of the features, below which positions cannot be told apart
+        rank: int | None,  # of the dense layers; null for full ones
         init: str,  # default or marginal
     ) -> None:
         super().__init__()
         last = levels[-1]
-        shape = [math.ceil(size / last.stride) for size in grid.image_size]
-        cells = math.prod(shape)
-        if cells < least_cells:
+        shape = cells(last, grid)
+        count = math.prod(shape)
+        if count < least_cells:
             raise IncompatibleError(
-                f"head=simcc sees {cells} cells of stride {last.stride}, too few to tell positions "
+                f"head=simcc sees {count} cells of stride {last.stride}, too few to tell positions "
                 "apart: choose neck=top_down, a larger image_size or a lower head.least_cells."
             )
         _refuse(rank, init)
@@ -39,12 +39,12 @@ class Simcc(nn.Module):
             stretch = Stretch("simcc with head.init=marginal", last, grid)
             axes = [_pooling(shape, axis, bins, stretch) for axis, bins in enumerate(grid.bins)]
         else:
-            axes = [_dense(cells, bins, rank) for bins in grid.bins]
+            axes = [_dense(count, bins, rank) for bins in grid.bins]
         self.axes = nn.ModuleList(axes)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
-        cells = self.joint(features[-1]).flatten(2)  # (B, K, cells)
-        return tuple(axis(cells) for axis in self.axes)
+        flat = self.joint(features[-1]).flatten(2)  # (B, K, cells)
+        return tuple(axis(flat) for axis in self.axes)
 
 
 def _refuse(rank: int | None, init: str) -> None:
@@ -66,7 +66,7 @@ def _dense(cells: int, bins: int, rank: int | None) -> nn.Module:
 
 
 def _pooling(shape: Sequence[int], axis: int, bins: int, stretch: Stretch) -> nn.Module:
-    """Starts as the mean over the other axis, stretched to the bins."""
+    """Makes a dense layer that starts as the mean over the other axis, stretched to the bins."""
     dense = nn.Linear(math.prod(shape), bins)
     line = stretch(torch.eye(shape[axis])[None])[0, :, :bins]  # (cells of this axis, bins)
     weight = line.T.unsqueeze(2 - axis) / shape[1 - axis]

@@ -10,9 +10,9 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class Summed(nn.Module):
-    """One 2-D map per joint, trained and read through its two marginals.
+    """Predicts one 2-D map per joint but returns its two marginals, for the labels of a 1-D head.
 
-    head=conv1x1 with the labels of a 1-D head: what it knows of both axes at once is not asked for.
+    Compared with head=conv1x1, only what the map knows of both axes at once is lost.
     """
 
     ndim: ClassVar[Literal[1]] = 1

@@ -10,7 +10,7 @@ from heatmap_research.types import Heatmaps, Level
 
 
 class Upsample(nn.Module):
-    """A linear map per cell of the last level, stretched to the grid: no finer, only larger."""
+    """A 1x1 convolution on the last level, stretched to the grid: no finer, only larger."""
 
     ndim: ClassVar[Literal[2]] = 2
 

@@ -1,5 +1,3 @@
-"""The transposed convolutions of a 2-D baseline as a trunk for any head (Xiao et al., 2018)."""
-
 import math
 from collections.abc import Sequence
 
@@ -10,6 +8,8 @@ from heatmap_research.types import IncompatibleError, Level
 
 
 class Deconv(nn.Module):
+    """Gives any head the transposed convolutions of a 2-D baseline (Xiao et al., 2018)."""
+
     def __init__(
         self, levels: Sequence[Level], stride: int, channels: int, init_std: float
     ) -> None:

@@ -6,7 +6,7 @@ from heatmap_research.types import Level
 
 
 class Identity(nn.Module):
-    """The backbone's own levels, as published recipes use them."""
+    """Passes on the backbone's own feature maps, as published recipes use them."""
 
     def __init__(self, levels: Sequence[Level]) -> None:
         super().__init__()

@@ -1,5 +1,3 @@
-"""One feature map at a chosen stride for every head of a comparison (after Lin et al., 2017)."""
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -9,7 +7,10 @@ from heatmap_research.types import IncompatibleError, Level
 
 
 class TopDown(nn.Module):
-    """Adds the levels up from the coarsest; upsamples the sum where no level is fine enough."""
+    """Makes one feature map of a chosen stride, the same for every head (after Lin et al., 2017).
+
+    It adds the levels up from the coarsest, and upsamples the sum if no level is fine enough.
+    """
 
     def __init__(self, levels: Sequence[Level], stride: int, channels: int) -> None:
         super().__init__()

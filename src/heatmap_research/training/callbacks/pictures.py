@@ -43,13 +43,7 @@ class Pictures(Callback):
         self.due = bool(_loggers(trainer)) and trainer.strategy.broadcast(self._is_time(trainer))
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Sample,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
     ) -> None:
         if self.due:
             for decoder, prediction in outputs.items():

@@ -24,25 +24,13 @@ class Recorder(Callback):
         self.people: dict[str, PeopleFound] = {}  # by decoder
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Sample,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
     ) -> None:
         if trainer.state.fn != TrainerFn.FITTING:
             self._keep("val", outputs, batch)
 
     def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Sample,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
     ) -> None:
         self._keep("test", outputs, batch)
 

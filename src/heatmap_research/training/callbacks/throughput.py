@@ -20,12 +20,7 @@ class Throughput(Callback):
         self._begin()  # its time is not training's
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Sample,
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
     ) -> None:
         self.images += len(batch.image)
         if trainer.global_step % self.every == 0 and trainer.global_step > self.step:

@@ -7,8 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
-
-from heatmap_research.analysis.theory.laws import normal
+from scipy import special
 
 Numbers = float | Float[np.ndarray, "..."]
 Part = tuple[Numbers, float]  # a variance, and its degrees of freedom
@@ -96,7 +95,7 @@ def power(ratio: float, freedom: float, level: float) -> float:
     The normal's, over the distribution of the standard error that is estimated.
     """
     limit, spread, weight = _tests(freedom, level)
-    found = normal.below(ratio - limit * spread) + normal.below(-ratio - limit * spread)
+    found = special.ndtr(ratio - limit * spread) + special.ndtr(-ratio - limit * spread)
     return float((found * weight).sum())
 
 

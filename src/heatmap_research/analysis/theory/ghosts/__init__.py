@@ -1,1 +1,1 @@
-"""What a pair of vectors makes of a joint that may be in more than one place: simulations."""
+"""Simulations of a joint that may be in more than one place, and of what two vectors say of it."""

@@ -1,4 +1,4 @@
-"""Maps with several modes, and what is left of them in their marginals. Bins throughout."""
+"""Maps with several modes, and what their marginals keep of them; lengths are in bins."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Vector = Float64[np.ndarray, " bin"]
 
 @dataclass(frozen=True)
 class Mode:
-    """A Gaussian that holds a share of a map's mass; axes are y, x."""
+    """A Gaussian that holds a share of a map's mass; pairs are y, x."""
 
     share: float
     middle: tuple[float, float]
@@ -21,7 +21,7 @@ class Mode:
 
 
 def mixture(modes: Sequence[Mode], shape: tuple[int, int]) -> Map:
-    """A distribution over the bins."""
+    """The sum of the modes, as a distribution over the bins."""
     total = np.zeros(shape)
     for mode in modes:
         rows, columns = _profiles(mode, shape)
@@ -38,29 +38,29 @@ def tilted(sigma: float, correlation: float, shape: tuple[int, int]) -> Map:
 
 
 def ring(radius: float, sigma: float, shape: tuple[int, int]) -> Map:
-    """At a known distance from the middle, in an unknown direction."""
+    """A belief that knows the distance from the middle of the map, and not the direction."""
     y, x = (np.arange(size) - (size - 1) / 2 for size in shape)
     density = np.exp(-0.5 * ((np.hypot.outer(y, x) - radius) / sigma) ** 2)
     return density / density.sum()
 
 
 def marginals(plane: Map) -> tuple[Vector, Vector]:
-    """Over the rows, and over the columns."""
+    """The distribution over rows, and the one over columns."""
     return plane.sum(1), plane.sum(0)
 
 
 def product(plane: Map) -> Map:
-    """The best that a pair of vectors can say of a map: its marginals, taken as independent."""
+    """The best map that a pair of vectors can say: the marginals, taken as independent."""
     return np.outer(*marginals(plane))
 
 
 def ghost_share(plane: Map, modes: Sequence[Mode], reach: float = 4.0) -> float:
-    """Of a distribution, what lies more than so many sigmas from every mode along an axis."""
+    """The mass that lies more than `reach` sigmas away along an axis, from every mode."""
     return float(plane[~_near(modes, plane.shape, reach)].sum())
 
 
 def ghost_without_noise(plane: Map, modes: Sequence[Mode]) -> bool:
-    """Whether the highest bins of the two marginals are different modes'."""
+    """Whether the highest bins of the two marginals belong to different modes."""
     down, across = (
         min(range(len(modes)), key=lambda m: abs(modes[m].middle[axis] - vector.argmax()))
         for axis, vector in enumerate(marginals(plane))

@@ -8,25 +8,25 @@ from jaxtyping import Bool, Float64
 
 PLACES = ((15, 45), (20, 50))  # of the first and the second mode along y and along x, bins
 SIGMA, SIZE = 2.0, 64  # of the modes, and of the map along each axis
-AT_ONCE = 500  # trials: 16 MiB of maps
+TRIALS_AT_ONCE = 500  # 16 MiB of maps
 
 First = Bool[np.ndarray, " trial"]  # whether an axis chose the first mode
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Over many trials."""
+    """How two axes chose between two modes, over many trials."""
 
     first: float  # share of choices, of either axis, that fell on the first mode
-    covariance: float  # of the two axes' choices
+    covariance: float  # between the two axes' choices
     ghost: float  # share of trials in which they chose different modes
 
 
 def vectors(share: float, noise: float, together: float, trials: int, seed: int) -> Rates:
-    """Of pairs of vectors, the modes' shares of a peak of 1 high.
+    """Rates of argmax over pairs of noisy vectors, whose modes are as high as their shares.
 
-    Noise of this standard deviation moves every bin by itself, but for its share `together` of the
-    variance, which raises or lowers the first mode along both axes alike.
+    A share `together` of the noise's variance raises or lowers the first mode along both axes
+    alike. The rest moves every bin by itself.
     """
     random = np.random.default_rng(seed)
     lift = noise * together**0.5 * random.standard_normal((trials, 1))
@@ -39,22 +39,22 @@ def vectors(share: float, noise: float, together: float, trials: int, seed: int)
 
 
 def maps(share: float, noise: float, trials: int, seed: int) -> tuple[Rates, Rates]:
-    """Of noisy 2-D maps: read as a whole, and through their summed marginals."""
+    """Rates of argmax over noisy 2-D maps, and those of argmax over the maps' summed marginals."""
     random = np.random.default_rng(seed)
     (first_y, second_y), (first_x, second_x) = PLACES
     plane = share * np.outer(_bump(first_y), _bump(first_x))
     plane += (1 - share) * np.outer(_bump(second_y), _bump(second_x))
     whole, summed = [], []
-    for start in range(0, trials, AT_ONCE):
-        count = min(AT_ONCE, trials - start)
+    for start in range(0, trials, TRIALS_AT_ONCE):
+        count = min(TRIALS_AT_ONCE, trials - start)
         noisy = plane + noise * random.standard_normal((count, SIZE, SIZE))
         whole.append(np.unravel_index(noisy.reshape(count, -1).argmax(1), plane.shape))
         summed.append((noisy.sum(2).argmax(1), noisy.sum(1).argmax(1)))
     return _both(whole), _both(summed)
 
 
-def _both(found: Sequence[tuple[np.ndarray, ...]]) -> Rates:
-    axes = (np.concatenate(parts) for parts in zip(*found, strict=True))
+def _both(blocks: Sequence[tuple[np.ndarray, ...]]) -> Rates:
+    axes = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return _rates(*(_chosen(bins, *places) for bins, places in zip(axes, PLACES, strict=True)))
 
 

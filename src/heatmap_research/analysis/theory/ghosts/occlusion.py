@@ -1,17 +1,17 @@
 """What decoders make of a posterior with two modes, such as a covered wrist's: left or right.
 
-Two modes of equal width, apart along both axes, and a network that knows their shares exactly: what
-is lost is the decoder's. Bins throughout.
+The modes are equally wide and apart along both axes, and the network knows their shares exactly, so
+that the decoder alone loses anything. Lengths are in bins.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from heatmap_research.analysis.theory.ghosts.maps import Map, Mode, marginals, mixture
-from heatmap_research.codec.codec import Decoder
+from heatmap_research.codec.protocols import Decoder
 
 SHAPE = (64, 64)
 SIGMA = 2.0  # of each mode
@@ -22,55 +22,48 @@ Point = tuple[float, float]  # y, x
 
 
 def posterior(share: float) -> Map:
-    """Of the first mode, and of the second what remains."""
+    """A map whose first mode holds `share` of the mass, and whose second holds the rest."""
     pairs = zip((share, 1 - share), MIDDLES, strict=True)
     return mixture([Mode(part, middle, (SIGMA, SIGMA)) for part, middle in pairs], SHAPE)
 
 
-def decoded(plane: Map, decoder: Decoder, layout: str) -> Point:
-    """From the map, or from its marginals."""
-    read = [plane] if layout == "2d" else list(marginals(plane))
-    found = [decoder(torch.from_numpy(each)[None, None], 1.0).flatten() for each in read]
-    y, x = torch.cat(found).tolist()
+def decoded(plane: Map, decoder: Decoder) -> Point:
+    """The position that a decoder reads from a map."""
+    y, x = decoder(torch.from_numpy(plane)[None, None], 1.0).flatten().tolist()
     return y, x
 
 
 def distance(plane: Map, point: Point) -> float:
-    """To be expected, if the truth lies as the posterior says."""
+    """The expected distance from the truth, which lies as the posterior says."""
     y, x = (np.arange(size) - place for size, place in zip(plane.shape, point, strict=True))
     return float((plane * np.hypot.outer(y, x)).sum())
 
 
 def similarity(plane: Map, point: Point, tolerance: float) -> float:
-    """OKS to be expected, which falls to exp(-1/2) at the tolerance."""
+    """The expected OKS; the OKS of a point is exp(-1/2) at the tolerance."""
     y, x = (np.arange(size) - place for size, place in zip(plane.shape, point, strict=True))
     return float((plane * np.exp(-np.add.outer(y**2, x**2) / (2 * tolerance**2))).sum())
 
 
 def costs(
-    decoders: Mapping[str, Decoder], shares: Sequence[float], layout: str, tolerance: float
-) -> dict[str, tuple[list[float], list[float]]]:
-    """Expected distance and OKS of each decoder, over the first mode's share."""
+    decoder: Decoder, shares: Sequence[float], tolerance: float
+) -> tuple[list[float], list[float]]:
+    """A decoder's expected distances and expected OKS, over the first mode's shares."""
     planes = [posterior(share) for share in shares]
-    found = {
-        name: [decoded(plane, decoder, layout) for plane in planes]
-        for name, decoder in decoders.items()
-    }
-    return {
-        name: (
-            [distance(*pair) for pair in zip(planes, points, strict=True)],
-            [similarity(*pair, tolerance) for pair in zip(planes, points, strict=True)],
-        )
-        for name, points in found.items()
-    }
+    answers = [(plane, decoded(plane, decoder)) for plane in planes]
+    return (
+        [distance(*answer) for answer in answers],
+        [similarity(*answer, tolerance) for answer in answers],
+    )
 
 
 def under_noise(
     share: float, noise: float, layout: str, tolerance: float, trials: int, seed: int
 ) -> tuple[float, float]:
-    """Mean expected distance and OKS of argmax, where every bin of what it reads is noisy.
+    """The mean of argmax's expected distance and OKS, over trials with noise in every bin.
 
-    Noise is a share of the peak that a mode of share 1 would have, in the map or in a vector.
+    It reads the map (layout `2d`) or its marginals (`1d`). Noise is a share of the peak that a mode
+    of share 1 would have there.
     """
     plane = posterior(share)
     random = np.random.default_rng(seed)
@@ -90,17 +83,17 @@ def under_noise(
 
 
 def at_a_mode(share: float) -> float:
-    """Expected distance of an answer in the middle of the mode that has this share."""
+    """The expected distance of an answer in the middle of the mode that has this share."""
     return share * SIGMA * math.sqrt(math.pi / 2) + (1 - share) * APART * math.sqrt(2)
 
 
 def at_the_mean(share: float) -> float:
-    """Between the modes, where the truth never is; their width does next to nothing there."""
+    """The expected distance of an answer between the modes, whose width hardly matters there."""
     return 2 * share * (1 - share) * APART * math.sqrt(2)
 
 
 def similarity_between(share: float, along: float, tolerance: float) -> float:
-    """Expected OKS of an answer at a share of the way from this mode to the other."""
+    """The expected OKS of an answer that lies a share `along` of the way to the other mode."""
     wide = SIGMA**2 + tolerance**2  # a Gaussian blurred by a Gaussian
     near, far = (math.exp(-((way * APART) ** 2) / wide) for way in (along, 1 - along))
     return tolerance**2 / wide * (share * near + (1 - share) * far)

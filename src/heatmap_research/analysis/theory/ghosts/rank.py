@@ -1,12 +1,13 @@
-"""What lies between the layouts: a map as a mixture of so many pairs of vectors.
+"""Between the layouts: a map as a mixture of pairs of vectors, as many as its rank.
 
-As scores, the log of a sum of exponentials of sums of two vectors; rank 1 is SimCC.
+Its scores are the log of a sum over ranks of exponentials of sums of two vectors. Rank 1 is SimCC.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from scipy import special
 
 from heatmap_research.analysis.theory.ghosts.maps import Map
 
@@ -15,7 +16,7 @@ TINY = 1e-300  # keeps an empty bin's logarithm finite
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Distributions over rows and over columns of each component, and its share of the whole."""
+    """A mixture: each component's share, and its distributions over rows and over columns."""
 
     shares: Float64[np.ndarray, " rank"]
     rows: Float64[np.ndarray, "rank row"]
@@ -27,23 +28,22 @@ class Fit:
 
 
 def fit(label: Map, rank: int, steps: int, seed: int, starts: int = 3) -> Fit:
-    """The mixture of least cross-entropy with a label, the best of several starts.
+    """The mixture with the lowest cross-entropy with a label that several starts lead to.
 
-    By expectation maximisation (Hofmann, 1999); near the optimum, as others may be better.
+    Each climbs by expectation maximisation (Hofmann, 1999), which may end at a local optimum.
     """
     random = np.random.default_rng(seed)
     fits = [_climb(label, _start(label, rank, random), steps) for _ in range(starts)]
     return min(fits, key=lambda each: divergence(label, each.map))
 
 
-def divergence(label: Map, found: Map) -> float:
+def divergence(label: Map, plane: Map) -> float:
     """Nats by which the cross-entropy of a map with its label exceeds the label's own entropy."""
-    held = label > TINY
-    return float((label[held] * np.log(label[held] / found[held].clip(TINY))).sum())
+    return float(special.rel_entr(label, plane.clip(TINY)).sum())
 
 
 def _start(label: Map, rank: int, random: np.random.Generator) -> Fit:
-    """About the marginals, each component otherwise disturbed: alike ones would stay alike."""
+    """Marginals, disturbed in every component, because components that are alike stay alike."""
     rows, columns = (
         each * random.uniform(0.1, 1, (rank, len(each))) for each in (label.sum(1), label.sum(0))
     )

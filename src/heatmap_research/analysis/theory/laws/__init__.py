@@ -1,1 +1,6 @@
-"""What encoding and decoding must cost, in closed form: to lay over what is measured."""
+"""Closed forms for what encoding and decoding cost, to lay over what is measured."""
+
+import numpy as np
+from jaxtyping import Float
+
+Numbers = float | Float[np.ndarray, "..."]

@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from heatmap_research.analysis.theory import ceiling_figures, round_trip
+from heatmap_research.analysis.theory import ceiling_table
+from heatmap_research.analysis.theory.ceiling_table import Row
+from heatmap_research.analysis.theory.law_curves import LawCurve
 from heatmap_research.analysis.theory.laws import dithering, quantisation
 from heatmap_research.analysis.theory.posterior import EVERYWHERE
-from heatmap_research.analysis.theory.round_trip import Poses, Representation, Row
-from heatmap_research.analysis.theory.simulation.curve import Curve
-from heatmap_research.codec.codec import Codec, Decoder, Target
+from heatmap_research.analysis.theory.round_trip import Representation
+from heatmap_research.analysis.theory.true_poses import TruePoses
+from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.losses.mse import Mse
+from heatmap_research.codec.protocols import Decoder, Target
 
 
 def codec(
@@ -22,46 +25,48 @@ def codec(
     decoders: Mapping[str, Decoder],
     image_size: tuple[int, int],
 ) -> Codec:
-    """Without a network: the loss is there for its reading of maps only."""
+    """A codec without a network; its loss is there only because it says how maps are read."""
     grid = Grid(image_size, stride, 2 if layout == "2d" else 1)
     return Codec(grid, target, Mse(), decoders, EVERYWHERE, score="product")
 
 
-def rows(made: Codec, target: str, poses: Poses, uncertainty: float = 0.0) -> list[Row]:
-    """One a decoder; a posterior's width in input pixels."""
+def rows(made: Codec, target: str, poses: TruePoses, uncertainty: float = 0.0) -> list[Row]:
+    """A row for each decoder; `uncertainty` is a posterior's width in input pixels."""
     layout = "2d" if made.grid.ndim == 2 else "1d"
     sigmas: dict[str, float | None] = dict.fromkeys(made.decoders)
     named = Representation(made, layout, target, "center", sigmas, False, uncertainty)
-    return list(round_trip.rows(named, poses))
+    return list(ceiling_table.rows(named, poses))
 
 
-def by_stride(table: Iterable[Row]) -> list[Curve]:
-    """Mean error in input pixels over pixels per bin: a curve a layout, target and decoder."""
+def by_stride(table: Iterable[Row]) -> list[LawCurve]:
+    """Mean error in input pixels over pixels per bin, by layout, target and decoder."""
     curves = []
     for (layout, target, decoder), kind in _split(table, "layout", "target", "decoder").items():
-        laws = [ceiling_figures.law(row) for row in kind]
+        laws = [ceiling_table.law(row) for row in kind]
         expected = [0.0 if law is None else law for law in laws]
         across, measured = (
             np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_px")
         )
-        curves.append(Curve(f"{layout} {target}, {decoder}", across, measured, np.array(expected)))
+        curves.append(
+            LawCurve(f"{layout} {target}, {decoder}", across, measured, np.array(expected))
+        )
     return curves
 
 
-def dithered(table: Iterable[Row], width: float) -> list[Curve]:
-    """Mean error over a posterior's width, both in bins, of rounded labels so many bins wide."""
+def dithered(table: Iterable[Row], width: float) -> list[LawCurve]:
+    """Mean error over a posterior's width; both, and the width of the rounded labels, in bins."""
     laws = {"quarter_offset": dithering.quarter_error, "dark": dithering.dark_error}
     curves = []
     for (decoder,), kind in _split(table, "decoder").items():
         across = np.array([row["uncertainty"] / row["stride"] for row in kind])
         measured = np.array([row["mean_px"] / row["stride"] for row in kind])
         law = [dithering.mean_distance(laws[decoder], each, width, 1.0) for each in across]
-        curves.append(Curve(decoder, across, measured, np.array(law)))
+        curves.append(LawCurve(decoder, across, measured, np.array(law)))
     return curves
 
 
-def oks_losses(table: Iterable[Row], tolerances: Sequence[float], area: float) -> list[Curve]:
-    """1 less the mean OKS of argmax over pixels per bin, a curve an image size.
+def oks_losses(table: Iterable[Row], tolerances: Sequence[float], area: float) -> list[LawCurve]:
+    """1 less the mean OKS of argmax over pixels per bin: a curve for each image size.
 
     `tolerances` are the joints' OKS sigmas, `area` the share of the crop that a person covers.
     """
@@ -70,7 +75,7 @@ def oks_losses(table: Iterable[Row], tolerances: Sequence[float], area: float) -
         reach = quantisation.oks_tolerance(np.array(tolerances), area * height * width)
         across, oks = (np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_oks"))
         law = [1 - np.mean(quantisation.expected_oks(float(s), reach)) for s in across]
-        curves.append(Curve(f"{height} x {width}", across, 1 - oks, np.array(law)))
+        curves.append(LawCurve(f"{height} x {width}", across, 1 - oks, np.array(law)))
     return curves
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
+from heatmap_research.analysis.theory.law_curves import LawCurve, Points
 from heatmap_research.analysis.theory.laws import expectation
-from heatmap_research.analysis.theory.simulation.curve import Curve, Points
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Decoder
+from heatmap_research.codec.protocols import Decoder
 
-STEPS: Mapping[str, Callable[[Points], Points]] = {  # an error's law, by the place within a bin
+STEPS: Mapping[str, Callable[[Points], Points]] = {  # decoder -> error by the place in a bin
     "argmax": lambda phase: -phase,
     "quarter_offset": lambda phase: np.sign(phase) / 4 - phase,
     "dark": np.zeros_like,
@@ -19,48 +19,49 @@ STEPS: Mapping[str, Callable[[Points], Points]] = {  # an error's law, by the pl
 
 def staircase(
     decoders: Mapping[str, Decoder], sigma: float, stride: float, bins: int
-) -> list[Curve]:
-    """Decoded over true position; these and sigma in input pixels, from bin 0's middle on."""
+) -> list[LawCurve]:
+    """Decoded over true position, in input pixels from the middle of bin 0; so too `sigma`."""
     truth = np.linspace(2, bins - 3, 20 * (bins - 5) + 1)[:-1] + 0.025  # never between two bins
     phase = truth - np.floor(truth + 0.5)
     curves = []
     for name, decoder in decoders.items():
-        found = decoded(decoder, truth, sigma / stride, bins, stride)
+        measured = decoded(decoder, truth, sigma / stride, bins, stride)
         law = stride * (truth + STEPS[name](phase))
-        curves.append(Curve(name, stride * truth, stride * found, law))
+        curves.append(LawCurve(name, stride * truth, stride * measured, law))
     return curves
 
 
 def by_width(
     decoders: Mapping[str, Decoder], sigma: float, widths: Sequence[float], reach: float
-) -> list[Curve]:
-    """Mean distance over truths anywhere in a square bin, for labels so many bins wide.
+) -> list[LawCurve]:
+    """Mean distance in bins over truths anywhere in a square bin, against the label's width.
 
-    Decoders were made for labels of `sigma` input pixels; windows reach so many sigmas.
+    `widths` are in bins. Decoders were made for labels of `sigma` input pixels, and their windows
+    reach `reach` sigmas.
     """
     phase = (np.arange(200) + 0.5) / 200 - 0.5
     laws = {name: [step(phase)] * len(widths) for name, step in STEPS.items()}
     laws["soft_argmax"] = [np.asarray(expectation.aliasing_bias(phase, w)) for w in widths]
     laws["local_soft_argmax"] = [_in_window(phase, width, reach) for width in widths]
-    middle = 32  # so far from any border that nothing is cut off
+    middle = 32  # of 65 bins: so far from any border that nothing is cut off
     curves = []
     for name, decoder in decoders.items():
         pairs = [(width, sigma / width) for width in widths]
         off = [decoded(decoder, middle + phase, w, 65, s) - middle - phase for w, s in pairs]
         measured, law = ([_distance(each) for each in some] for some in (off, laws[name]))
-        curves.append(Curve(name, np.array(widths), np.array(measured), np.array(law)))
+        curves.append(LawCurve(name, np.array(widths), np.array(measured), np.array(law)))
     return curves
 
 
 def decoded(decoder: Decoder, truth: Points, width: float, bins: int, stride: float) -> Points:
-    """Places found in labels that are so many bins wide and sum to one."""
+    """Positions that a decoder finds in labels of this width, whose bins sum to one."""
     places = torch.as_tensor(truth)[:, None, None]
     label = heatmaps.normalise(heatmaps.gaussian(places, (width,), (bins,)))
     return decoder(label, stride)[:, 0, 0].numpy()
 
 
 def _in_window(phase: Points, width: float, reach: float) -> Points:
-    """Of a mean within a window, which cuts some off; no law of labels narrower than a bin."""
+    """The bias of a mean within a window, which cuts some off; no law below a width of one bin."""
     if width < 1:
         return np.full_like(phase, np.nan)
     radius = max(1, int(np.ceil(reach * width - 1e-6)))
@@ -68,5 +69,5 @@ def _in_window(phase: Points, width: float, reach: float) -> Points:
 
 
 def _distance(error: Points) -> float:
-    """Mean length where errors along both axes are these, independently."""
+    """The mean length of errors whose two components are drawn from these independently."""
     return float(np.hypot.outer(error, error).mean())

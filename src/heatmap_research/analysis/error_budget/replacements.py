@@ -1,0 +1,131 @@
+"""Oracles that read the same maps better, or take a systematic error off what was read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from heatmap_research.analysis.error_budget.stages import Readout
+from heatmap_research.analysis.error_budget.state import State, mean_length, start
+
+POINTS_FOR_A_PART = 64  # a bin is cut into more parts only where each would have these
+MIN_POINTS = 8  # fewer say nothing of a mean
+MAX_PARTS = 16  # of a bin
+
+Pairs = Float64[np.ndarray, "*any 2"]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Chooses the decoder with the least mean error; the run's own where it is that."""
+
+    name: ClassVar[str] = "decoding"
+
+    def __call__(self, state: State) -> State:
+        _, flip = state.readout
+        return _best(state, [(decoder, flip) for decoder in state.fit.decoders])
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Reads with a flip test or without it, whichever has the lower mean error."""
+
+    name: ClassVar[str] = "flip"
+
+    def __call__(self, state: State) -> State:
+        decoder, _ = state.readout
+        return _best(state, [(decoder, flip) for flip in (False, True)])
+
+
+@dataclass(frozen=True)
+class JointBias:
+    """Takes off each joint's mean error, a vector in crop pixels."""
+
+    name: ClassVar[str] = "joint_bias"
+
+    def __call__(self, state: State) -> State:
+        sound = state.frame.sound(state.fit.truth, state.fitted)
+        means = by_joint(state.fitted, sound)
+        return state.less(*(np.broadcast_to(means, e.shape) for e in (state.fitted, state.errors)))
+
+
+@dataclass(frozen=True)
+class PhaseBias:
+    """Takes off the mean error of all joints as a function of the truth's phase along x and y.
+
+    It knows the truth. From answers at whole bins it takes along the noise that these do not show,
+    and so leaves less than a better decoder would. A regression has the phase of a pixel.
+    """
+
+    name: ClassVar[str] = "phase_bias"
+
+    def __call__(self, state: State) -> State:
+        frame = state.frame
+        sound = frame.sound(state.fit.truth, state.fitted)
+        own, other = (frame.phase(stage.truth.points) for stage in (state.fit, state.read))
+        bias = fitted(own[sound], state.fitted[sound])
+        return state.less(bias(own), bias(other))
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """A straight line in each of several equal parts of a bin.
+
+    So the jumps of decoders that answer with whole bins, halves or quarters are met exactly.
+    """
+
+    level: Float64[np.ndarray, "part 2"]
+    slope: Float64[np.ndarray, "part 2"]  # per bin
+
+    def __call__(self, phase: Pairs) -> Pairs:
+        part, from_middle = _placed(phase, len(self.level))
+        axes = np.arange(2)
+        return self.level[part, axes] + self.slope[part, axes] * from_middle
+
+
+def by_joint(errors: np.ndarray, sound: np.ndarray) -> Float64[np.ndarray, "joint 2"]:
+    """Each joint's mean error over its sound points; 0 where these are too few."""
+    count = sound.sum(0)[:, None]
+    total = np.where(sound[..., None], errors, 0).sum(0)
+    return np.where(count >= MIN_POINTS, total / np.maximum(count, 1), 0)
+
+
+def fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]) -> Pieces:
+    """Fits lines by least squares, in as many parts of a bin as there are points for."""
+    parts = 1
+    while parts < MAX_PARTS and len(phase) >= 2 * parts * POINTS_FOR_A_PART:
+        parts *= 2
+    lines = np.zeros((2, parts, 2))
+    places, from_middles = _placed(phase, parts)
+    for axis in (0, 1):
+        for part in range(parts):
+            there = places[:, axis] == part
+            if there.sum() >= MIN_POINTS:
+                lines[:, part, axis] = _line(from_middles[there, axis], errors[there, axis])
+    return Pieces(*lines)
+
+
+def _best(state: State, readouts: Sequence[Readout]) -> State:
+    """Chooses the run's own readout where another is only as good."""
+    stages = (state.fit, state.read)
+    able = [each for each in readouts if all(each in stage.answers for stage in stages)]
+    best = min(
+        [state.readout, *able],
+        key=lambda readout: mean_length(state.fit.errors(readout), state.fit),
+    )
+    return start(state.frame, state.fit, state.read, best)
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Level at 0 and slope."""
+    variance = x.var()
+    slope = ((x - x.mean()) * y).mean() / variance if variance > 0 else 0.0
+    return float(y.mean() - slope * x.mean()), float(slope)
+
+
+def _placed(phase: Pairs, parts: int) -> tuple[np.ndarray, Pairs]:
+    """The part of a bin that each phase is in, and how far it is from the part's middle."""
+    part = np.clip(np.floor((phase + 0.5) * parts).astype(int), 0, parts - 1)
+    return part, phase + 0.5 - (part + 0.5) / parts

@@ -1,0 +1,156 @@
+"""What codecs reach where nothing is left to learn: rows of a table, its file, its laws."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Bool, Float, Float64
+
+from heatmap_research.analysis.theory import round_trip
+from heatmap_research.analysis.theory.laws import quantisation
+from heatmap_research.analysis.theory.round_trip import Representation
+from heatmap_research.analysis.theory.true_poses import TruePoses
+from heatmap_research.codec import geometry
+from heatmap_research.metrics import average_precision, oks
+from heatmap_research.metrics.average_precision import Found
+
+SCHEMA = pa.schema(
+    [
+        ("layout", pa.string()),  # 2d, 1d
+        ("target", pa.string()),
+        ("sigma", pa.float64()),  # input pixels; null where neither target nor decoder has one
+        ("stride", pa.float64()),  # input pixels per bin
+        ("decoder", pa.string()),
+        ("geometry", pa.string()),
+        ("flip_test", pa.bool_()),
+        ("uncertainty", pa.float64()),  # input pixels along each axis; the mean over joints
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("mean_px", pa.float64()),  # of the crop; likewise median, p95 and bias
+        ("median_px", pa.float64()),
+        ("p95_px", pa.float64()),
+        ("bias_x", pa.float64()),
+        ("bias_y", pa.float64()),
+        ("mean_source_px", pa.float64()),
+        ("mean_oks", pa.float64()),
+        ("ap", pa.float64()),
+        ("ap50", pa.float64()),
+        ("ap75", pa.float64()),
+        ("pck05", pa.float64()),  # share of joints within 0.05 of the box's longer side
+    ]
+)
+TO_MIDDLE = quantisation.mean_distance(1, 1)  # mean distance to a square's middle, in sides
+
+Row = dict[str, Any]
+
+
+def rows(
+    representation: Representation, poses: TruePoses, noise: float = 0.0, seed: int = 0
+) -> Iterator[Row]:
+    """Yields a row for each decoder.
+
+    Noise is a standard deviation per bin, as a share of a map's highest value. Errors in pixels are
+    those of labelled joints inside the map. The others are drawn where the map comes closest to
+    them, and count in OKS, AP and PCK.
+    """
+    grid = representation.codec.grid
+    boxes = torch.from_numpy(poses.crops)
+    to_source = grid.geometry.to_source(boxes, grid.image_size)
+    source = torch.from_numpy(poses.keypoints)
+    true = geometry.apply(geometry.inverse(to_source), source).float()
+    inside = torch.stack([beyond <= 0 for beyond in grid.beyond(true)]).all(0).numpy()
+    counted = inside & (poses.visible > 0)
+    answers = round_trip.decoded(representation, poses.schema, true, noise, seed)
+    for decoder, points in answers.items():
+        in_source = geometry.apply(to_source, points.double()).numpy()
+        yield {
+            **_described(representation, decoder),
+            **_errors((points - true).double().numpy()[counted]),
+            "mean_source_px": _mean(_length(in_source - poses.keypoints)[counted]),
+            **_similarities(in_source, poses),
+        }
+
+
+def law(row: Row) -> float | None:
+    """The mean error in pixels to be expected, or None where no closed form says it."""
+    if row["uncertainty"] or row["flip_test"] or row["geometry"] == "udp":
+        return None
+    whole = "rounded" in row["target"] or row["target"] == "one_hot"
+    if row["decoder"] == "argmax" or (whole and row["decoder"] in ("quarter_offset", "dark")):
+        return TO_MIDDLE * row["stride"]
+    symmetric = row["target"] in ("gaussian", "laplace")
+    is_half = row["decoder"] == "quarter_offset" and symmetric
+    return TO_MIDDLE / 2 * row["stride"] if is_half else None
+
+
+def write(rows: Sequence[Row], file: Path, **facts: str) -> None:
+    """Writes Parquet whose metadata holds the facts that are true of every row."""
+    plain = [{name: _or_null(value) for name, value in row.items()} for row in rows]
+    pq.write_table(pa.Table.from_pylist(plain, SCHEMA.with_metadata(facts)), file)
+
+
+def _described(representation: Representation, decoder: str) -> Row:
+    grid = representation.codec.grid
+    return {
+        "layout": representation.layout,
+        "target": representation.target,
+        "sigma": representation.sigmas[decoder],
+        "stride": grid.stride,
+        "decoder": decoder,
+        "geometry": representation.geometry,
+        "flip_test": representation.flip_test,
+        "uncertainty": _mean(np.array(representation.widths)),
+        "height": grid.image_size[0],
+        "width": grid.image_size[1],
+    }
+
+
+def _errors(away: Float64[np.ndarray, "point 2"]) -> Row:
+    length = _length(away)
+    median, high = np.quantile(length, [0.5, 0.95]) if len(length) else (math.nan, math.nan)
+    return {
+        "mean_px": _mean(length),
+        "median_px": float(median),
+        "p95_px": float(high),
+        "bias_x": _mean(away[:, 0]),
+        "bias_y": _mean(away[:, 1]),
+    }
+
+
+def _similarities(points: Float64[np.ndarray, "person joint 2"], poses: TruePoses) -> Row:
+    """OKS, AP and PCK where everyone's score is 1.
+
+    Equal scores stand in the order of images, then of the file.
+    """
+    sigmas = np.array(poses.schema.sigmas)
+    labelled: Bool[np.ndarray, "person joint"] = poses.visible > 0
+    truths = np.concatenate([poses.keypoints, poses.visible[..., None]], axis=-1)
+    similarity = oks.to_truth(points.copy(), truths, poses.areas, poses.boxes, sigmas)
+    answers = Found(poses.images, points, np.ones(len(poses)))
+    ap = average_precision.evaluate(poses.truth, answers, sigmas)
+    size = poses.boxes[:, 2:].max(1)
+    close = _length(points - poses.keypoints) <= 0.05 * size[:, None]
+    return {
+        "mean_oks": _mean(similarity),
+        "ap": ap["AP"],
+        "ap50": ap["AP50"],
+        "ap75": ap["AP75"],
+        "pck05": _mean(close[labelled]),
+    }
+
+
+def _length(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
+    return np.hypot(away[..., 0], away[..., 1])
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else math.nan
+
+
+def _or_null(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,186 @@
+"""Figures of what marginals cannot say; they take maps and curves."""
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from heatmap_research.analysis.theory.ghosts.maps import Map, Mode, marginals
+from heatmap_research.analysis.theory.law_curves import LawCurve, draw_all, legend_entries
+from heatmap_research.drawing.style import COLOURS, bare, blank, frameless, single
+
+MAP, LINE, GHOST = "magma_r", "#3366aa", "#cc5533"
+
+
+def planes(maps: Mapping[str, Map], modes: Sequence[Mode], marked: Sequence[int]) -> Figure:
+    """Each map with its marginals along its edges; circles where there is mass but no mode."""
+    figure = blank((4.1 * len(maps), 4.1))
+    for place, (axes, (name, plane)) in enumerate(
+        zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True)
+    ):
+        _plane(axes, plane)
+        axes.set_title(name, fontsize=10)
+        if place in marked:
+            pairs = permutations(modes, 2)
+            ghosts = [(one.middle[1], other.middle[0]) for one, other in pairs]
+            axes.plot(*np.transpose(ghosts), "o", ms=34, mfc="none", color=GHOST, mew=1.5)
+    return figure
+
+
+def mass_and_rate(masses: Sequence[LawCurve], rates: Sequence[LawCurve]) -> Figure:
+    """Ghost mass of the product of marginals on the left, ghost rate of argmax on the right."""
+    figure = blank((10.5, 4.3))
+    left, right = figure.subplots(1, 2, sharey=True)
+    _panel(left, masses, "share of the first mode, q", "ghost mass: share of the map")
+    _panel(right, rates, "chance q that an axis chooses the first mode", "ghost rate: argmax")
+    right.tick_params(labelleft=True)
+    left.set_ylim(-0.02, 0.72)
+    return figure
+
+
+def noise(curves: Sequence[LawCurve], share: float) -> Figure:
+    figure, axes = single((7.8, 4.3))
+    draw_all(axes, curves)
+    axes.set_xscale("log")
+    axes.set_xlabel("noise of each bin, share of the map's scale (log)")
+    axes.set_ylabel(f"ghost rate, modes of {share:g} and {1 - share:g}")
+    axes.legend(handles=legend_entries(curves), fontsize=8)
+    return figure
+
+
+def anisotropic(plane: Map, answer: tuple[int, int], pairs: Mapping[bool, np.ndarray]) -> Figure:
+    """A map whose marginals peak at different modes; and for which shares and widths they do.
+
+    `pairs` holds rows of ratio and share, by whether the simulation made a ghost of them.
+    """
+    figure = blank((9.4, 4.2))
+    left, right = figure.subplots(1, 2)
+    _plane(left, plane)
+    left.plot(answer[1], answer[0], "x", color=GHOST, ms=11, mew=2.5)
+    left.set_title("cross: the highest bins of both marginals", fontsize=10)
+    ratios = np.linspace(1, max(each[:, 0].max() for each in pairs.values()), 100)
+    right.fill_between(ratios, 1 / (1 + ratios), ratios / (1 + ratios), color=GHOST, alpha=0.2)
+    names = {True: ("o", GHOST, "ghost"), False: (".", "grey", "no ghost")}
+    for ghost, each in pairs.items():
+        marker, colour, words = names[ghost]
+        right.plot(*each.T, marker, color=colour, ms=4, label=f"simulated: {words}")
+    right.plot([], [], color=GHOST, lw=8, alpha=0.2, label="law: ghost")
+    right.set_xlabel("longer over shorter sigma of each mode")
+    right.set_ylabel("share of the first mode")
+    right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1), framealpha=0.9)
+    bare(right)
+    return figure
+
+
+def fits(rows: Mapping[str, Mapping[str, Map]]) -> Figure:
+    """A row for each label: the label, then its fits."""
+    columns = max(len(row) for row in rows.values())
+    figure = blank((1.75 * columns, 1.8 * len(rows) + 0.3))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for place, (line, (name, maps)) in enumerate(zip(grid, rows.items(), strict=True)):
+        highest = next(iter(maps.values())).max()
+        for axes, (title, plane) in zip(line, maps.items(), strict=True):
+            axes.imshow(plane, cmap=MAP, vmin=0, vmax=highest, interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            if place == 0:
+                axes.set_title(title, fontsize=10)
+        line[0].set_ylabel(name, fontsize=10)
+    return figure
+
+
+def ranks(excess: Sequence[LawCurve], ghosts: Sequence[LawCurve]) -> Figure:
+    """Lines join what was fitted; crosses are laws, which speak of rank 1 only."""
+    figure = blank((10.5, 4.2))
+    left, right = figure.subplots(1, 2)
+    _over_rank(left, excess)
+    _over_rank(right, ghosts)
+    left.set_ylabel("cross-entropy above the label's entropy, nats")
+    right.set_ylabel("ghost mass of the best fit")
+    known = [
+        Line2D([], [], color=COLOURS[place], marker="o", mfc="none", lw=1, label=curve.name)
+        for place, curve in enumerate(excess)
+    ]
+    cross = Line2D([], [], color="grey", marker="+", ms=12, mew=1.5, ls="", label="law of rank 1")
+    left.legend(handles=[*known, cross], fontsize=8)
+    return figure
+
+
+def elements(counts: Mapping[str, Sequence[float]], sizes: Sequence[tuple[int, int]]) -> Figure:
+    """How many numbers are computed and looked through for each keypoint, as bars."""
+    figure, axes = single((7.8, 4.3))
+    width = 0.8 / len(counts)
+    for place, (name, values) in enumerate(counts.items()):
+        at = np.arange(len(sizes)) + (place - (len(counts) - 1) / 2) * width
+        bars = axes.bar(at, values, 0.9 * width, color=COLOURS[place], label=name)
+        words = [f"{value:,.0f}" for value in values]
+        axes.bar_label(bars, words, fontsize=6, rotation=90, padding=2)
+    axes.set_yscale("log")
+    axes.set_ylim(top=axes.get_ylim()[1] * 2)
+    axes.set_xticks(range(len(sizes)), [f"{height} x {width}" for height, width in sizes])
+    axes.set_xlabel("crop, height x width in pixels")
+    axes.set_ylabel("elements per keypoint (log)")
+    axes.legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def occlusion(distances: Sequence[LawCurve], similarities: Sequence[LawCurve]) -> Figure:
+    figure = blank((10.5, 4.6))
+    left, right = figure.subplots(1, 2)
+    for axes, curves in ((left, distances), (right, similarities)):
+        bare(axes)
+        draw_all(axes, curves)
+        axes.set_xlabel("share q of the likelier mode in the posterior")
+    left.set_ylabel("expected error, bins")
+    right.set_ylabel("expected OKS")
+    left.set_ylim(bottom=0)
+    right.set_ylim(0, 1)
+    figure.legend(
+        handles=legend_entries(distances),
+        loc="outside lower center",
+        ncols=4,
+        fontsize=8,
+    )
+    return figure
+
+
+def _panel(axes: Axes, curves: Sequence[LawCurve], across: str, up: str) -> None:
+    bare(axes)
+    draw_all(axes, curves)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.legend(handles=legend_entries(curves), fontsize=8, loc="upper left")
+
+
+def _over_rank(axes: Axes, curves: Sequence[LawCurve]) -> None:
+    bare(axes)
+    for place, curve in enumerate(curves):
+        colour = COLOURS[place]
+        axes.plot(curve.across, curve.measured, "o-", color=colour, ms=5, mfc="none", lw=1)
+        if curve.law is not None:
+            axes.plot(curve.across, curve.law, "+", color=colour, ms=14, mew=1.5)
+    axes.set_xscale("log", base=2)
+    ticks = curves[0].across
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("rank: pairs of vectors in the mixture (log)")
+
+
+def _plane(axes: Axes, plane: Map) -> None:
+    """Draws a map with the sums of its columns above it and of its rows at its right."""
+    height, width = plane.shape
+    rows, columns = marginals(plane)
+    room = 0.25 * max(height, width)
+    axes.imshow(plane, cmap=MAP, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    axes.plot(np.arange(width), -2 - room * columns / columns.max(), color=LINE, lw=1.2)
+    axes.plot(width + 1 + room * rows / rows.max(), np.arange(height), color=LINE, lw=1.2)
+    axes.set_xlim(-0.5, width + room + 3)
+    axes.set_ylim(height - 0.5, -room - 4)
+    axes.set_xlabel("x, bins", loc="left")
+    axes.set_ylabel("y, bins", loc="bottom")
+    axes.set_xticks([0, width // 2, width - 1])
+    axes.set_yticks([0, height // 2, height - 1])
+    frameless(axes)

@@ -1,0 +1,137 @@
+"""Figures of decoders' errors: markers are simulated, lines are laws."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+
+from heatmap_research.analysis.theory.law_curves import (
+    LawCurve,
+    Points,
+    draw,
+    draw_all,
+    kind_entries,
+    legend_beside,
+    legend_entries,
+)
+from heatmap_research.drawing.style import COLOURS, bare, blank, single
+
+
+def staircase(curves: Sequence[LawCurve], stride: float) -> Figure:
+    """Each decoder's answers above, and their errors below."""
+    figure = blank((3.2 * len(curves), 5.4))
+    above, below = figure.subplots(2, len(curves), sharex=True, sharey="row", squeeze=False)
+    for column, curve in enumerate(curves):
+        colour = COLOURS[column]
+        error = _less(curve, curve.across)
+        for axes, each in ((above[column], curve), (below[column], error)):
+            draw(axes, each, colour, "o", 3)
+            bare(axes)
+        above[column].plot(curve.across, curve.across, color="black", lw=0.6, ls=":")
+        mean = np.abs(error.measured).mean()
+        below[column].set_title(f"mean size {mean:.3f} px", fontsize=9)
+        above[column].set_title(curve.name, fontsize=10, color=colour, weight="bold")
+        below[column].set_xlabel("true position, input pixels")
+        below[column].xaxis.set_major_locator(MultipleLocator(stride))
+        below[column].axhline(0, color="black", lw=0.6, ls=":")
+    above[0].set_ylabel("decoded position, input pixels")
+    below[0].set_ylabel("error, input pixels")
+    figure.legend(handles=kind_entries(), loc="outside lower right", ncols=2, fontsize=9)
+    return figure
+
+
+def by_stride(curves: Sequence[LawCurve]) -> Figure:
+    figure, axes = single((8.4, 4.6))
+    draw_all(axes, curves, floor=0.01)
+    _logarithmic(axes, _places(curves), lambda x: f"{x:g}" if x >= 1 else f"1/{1 / x:.0f}")
+    axes.set_xlabel("stride, input pixels per bin (log; 1/k is SimCC's split ratio k)")
+    axes.set_ylabel("mean error, input pixels (log; less than 0.01 drawn there)")
+    legend_beside(axes, curves)
+    return figure
+
+
+def by_width(curves: Sequence[LawCurve]) -> Figure:
+    figure, axes = single((8.4, 4.6))
+    draw_all(axes, curves, floor=1e-4)
+    _logarithmic(axes, [0.25, 0.5, 1, 2, 4])
+    axes.set_xlabel("sigma of the label, bins (log)")
+    axes.set_ylabel("mean error, bins (log; less than 0.0001 drawn there)")
+    legend_beside(axes, curves)
+    return figure
+
+
+def border(curves: Sequence[LawCurve]) -> Figure:
+    figure, axes = single((7.4, 4.2))
+    draw_all(axes, curves)
+    axes.set_xlabel("distance of the true point from the edge of the map, sigmas of the label")
+    axes.set_ylabel("bias of the mean, away from the edge, sigmas")
+    legend_beside(axes, curves, "sigma of the label")
+    return figure
+
+
+def background(
+    biases: Sequence[LawCurve], worst: Sequence[LawCurve], shape: tuple[int, ...]
+) -> Figure:
+    """Errors over the map on the left; on the right the largest of them over the peak's height."""
+    figure = blank((10.5, 4.2))
+    left, right = figure.subplots(1, 2)
+    for axes, curves in ((left, biases), (right, worst)):
+        bare(axes)
+        draw_all(axes, curves)
+        axes.legend(handles=legend_entries(curves), fontsize=8)
+    left.set_xlabel(f"true x on a map of {shape[0]} x {shape[1]}, bins")
+    left.set_ylabel("error of the mean along x, bins")
+    right.set_yscale("log")
+    right.set_xlabel("height of the peak before the softmax")
+    right.set_ylabel("largest error of the mean, bins (log)")
+    return figure
+
+
+def dithered(curves: Sequence[LawCurve], floors: dict[str, float]) -> Figure:
+    figure, axes = single((7.4, 4.2))
+    draw_all(axes, curves)
+    for style, (words, value) in zip(("--", ":"), floors.items(), strict=False):
+        axes.axhline(value, color="black", lw=0.9, ls=style)
+        axes.annotate(
+            words,
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+        )
+    axes.set_ylim(0, 0.42)
+    axes.set_xlabel("width of the network's posterior along each axis, bins")
+    axes.set_ylabel("mean error, bins")
+    legend_beside(axes, curves)
+    return figure
+
+
+def oks_losses(curves: Sequence[LawCurve]) -> Figure:
+    figure, axes = single((7.4, 4.2))
+    draw_all(axes, curves)
+    _logarithmic(axes, _places(curves))
+    axes.set_xlabel("stride, input pixels per bin (log)")
+    axes.set_ylabel("OKS lost to argmax, 1 - mean OKS (log)")
+    legend_beside(axes, curves, "crop, height x width")
+    return figure
+
+
+def _places(curves: Sequence[LawCurve]) -> list[float]:
+    return sorted({float(x) for curve in curves for x in curve.across})
+
+
+def _logarithmic(
+    axes: Axes, ticks: Sequence[float], words: Callable[[float], str] = "{:g}".format
+) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(ticks, [words(x) for x in ticks])
+
+
+def _less(curve: LawCurve, value: Points) -> LawCurve:
+    law = None if curve.law is None else curve.law - value
+    return LawCurve(curve.name, curve.across, curve.measured - value, law)
