@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.error_budget.parts import Budget, Part
-from heatmap_research.analysis.page import arms, factors, page, pareto, phases, verdicts, widths
+from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
+from heatmap_research.analysis.page.sections import arms, costs, errors, factors, verdicts, widths
 from heatmap_research.analysis.page.study import Seen, first
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run, find
@@ -194,6 +195,19 @@ def test_figures_are_numbered_and_say_what_they_show(html):
     assert len(numbers) == 11
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path):
+    for arm in ("<b>ce</b>", 'a & "b"'):
+        write(tmp_path / str(len(arm)), arm, 2, 0)
+    lost = write(tmp_path / "<script>", "a", 2, 1)
+    RunStore(lost).update(status="failed", error="<img src=x onerror=alert(1)>")
+    html = page.html(study_of(tmp_path, margin=0.1), "Made of <i>these</i>.")
+    Balanced().feed(html)
+    assert re.search(r"<(b>ce|script> failed|img src=x|i>these)", html) is None
+    said = plain(html)
+    for words in ("<b>ce</b> (dark)", 'a & "b"', "<script> failed: <img src=x", "<i>these</i>."):
+        assert words in said
+
+
 def test_no_two_things_of_the_page_have_the_same_name(html):
     names = re.findall(r' id="([^"]+)"', html)
     assert len(names) == len(set(names))
@@ -259,13 +273,13 @@ def test_nothing_is_better_in_both_than_what_is_on_the_line(pairs, higher):
     def beats(a, b):
         return a[0] <= b[0] and sign * a[1] <= sign * b[1] and a != b
 
-    kept = set(pareto.front(points, higher))
+    kept = set(costs.front(points, higher))
     assert kept == {p for p in points if not any(beats(other, p) for other in points)}
 
 
 def test_a_phase_is_how_far_the_truth_lies_from_the_middle_of_its_bin():
     truth = np.array([[1.5, -0.25], [2.5, 0.0], [5.0, 0.24]])
-    found = phases.phase(truth, ((-0.25, 0.5), (1.5, 4.0)))
+    found = errors.phase(truth, ((-0.25, 0.5), (1.5, 4.0)))
     expected = [[0.0, 0.0], [0.25, -0.5], [-0.125, -0.02]]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 

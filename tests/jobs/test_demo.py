@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heatmap_research.analysis.comparison.groups import Arm, read_arms
+from heatmap_research.analysis.comparison.arms import Arm, read_arms
 from heatmap_research.jobs.demo import Bound, bounds
 
 ARMS = ["ce_2d", "marginal", "mse_2d", "simcc"]

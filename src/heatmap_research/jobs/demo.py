@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heatmap_research.analysis.comparison import figures
-from heatmap_research.analysis.comparison.groups import Arm, read_arms
+from heatmap_research.analysis.comparison.arms import Arm, read_arms
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import instantiate
 from heatmap_research.jobs.sample import of_run

@@ -16,8 +16,9 @@ from typing import Any, cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.analysis.page import arms, budgets, page, verdicts
+from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
+from heatmap_research.analysis.page.sections import arms, budgets, verdicts
 from heatmap_research.analysis.page.study import Seen, Study, first
 from heatmap_research.codec.codec import Codec
 from heatmap_research.config.job import Job, prepare

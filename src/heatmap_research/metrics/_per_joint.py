@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torchmetrics import Metric
 
+from heatmap_research.metrics.pixel_error import length
 from heatmap_research.types import IncompatibleError, PerJoint, Prediction, Sample, Tensor
 
 SIZES = ("pixel", "box", "head", "pair")
@@ -11,10 +12,10 @@ AVERAGES = ("points", "joints")
 
 
 class PerJointMean(Metric):
-    """Means of what labelled joints' errors come to; not a number where there is none.
+    """Means over labelled joints of a function of the error; not a number where there is none.
 
-    An error is a distance in the source image over a size there: the longer side of the person's
-    box, the head, or the distance between two of the true joints. Or it is in crop pixels.
+    The error is a distance in the source image divided by a size there: the longer side of the
+    person's box, the head, or the distance between two of the true joints. Or it is in crop pixels.
     """
 
     full_state_update = False
@@ -48,7 +49,7 @@ class PerJointMean(Metric):
         if self.size != "pixel":
             away = away @ batch.to_source[..., :2].double().mT
         counted = (batch.visible > 0) & (size > 0)[:, None]
-        error = torch.linalg.vector_norm(away, dim=-1) / size[:, None]
+        error = length(away) / size[:, None]
         self.total += torch.where(counted, self.of_errors(error), 0).sum(1)
         self.count += counted.sum(0)
 
@@ -61,7 +62,7 @@ class PerJointMean(Metric):
         return self.total[:, self.kept].sum(-1) / self.count[self.kept].sum()
 
     def _size(self, batch: Sample) -> Float[Tensor, " batch"]:
-        """In source pixels; 0 or not a number where it is not known."""
+        """Sizes in source pixels; 0 or not a number where it is not known."""
         if self.size == "pixel":
             return torch.ones_like(batch.scale).double()
         if self.size == "box":
@@ -72,7 +73,7 @@ class PerJointMean(Metric):
         between = (batch.keypoints[:, second] - batch.keypoints[:, first]).double()
         between = batch.to_source[..., :2].double() @ between[..., None]  # (B, 2, 1)
         known = (batch.visible[:, first] > 0) & (batch.visible[:, second] > 0)
-        return torch.linalg.vector_norm(between[..., 0], dim=-1) * known
+        return length(between[..., 0]) * known
 
 
 def _pair(names: Sequence[str], pair: Sequence[str] | None) -> tuple[int, int]:

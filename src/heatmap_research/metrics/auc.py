@@ -8,9 +8,9 @@ from heatmap_research.types import PerJoint, Tensor
 
 
 class Auc(PerJointMean):
-    """The mean of PCK over all thresholds from 0 to `most`.
+    """The mean of PCK over all thresholds from 0 to `most`, without steps.
 
-    Exactly, not by steps: a joint is found at all thresholds above its error e, a share 1 - e/most.
+    A joint is found at all thresholds above its error e, which is a share 1 - e / most of them.
     """
 
     higher_is_better = True

@@ -1,7 +1,7 @@
 """COCO's average precision of keypoints, for all images and thresholds at once.
 
-The rules, ties included, are those of pycocotools; its order of equal scores is by image number,
-then as they came in.
+The rules are those of pycocotools, ties included: equal scores are in the order of their images'
+numbers, then as they came in.
 """
 
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from heatmap_research.metrics import oks
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS
 RECALLS = np.linspace(0.0, 1.0, 101)
 AREAS = {"": (0.0, 1e10), "_medium": (32.0**2, 96.0**2), "_large": (96.0**2, 1e10)}  # square pixels
-MOST = 20  # detections of an image that count
-BLOCK = 4096  # pairs compared at a time: as many as a cache holds
+MAX_DETECTIONS = 20  # of an image that count
+PAIRS_IN_CACHE = 4096  # compared at a time
 OFFICIAL = (
     *("AP", "AP50", "AP75", "AP_medium", "AP_large"),
     *("AR", "AR50", "AR75", "AR_medium", "AR_large"),
@@ -27,7 +27,7 @@ Marks = Bool[np.ndarray, "area threshold found"]
 
 
 class People(NamedTuple):
-    """Who is there. Crowds and people without labelled joints are neither found nor missed."""
+    """The true people. Crowds and people without labelled joints are neither found nor missed."""
 
     image: Numbers
     keypoints: Float[np.ndarray, "person joint 3"]  # x, y in source pixels, v
@@ -44,7 +44,7 @@ class People(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Who was found."""
+    """The detected people."""
 
     image: Numbers
     keypoints: Float[np.ndarray, "person joint 2"]  # x, y in source pixels
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
     @property
     def areas(self) -> PerPerson:
-        """Of the box around all joints: what pycocotools gives to results that state none."""
+        """Areas of the boxes around all joints, as pycocotools has them for results without any."""
         width, height = np.ptp(self.keypoints, axis=1).T
         return width * height
 
@@ -61,7 +61,7 @@ class Found(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Of those found, best first: who is somebody, and who does not count."""
+    """Which detections, best first, are matched to a person, and which do not count."""
 
     image: Int[np.ndarray, " found"]
     right: Marks
@@ -91,7 +91,7 @@ def match(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> 
 def true_oks(
     people: People, found: Found, sigmas: Float[np.ndarray, " joint"]
 ) -> Float[np.ndarray, " person"]:
-    """Of each one found with the likest person of its image who counts: the best score there is."""
+    """The best score of each detection: its OKS with the likest person of its image who counts."""
     people = people.rows(people.counted)
     people = people.rows(np.argsort(people.image, kind="stable"))
     first, count = _span(people.image, found.image)
@@ -117,10 +117,10 @@ def summary(
 
 
 def _ranked(found: Found) -> tuple[Found, Int[np.ndarray, " person"]]:
-    """By image and, there, by score; the rank in the image, and nobody beyond the last to count."""
+    """Detections by image and score, without those beyond MAX_DETECTIONS, and their ranks."""
     found = found.rows(np.lexsort((-found.scores, found.image)))
     rank = np.arange(len(found.image)) - np.searchsorted(found.image, found.image)
-    return found.rows(rank < MOST), rank[rank < MOST]
+    return found.rows(rank < MAX_DETECTIONS), rank[rank < MAX_DETECTIONS]
 
 
 def _matched(
@@ -130,10 +130,10 @@ def _matched(
     left_out: Bool[np.ndarray, "area person"],
     sigmas: Float[np.ndarray, " joint"],
 ) -> tuple[Marks, Marks]:
-    """Who of those found is somebody, and who is somebody left out.
+    """Which detections are matched to a person, and which of them to a person who is left out.
 
-    The best takes the likest person still free, one who counts before any left out; then the next.
-    Images with as many people, and their detections of the same rank, are gone through together.
+    The best detection takes the likest person still free, and one who counts before any who is left
+    out; then the next does. Images with equally many people are done together, rank by rank.
     """
     right = np.zeros((len(found.image), len(AREAS), len(THRESHOLDS)), dtype=bool)
     ignored = np.zeros_like(right)
@@ -149,22 +149,37 @@ def _matched(
             who, similar = persons[now], alike[now][:, None, None]
             out = left_out[:, who].transpose(1, 0, 2)[:, :, None]  # (image, area, 1, person)
             free = ~taken[who].transpose(0, 2, 3, 1) | people.crowd[who][:, None, None]
-            able = free & (similar >= THRESHOLDS[:, None])
-            counting = able & ~out
-            counts = counting.any(-1)
-            among = np.where(counts[..., None], counting, able)
-            hit = among.any(-1)
-            likest = many - 1 - np.where(among, similar, -1.0)[..., ::-1].argmax(-1)  # last of ties
+            hit, likest, ignored[rows[now]] = _taken(similar, free, out)
             image, area, threshold = np.nonzero(hit)
             taken[who[image, likest[hit]], area, threshold] = True
-            right[rows[now]], ignored[rows[now]] = hit, hit & ~counts
+            right[rows[now]] = hit
     return right.transpose(1, 2, 0), ignored.transpose(1, 2, 0)
+
+
+def _taken(
+    similar: Float[np.ndarray, "image 1 1 person"],
+    free: Bool[np.ndarray, "image area threshold person"],
+    out: Bool[np.ndarray, "image area 1 person"],
+) -> tuple[
+    Bool[np.ndarray, "image area threshold"],
+    Int[np.ndarray, "image area threshold"],
+    Bool[np.ndarray, "image area threshold"],
+]:
+    """Whether a detection of each image takes a person, which, and whether that one is left out."""
+    able = free & (similar >= THRESHOLDS[:, None])
+    counting = able & ~out
+    counts = counting.any(-1)
+    among = np.where(counts[..., None], counting, able)
+    last = similar.shape[-1] - 1
+    likest = last - np.where(among, similar, -1.0)[..., ::-1].argmax(-1)  # the last of ties
+    hit = np.asarray(among.any(-1))
+    return hit, likest, hit & ~counts
 
 
 def _curves(
     right: Marks, ignored: Marks, wanted: Int[np.ndarray, " area"]
 ) -> tuple[Float[np.ndarray, "area threshold recall"], Float[np.ndarray, "area threshold"]]:
-    """Precision at each recall, best first; nan for areas nobody has."""
+    """Precision at each recall, and the greatest recall; nan for areas that nobody has."""
     precision = np.zeros((*right.shape[:2], len(RECALLS)))
     recall = np.zeros(right.shape[:2])
     if right.shape[-1]:
@@ -185,7 +200,7 @@ def _curves(
 def _span(
     sorted_images: Numbers, images: Int[np.ndarray, " found"]
 ) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"]]:
-    """The first person of each one's image, and how many there are."""
+    """The index of the first person of each detection's image, and how many people it has."""
     first = np.searchsorted(sorted_images, images, side="left")
     return first, np.searchsorted(sorted_images, images, side="right") - first
 
@@ -195,7 +210,7 @@ def _pairs(
     first: Int[np.ndarray, " all"],
     count: Int[np.ndarray, " all"],
 ) -> tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]:
-    """Each of these rows, with every person of its image."""
+    """Each of these detections paired with every person of its image."""
     counts = count[rows]
     ends = np.cumsum(counts)
     place = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
@@ -210,8 +225,8 @@ def _alike(
     sigmas: Float[np.ndarray, " joint"],
 ) -> Float[np.ndarray, " pair"]:
     alike = np.empty(len(pairs))
-    for start in range(0, len(pairs), BLOCK):
-        block = slice(start, start + BLOCK)
+    for start in range(0, len(pairs), PAIRS_IN_CACHE):
+        block = slice(start, start + PAIRS_IN_CACHE)
         poses, they = found.keypoints[pairs[block]], people.rows(persons[block])
         alike[block] = oks.to_truth(poses, they.keypoints, they.areas, they.boxes, sigmas)
     return alike

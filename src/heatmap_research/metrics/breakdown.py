@@ -4,16 +4,17 @@ import torch
 from jaxtyping import Bool, Float
 from torchmetrics import Metric
 
-from heatmap_research.metrics import _similarity
+from heatmap_research.metrics import mean_oks
+from heatmap_research.metrics.pixel_error import length
 from heatmap_research.types import Prediction, Sample, Tensor
 
 PER_JOINT = ("bias_x_px", "bias_y_px", "mean_abs_x_px", "mean_abs_y_px", "error_px")
 
 
 class Breakdown(Metric):
-    """Errors in crop pixels by joint and axis, and errors and OKS of parts of the data.
+    """Errors in crop pixels by joint and axis, and errors and OKS in parts of the data.
 
-    A bias is prediction minus truth. Not a number where a part is empty.
+    A bias is prediction minus truth. A figure is not a number where its part is empty.
     """
 
     full_state_update = False
@@ -46,7 +47,7 @@ class Breakdown(Metric):
 
     def update(self, prediction: Prediction, batch: Sample) -> None:
         away = prediction.keypoints.double() - batch.keypoints
-        error = torch.linalg.vector_norm(away, dim=-1)
+        error = length(away)
         labelled = batch.visible > 0
         values = torch.stack([*away.unbind(-1), *away.abs().unbind(-1), error])
         self.joints += _among(torch.cat([values, torch.ones_like(error)[None]]), labelled).sum(1)
@@ -56,26 +57,26 @@ class Breakdown(Metric):
         self.joint_parts += _among(pair[:, None], parts).sum((-2, -1))
 
         people = self._person_masks(batch)
-        similarity, counted = _similarity.oks(prediction, batch, self.tolerances)
+        similarity, counted = mean_oks.of_people(prediction, batch, self.tolerances)
         of_points = _among(pair[:, None], people[..., None] & labelled).sum((-2, -1))
         pair = torch.stack([similarity, torch.ones_like(similarity)])
         of_people = _among(pair[:, None], people & counted).sum(-1)
         self.person_parts += torch.cat([of_points, of_people])
 
     def compute(self) -> dict[str, Tensor]:
-        found = {}
+        figures = {}
         *sums, count = self.joints
         for name, total in zip(PER_JOINT, sums, strict=True):
-            found[name] = total.sum() / count.sum()
+            figures[name] = total.sum() / count.sum()
             for joint, mean in zip(self.names, total / count, strict=True):
-                found[f"{name}.{joint}"] = mean
+                figures[f"{name}.{joint}"] = mean
         for part, (error, points) in zip(self.of_joints, self.joint_parts.T, strict=True):
-            found[f"error_px.{part}"] = error / points
+            figures[f"error_px.{part}"] = error / points
         for part, sums in zip(self.of_people, self.person_parts.T, strict=True):
             error, points, similarity, people = sums
-            found[f"error_px.{part}"] = error / points
-            found[f"oks.{part}"] = similarity / people
-        return found
+            figures[f"error_px.{part}"] = error / points
+            figures[f"oks.{part}"] = similarity / people
+        return figures
 
     def _joint_masks(self, batch: Sample) -> Bool[Tensor, "part batch joint"]:
         height, width = batch.image.shape[-2:]

@@ -8,7 +8,7 @@ from torchmetrics.utilities import dim_zero_cat
 from heatmap_research.codec import geometry
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.metrics import average_precision, oks, pycocotools_ap
-from heatmap_research.metrics.average_precision import MOST, Found, People
+from heatmap_research.metrics.average_precision import MAX_DETECTIONS, Found, People
 from heatmap_research.types import IncompatibleError, Prediction, Sample, Tensor
 
 ENGINES = {"fast": average_precision.evaluate, "pycocotools": pycocotools_ap.evaluate}
@@ -18,16 +18,16 @@ FACTS = ("score", "box_score", "crop_area")
 
 
 class CocoAp(Metric):
-    """COCO's ten figures and three more, of everyone in `truth` and of each instance once.
+    """COCO's ten figures and three more, for everyone in `truth`; each instance counts once.
 
-    A person scores the box's score times the mean score of the joints above a threshold.
+    A person's score is the box's times the mean score of the joints above a threshold.
     AP_box_score ranks the same people by the box's score alone, AP_oracle by their true OKS.
     """
 
     full_state_update = False
     higher_is_better = True
-    truth: Annotations | None = None  # None: those predicted are all there are, an image each
-    scored: Found | None = None  # what the last figures are of: a result file of it scores the same
+    truth: Annotations | None = None  # None: only those predicted exist, each in its own image
+    scored: Found | None = None  # the people of the last figures, as a result file has them
     rows: list[Tensor]
 
     def __init__(
@@ -72,7 +72,7 @@ class CocoAp(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         table = self._table()
-        self.scored, kept = self._found(table)
+        self.scored, kept = self._kept(table)
         alone = self.truth is None
         found = self.scored._replace(image=table["instance" if alone else "image"][kept])
         people = self._people(table)
@@ -84,11 +84,11 @@ class CocoAp(Metric):
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
 
     def _begin(self) -> None:
-        """A process that sees no sample still has a state of the others' kind to gather."""
+        """Gathering needs a state of the same kind even from a process that sees no sample."""
         self.rows.append(torch.zeros(0, dtype=torch.float64, device=self.device))
 
     def _table(self) -> dict[str, np.ndarray]:
-        """By instance, each once, so that no figure depends on how they were shared out."""
+        """A row for each instance, so that figures do not depend on which process saw which."""
         joints = len(self.sigmas)
         widths = dict.fromkeys((*NUMBERS, *FACTS), 1) | {"keypoints": joints * 2}
         if self.truth is None:
@@ -104,8 +104,8 @@ class CocoAp(Metric):
         _, first = np.unique(table["instance"], return_index=True)
         return {name: column[first] for name, column in table.items()}
 
-    def _found(self, table: dict[str, np.ndarray]) -> tuple[Found, np.ndarray]:
-        """Who is left after NMS, and their rows."""
+    def _kept(self, table: dict[str, np.ndarray]) -> tuple[Found, np.ndarray]:
+        """The people that NMS leaves, and their rows in the table."""
         poses = table["keypoints"].reshape(-1, len(self.sigmas), 2)
         everyone = Found(table["image"], poses, table["score"].copy())
         kept = [np.zeros(0, dtype=np.int64)]
@@ -117,12 +117,12 @@ class CocoAp(Metric):
         return everyone.rows(index), index
 
     def _suppressed(self, found: Found, areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Who of an image is kept, and their scores."""
+        """Which people of an image are kept, and their scores."""
         if self.nms == "none":
             return np.arange(len(areas)), found.scores
         alike = oks.between(found.keypoints, areas, self.sigmas)
         if self.nms == "soft":
-            return oks.soft_nms(alike, found.scores, self.nms_threshold, MOST)
+            return oks.soft_nms(alike, found.scores, self.nms_threshold, MAX_DETECTIONS)
         order = oks.nms(alike, found.scores, self.nms_threshold)
         return order, found.scores[order]
 
@@ -142,7 +142,7 @@ class CocoAp(Metric):
 
 
 def _magnified(to_source: Tensor) -> Tensor:
-    """Source pixels, squared, of one crop pixel."""
+    """The area of one crop pixel in the source image, in square pixels."""
     (a, b), (c, d) = (row.unbind(-1) for row in to_source[..., :2].unbind(-2))
     return (a * d - b * c).abs()
 

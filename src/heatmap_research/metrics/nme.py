@@ -7,7 +7,7 @@ from heatmap_research.types import PerJoint, Tensor
 
 
 class Nme(PerJointMean):
-    """The mean error in units of a size."""
+    """The mean error, divided by a size."""
 
     higher_is_better = False
 

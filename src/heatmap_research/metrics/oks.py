@@ -1,6 +1,9 @@
-"""Object keypoint similarity: how alike two poses are for the size of the person, from 0 to 1."""
+"""Object keypoint similarity (OKS): how alike two poses are, from 0 to 1, for a person's size."""
+
+from typing import TypeVar
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 Poses = Float[np.ndarray, "pose joint 2"]  # x, y in source pixels
@@ -10,14 +13,21 @@ Boxes = Float[np.ndarray, "pose 4"]  # x, y of the corner, width, height
 Sigmas = Float[np.ndarray, " joint"]
 Square = Float[np.ndarray, "pose pose"]
 Order = Int[np.ndarray, " kept"]
+Numbers = TypeVar("Numbers", np.ndarray, torch.Tensor)
 
-LEAST = np.spacing(1)  # added to areas, so that none is 0
+EPSILON = 2.0**-52  # square pixels, added to areas so that none is 0
+
+
+def exponents(away: Numbers, areas: Numbers, sigmas: Numbers) -> Numbers:
+    """A joint's similarity is exp(-this). `away` ends in x, y; all in source pixels."""
+    squared = away[..., 0] ** 2 + away[..., 1] ** 2
+    return squared / (2 * sigmas) ** 2 / (areas + EPSILON) / 2
 
 
 def to_truth(
     poses: Poses, truths: Truths, areas: PerPose, boxes: Boxes, sigmas: Sigmas
 ) -> Float[np.ndarray, " pose"]:
-    """Of each pose with the truth beside it, as pycocotools has it, to the last bit.
+    """The OKS of each pose with the truth beside it, to the last bit as pycocotools has it.
 
     Where no joint is labelled all count, by how far they are outside three times the box.
     """
@@ -25,12 +35,12 @@ def to_truth(
     away = poses - truths[..., :2]
     bare = ~labelled.any(-1)
     away[bare], labelled[bare] = _outside(poses[bare], boxes[bare]), True
-    exponents = _squared(away) / (2 * sigmas) ** 2 / (areas + LEAST)[:, None] / 2
+    falls = exponents(away, areas[:, None], sigmas)
     counts = labelled.sum(-1)
     similarity = np.empty(len(poses))
     for count in np.unique(counts):  # a row of so many and no zeros: rounded as pycocotools does
         rows = counts == count
-        terms = np.exp(-exponents[rows][labelled[rows]]).reshape(-1, count)
+        terms = np.exp(-falls[rows][labelled[rows]]).reshape(-1, count)
         similarity[rows] = terms.sum(-1) / count
     return similarity
 
@@ -42,7 +52,7 @@ def matrix(
     boxes: Float[np.ndarray, "person 4"],
     sigmas: Sigmas,
 ) -> Float[np.ndarray, "found person"]:
-    """Of every pose with every truth."""
+    """The OKS of every pose with every truth."""
     found, person = (axis.ravel() for axis in np.indices((len(poses), len(truths))))
     pairs = (poses[found], truths[person], areas[person], boxes[person])
     return to_truth(*pairs, sigmas).reshape(len(poses), len(truths))
@@ -54,16 +64,16 @@ def between(
     sigmas: Sigmas,
     counted: Bool[np.ndarray, "#pose #pose joint"] | None = None,  # None: every joint
 ) -> Square:
-    """Of every pose with every other, for the mean of their areas; 0 where no joint is counted."""
+    """The OKS of every two poses for the mean of their areas; 0 where no joint is counted."""
     away = poses[:, None] - poses
-    mean = (areas[:, None] + areas) / 2 + LEAST
-    terms = np.exp(-_squared(away) / (2 * sigmas) ** 2 / mean[..., None] / 2)
+    mean = (areas[:, None] + areas) / 2
+    terms = np.exp(-exponents(away, mean[..., None], sigmas))
     counted = np.broadcast_to(np.True_ if counted is None else counted, terms.shape)
     return np.where(counted, terms, 0).sum(-1) / np.maximum(counted.sum(-1), 1)
 
 
 def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
-    """The poses to keep, best first: none more like a better one than the threshold."""
+    """The poses to keep, best first; none is more like a better one than the threshold."""
     kept: list[int] = []
     left = best_first(scores)
     while left.size:
@@ -76,7 +86,7 @@ def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
 def soft_nms(
     alike: Square, scores: PerPose, threshold: float, most: int
 ) -> tuple[Order, Float[np.ndarray, " kept"]]:
-    """The poses in the order they are taken, and their scores, lower the more like one taken."""
+    """The poses in the order they are taken, and scores, lowered by likeness to those taken."""
     kept: list[int] = []
     lowered: list[float] = []
     left = best_first(scores)
@@ -94,10 +104,6 @@ def soft_nms(
 def best_first(scores: PerPose) -> Int[np.ndarray, " pose"]:
     """Equal scores stay in the order they came in."""
     return np.argsort(-scores, kind="stable")
-
-
-def _squared(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
-    return away[..., 0] ** 2 + away[..., 1] ** 2
 
 
 def _outside(poses: Poses, boxes: Boxes) -> Poses:

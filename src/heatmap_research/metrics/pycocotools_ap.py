@@ -1,4 +1,4 @@
-"""The same figures from pycocotools itself: the reference of `average_precision`."""
+"""COCO's figures from pycocotools itself, the reference for `average_precision`."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from heatmap_research.metrics.average_precision import OFFICIAL, Found, People
 
 
 def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> dict[str, float]:
-    """Nan where pycocotools says -1."""
+    """Figures are nan where pycocotools says -1."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(*_sets(people, found), "keypoints")
         evaluation.params.kpt_oks_sigmas = sigmas
@@ -39,7 +39,7 @@ def _sets(people: People, found: Found) -> tuple[COCO, COCO]:
 
 
 def _truths(people: People) -> list[dict[str, Any]]:
-    """Numbered from 1: whoever matches number 0 is taken for unmatched."""
+    """Numbered from 1, since pycocotools takes a match with number 0 for none."""
     return [
         {
             "id": number,

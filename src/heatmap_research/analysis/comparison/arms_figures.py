@@ -1,4 +1,4 @@
-"""Figures of arms side by side, from training to intervals; a colour an arm throughout."""
+"""Figures of arms side by side, from training to intervals; an arm keeps its colour throughout."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from heatmap_research.analysis.comparison import figures
-from heatmap_research.analysis.comparison.groups import Arm
+from heatmap_research.analysis.comparison.arms import Arm
 from heatmap_research.analysis.comparison.statistics.interval import Interval
-from heatmap_research.drawing.style import COLOURS, bare, blank
+from heatmap_research.drawing.style import COLOURS, bare, blank, single
 from heatmap_research.runs.curves import Course
 
 STYLES = ("-", "--", ":", "-.")
@@ -20,7 +20,7 @@ PerImage = Float[np.ndarray, " image"]
 
 
 def courses(panels: Mapping[str, Sequence[Course]], kinds: Mapping[str, str]) -> Figure:
-    """A panel a quantity, by its name on the axis; a line a run, a style a kind of run."""
+    """A panel for each quantity, a line for each run, a style for each kind of run."""
     figure = blank((4.6 * len(panels), 3.9))
     arms = list(dict.fromkeys(c.run.arm for each in panels.values() for c in each))
     styles = dict(zip(dict.fromkeys(kinds.values()), STYLES, strict=False))
@@ -49,20 +49,17 @@ def errors(arms: Sequence[Arm]) -> Figure:
     return figure
 
 
-def over(found: Mapping[str, Mapping[float, Sequence[float]]], across: str, up: str) -> Figure:
-    """A line an arm through the means; dots are seeds. `found` is by arm, then by the knob."""
-    figure = blank((6.4, 4))
-    axes = figure.add_subplot()
-    bare(axes)
-    pairs = zip(found.items(), COLOURS, SHAPES, strict=False)
-    for (arm, by_knob), colour, shape in pairs:
+def over(by_arm: Mapping[str, Mapping[float, Sequence[float]]], across: str, up: str) -> Figure:
+    """Lines of arms through the means of seeds, which are marks; `by_arm` is then by the knob."""
+    figure, axes = single((6.4, 4))
+    for (arm, by_knob), colour, shape in zip(by_arm.items(), COLOURS, SHAPES, strict=False):
         knobs = sorted(by_knob)
         means = [np.mean(by_knob[knob]) for knob in knobs]
         axes.plot(knobs, means, "-", color=colour, lw=1.2, label=arm)
         for knob in knobs:
             seeds = by_knob[knob]
             axes.plot([knob] * len(seeds), seeds, shape, color=colour, ms=5, mfc="none")
-    axes.set_xticks(sorted({knob for by_knob in found.values() for knob in by_knob}))
+    axes.set_xticks(sorted({knob for by_knob in by_arm.values() for knob in by_knob}))
     axes.set_ylim(bottom=0)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
@@ -71,7 +68,7 @@ def over(found: Mapping[str, Mapping[float, Sequence[float]]], across: str, up: 
 
 
 def paired(one: PerImage, other: PerImage, names: tuple[str, str], unit: str) -> Figure:
-    """The same images under two arms: each against each, and their differences."""
+    """The same images under two arms: one error over the other, and their differences."""
     figure = blank((9.6, 4.2))
     left, right = figure.subplots(1, 2)
     top = 1.05 * max(one.max(), other.max())
@@ -87,20 +84,18 @@ def paired(one: PerImage, other: PerImage, names: tuple[str, str], unit: str) ->
 
 
 def intervals(rows: Mapping[str, Sequence[Interval]], words: str, margin: float) -> Figure:
-    """A group a comparison, in it a bar a population; shaded: too small to matter."""
+    """A row for each comparison, in it a bar for each population; too small to matter is shaded."""
     populations = list(dict.fromkeys(i.population for each in rows.values() for i in each))
     styles = dict(zip(populations, zip(COLOURS[::-1], SHAPES, strict=False), strict=False))
-    figure = blank((8.4, 1.5 + 0.62 * len(rows) + 0.18 * len(populations)))
-    axes = figure.add_subplot()
-    bare(axes)
+    figure, axes = single((8.4, 1.5 + 0.62 * len(rows) + 0.18 * len(populations)))
     axes.axvspan(-margin, margin, color="grey", alpha=0.15, lw=0)
     axes.axvline(0, color="black", lw=0.8)
-    for group, found in enumerate(rows.values()):
-        for place, each in enumerate(found):
-            colour, shape = styles[each.population]
-            y = group + 0.2 * (place - (len(found) - 1) / 2)
-            axes.plot([each.low, each.high], [y, y], color=colour, lw=2)
-            axes.plot(each.estimate, y, shape, color=colour, ms=5)
+    for row, bars in enumerate(rows.values()):
+        for place, bar in enumerate(bars):
+            colour, shape = styles[bar.population]
+            y = row + 0.2 * (place - (len(bars) - 1) / 2)
+            axes.plot([bar.low, bar.high], [y, y], color=colour, lw=2)
+            axes.plot(bar.estimate, y, shape, color=colour, ms=5)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(words)

@@ -1,4 +1,4 @@
-"""What it is worth to measure two arms on the same images."""
+"""How much is gained by measuring two arms on the same images."""
 
 import math
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ Cells = Float[np.ndarray, "seed image"]
 
 @dataclass(frozen=True)
 class Pairing:
-    """Half the widths of 95 % intervals of means, of these seeds on new images."""
+    """Half the widths of 95 % intervals of means, for these seeds on new images."""
 
     one: float
     other: float
-    paired: float  # of the differences image by image
+    paired: float  # of the differences, image by image
 
     @property
     def apart(self) -> float:
-        """Of the difference, had each arm met images of its own: squares add."""
+        """Half the width for the difference if each arm had met its own images: squares add."""
         return math.hypot(self.one, self.other)
 
     def words(self, names: tuple[str, str], unit: str) -> str:

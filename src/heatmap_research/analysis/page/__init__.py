@@ -1,1 +1,1 @@
-"""From runs to a page that is read without anything else: verdict, tables, curves, pictures."""
+"""From runs to one page: verdict, tables, curves and pictures. Its looks are in templates/."""

@@ -1,21 +1,21 @@
-"""Figures as pictures within a page: their colours are the page's, light or dark."""
+"""Figures as pictures within a page: they take its colours, by day and by night."""
 
 import base64
 import io
 import re
 from collections.abc import Sequence
-from html import escape
 
 import matplotlib
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from heatmap_research.drawing.style import COLOURS, bare, blank
+from heatmap_research.drawing.style import COLOURS, single
 
-ORDER = (0, 2, 4, 5, 3, 1)  # of COLOURS: neighbours are told apart
+ORDER = (0, 2, 4, 5, 3, 1)  # of COLOURS, so that neighbours are told apart
 SIZE = (4.4, 3.2)  # inches: a panel is as wide as a phone
-FAR = 4.0  # times the least: from there on a scale is logarithmic
+MIN_RATIO = 4.0  # of the greatest number to the least, for a logarithmic scale
 STYLES = ("-", "--", ":", "-.")
 
 
@@ -24,7 +24,7 @@ def colour(place: int) -> str:
 
 
 def style(place: int) -> str:
-    """Where colours begin again."""
+    """The dashes of a line, which change where the colours begin again."""
     return STYLES[place // len(ORDER) % len(STYLES)]
 
 
@@ -33,17 +33,14 @@ def legend(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def panel(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
-    figure = blank(size)
-    axes = figure.add_subplot()
-    bare(axes)
-    return figure, axes
+    return single(size)
 
 
 def logarithmic(axes: Axes, name: str) -> None:
-    """Where numbers are far enough apart; 0.5 and 10 rather than powers."""
+    """Makes an axis logarithmic if its numbers are far apart, with ticks such as 0.5 and 10."""
     axis = {"x": axes.xaxis, "y": axes.yaxis}[name]
     low, high = sorted(axis.get_data_interval())
-    if low <= 0 or high < FAR * low:
+    if low <= 0 or high < MIN_RATIO * low:
         return
     axes.set(**{f"{name}scale": "log"})
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
@@ -51,24 +48,25 @@ def logarithmic(axes: Axes, name: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def svg(figure: Figure, name: str) -> str:
-    """`name` says what is seen, once in a page."""
+def svg(figure: Figure, name: str) -> Markup:
+    """The figure as part of a page; `name` says what is seen, and each name is used once."""
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(text, format="svg", transparent=True, dpi=120)
     drawn = text.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn)  # of no use, and in every figure alike
+    drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn)  # of no use, and alike in every figure
     drawn = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", drawn)
     drawn = re.sub(r"(fill|stroke): #ffffff", r"\1: var(--paper)", drawn)
     for place, known in enumerate(COLOURS):
         drawn = drawn.replace(known, f"var(--c{place})")
-    return drawn.replace("<svg ", f'<svg role="img" aria-label="{escape(name)}" ', 1).strip()
+    labelled = f'<svg role="img" aria-label="{escape(name)}" '
+    return Markup(drawn.replace("<svg ", labelled, 1).strip())
 
 
-def png(figure: Figure, name: str) -> str:
+def png(figure: Figure, name: str) -> Markup:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
     data = base64.b64encode(content.getvalue()).decode()
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{data}">'
+    return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(name, data)

@@ -1,4 +1,4 @@
-"""From runs, and what is asked of them, to a study."""
+"""Makes a study from runs and from what the command asks about them."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from heatmap_research.analysis.page.study import Study, first
 from heatmap_research.runs.find import Run, varied
 from heatmap_research.runs.table import refuse_unknown
 
-ASKED = ("baseline=", "decoder=", "metric=", "margin=")  # slips of who asks, not of the runs
+ASKED = ("baseline=", "decoder=", "metric=", "margin=")  # errors in the command, not in the runs
 
 
 def study(
@@ -37,7 +37,7 @@ def study(
 
 
 def usual(runs: Sequence[Run]) -> str:
-    """Arms if there are several; else the first choice, or value, that was varied."""
+    """The arm if there are several; else the first choice, or value, that was varied."""
     keys = [key for key in varied(runs) if key != "seed"]
     return "arm" if "arm" in keys or not keys else keys[0]
 

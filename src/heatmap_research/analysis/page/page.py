@@ -1,61 +1,70 @@
 """The page as a whole: one file, which asks nothing of a network."""
 
-from collections.abc import Sequence
-from html import escape
-from importlib.resources import files
+from itertools import count
 from pathlib import Path
-from string import Template
 
-from heatmap_research.analysis.page import (
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from heatmap_research.analysis.page.sections import (
     arms,
     budgets,
-    cumulative,
+    costs,
     decoders,
-    environment,
+    errors,
     factors,
-    jobs,
     learning,
-    pareto,
-    phases,
+    provenance,
     samples,
     verdicts,
     widths,
 )
-from heatmap_research.analysis.page.parts import MEASURED, Numbers, Section
 from heatmap_research.analysis.page.study import Study
 from heatmap_research.drawing.style import COLOURS
 
-MARK = '<meta name="generator" content="heatmap-report">'
+GENERATOR = "heatmap-report"  # by which a page is known again
 DARK = ("#6f9fe0", "#8cc8f5", "#f08a66", "#f2c25c", "#86c674", "#c58ad8")  # COLOURS by night
 SECTIONS = (
-    *(verdicts, arms, factors, widths, decoders, cumulative, phases, pareto, budgets, learning),
-    *(samples, jobs, environment),
+    verdicts.section,
+    arms.section,
+    factors.section,
+    widths.section,
+    decoders.section,
+    errors.cumulative,
+    errors.by_phase,
+    costs.section,
+    budgets.section,
+    learning.section,
+    samples.section,
+    provenance.jobs,
+    provenance.environment,
 )
 
 
 def html(study: Study, made: str) -> str:
-    """`made` says when and of what."""
-    sections = [each.section(study) for each in SECTIONS]
-    numbers = Numbers()
-    own = files(__package__)
-    return Template(own.joinpath("page.html").read_text()).substitute(
-        mark=MARK,
-        title=escape(_title(study)),
-        css=own.joinpath("page.css").read_text(),
-        js=own.joinpath("page.js").read_text(),
-        light=_colours(COLOURS),
-        dark=_colours(DARK),
-        head=_head(study),
-        made=f"<p class=note{MEASURED}>{escape(made)}</p>",
-        contents=_contents(sections),
-        sections="\n".join(section.html(numbers) for section in sections),
+    """`made` says when the page was made, and from which folders."""
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            generator=GENERATOR,
+            title=_title(study),
+            day=COLOURS,
+            night=DARK,
+            metric=study.name,
+            tally=provenance.tally(study),
+            lost=provenance.lost(study),
+            made=made,
+            sections=[section(study) for section in SECTIONS],
+            figure_number=count(1).__next__,
+            table_number=count(1).__next__,
+        )
     )
 
 
 def is_ours(file: Path) -> bool:
-    """Whether it may be written anew."""
+    """Whether the file is such a page, so that it may be overwritten."""
     with file.open(encoding="utf-8", errors="replace") as text:
-        return MARK in text.read(2000)
+        return f'name="generator" content="{GENERATOR}"' in text.read(2000)
 
 
 def _title(study: Study) -> str:
@@ -64,16 +73,11 @@ def _title(study: Study) -> str:
     return f"{named}: {', '.join(study.arms)}"
 
 
-def _head(study: Study) -> str:
-    lost = jobs.lost(study)
-    told = "".join(f"<li>{escape(line)}</li>" for line in lost)
-    warned = f'<div class="warning"><b>Not finished:</b><ul>{told}</ul></div>' if lost else ""
-    return f"<p>{escape(jobs.tally(study))} Read by {escape(study.name)}.</p>{warned}"
-
-
-def _contents(sections: Sequence[Section]) -> str:
-    return "".join(f'<a href="#{each.key}">{escape(each.title)}</a>' for each in sections)
-
-
-def _colours(colours: Sequence[str]) -> str:
-    return " ".join(f"--c{place}: {colour};" for place, colour in enumerate(colours))
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,42 +1,34 @@
-"""What sections are made of. What two makings of the same page may differ in is marked so."""
+"""What sections are made of, and its template; and figures as they are read in a table."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from html import escape
-from itertools import count
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
 
-MEASURED = " data-measured"  # times, places and memory: not the same in every run of the same
+from markupsafe import Markup
 
-
-@dataclass(frozen=True)
-class Numbers:
-    figures: Iterator[int] = field(default_factory=lambda: count(1))
-    tables: Iterator[int] = field(default_factory=lambda: count(1))
+from heatmap_research.runs.table import MeanOfRuns
 
 
 @runtime_checkable
 class Part(Protocol):
-    def html(self, numbers: Numbers) -> str: ...
+    """`measured`: times, places and memory, which differ where the same page is made again."""
+
+    @property
+    def template(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Words:
+    template: ClassVar[str] = "words.html"
     text: str
     kind: str = ""  # lead, note, warning
     measured: bool = False
 
-    def html(self, numbers: Numbers) -> str:
-        kind = f' class="{self.kind}"' if self.kind else ""
-        return f"<p{kind}{MEASURED if self.measured else ''}>{escape(self.text)}</p>"
-
 
 @dataclass(frozen=True)
 class Listing:
+    template: ClassVar[str] = "listing.html"
     lines: Sequence[str]
-
-    def html(self, numbers: Numbers) -> str:
-        return f"<pre{MEASURED} tabindex=0>{escape(chr(10).join(self.lines))}</pre>"
 
 
 @dataclass(frozen=True)
@@ -54,58 +46,34 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
+    template: ClassVar[str] = "table.html"
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
 
-    def html(self, numbers: Numbers) -> str:
-        numeric = [any(row[i].value is not None for row in self.rows) for i in self._places]
-        heads = "".join(map(_head, self.columns, numeric))
-        body = "".join(
-            f"<tr>{''.join(map(_cell, row, self.columns, numeric))}</tr>" for row in self.rows
-        )
-        number = next(numbers.tables)
-        caption = f"<b>Table {number}.</b> {escape(self.caption)}"
-        table = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-        return (
-            f'<p class="caption" id="table-{number}">{caption}</p><div class="wide" tabindex=0>'
-            f'<table aria-labelledby="table-{number}">{table}</table></div>'
-        )
-
     @property
-    def _places(self) -> range:
-        return range(len(self.columns))
+    def is_number(self) -> list[bool]:
+        """Which columns have numbers."""
+        places = range(len(self.columns))
+        return [any(row[place].value is not None for row in self.rows) for place in places]
 
 
 @dataclass(frozen=True)
 class Plot:
     """Pictures side by side, as many as there is room for, under one caption."""
 
+    template: ClassVar[str] = "plot.html"
     caption: str
-    pictures: Sequence[str]
+    pictures: Sequence[Markup | Sequence[Markup]]  # those of a sequence stay beside each other
     legend: Sequence[tuple[str, str]] = ()  # colour in CSS, name
     measured: bool = False
-
-    def html(self, numbers: Numbers) -> str:
-        keys = "".join(
-            f'<li><i style="background:{colour}"></i>{escape(name)}</li>'
-            for colour, name in self.legend
-        )
-        legend = f'<ul class="legend">{keys}</ul>' if keys else ""
-        caption = f"<b>Figure {next(numbers.figures)}.</b> {escape(self.caption)}"
-        pictures = f'<div class="pictures">{"".join(self.pictures)}</div>'
-        marked = MEASURED if self.measured else ""
-        return f"<figure{marked}>{legend}{pictures}<figcaption>{caption}</figcaption></figure>"
 
 
 @dataclass(frozen=True)
 class Folded:
+    template: ClassVar[str] = "folded.html"
     title: str
     parts: Sequence[Part]
-
-    def html(self, numbers: Numbers) -> str:
-        inside = "".join(part.html(numbers) for part in self.parts)
-        return f"<details><summary>{escape(self.title)}</summary>{inside}</details>"
 
 
 @dataclass(frozen=True)
@@ -117,20 +85,30 @@ class Section:
     def key(self) -> str:
         return "".join(c if c.isalnum() else "-" for c in self.title.lower())
 
-    def html(self, numbers: Numbers) -> str:
-        inside = "\n".join(part.html(numbers) for part in self.parts)
-        return f'<section id="{self.key}">\n<h2>{escape(self.title)}</h2>\n{inside}\n</section>'
+
+UNKNOWN = Cell("n/a")
 
 
-def _head(column: Column, numeric: bool) -> str:
-    kind = ' class="number"' if numeric else ""
-    hint = f' title="{escape(column.hint)}"' if column.hint else ""
-    button = f'<button type="button"{hint}>{escape(column.name)}</button>'
-    return f'<th scope="col" aria-sort="none"{kind}>{button}</th>'
+def over_seeds(value: MeanOfRuns | None, places: int = 3) -> Cell:
+    if value is None:
+        return UNKNOWN
+    deviation = "" if value.deviation is None else f" ± {value.deviation:.{places}f}"
+    return Cell(f"{value.mean:.{places}f}{deviation}", value.mean)
 
 
-def _cell(cell: Cell, column: Column, numeric: bool) -> str:
-    kind = ' class="number"' if numeric else ""
-    value = "" if cell.value is None else f' data-value="{cell.value:.10g}"'
-    marked = MEASURED if column.measured else ""
-    return f"<td{kind}{value}{marked}>{escape(cell.text)}</td>"
+def whole(value: float | None) -> Cell:
+    return UNKNOWN if value is None else Cell(f"{value:,.0f}", value)
+
+
+def millions(value: float | None) -> Cell:
+    return UNKNOWN if value is None else Cell(f"{value / 1e6:.3g} M", value)
+
+
+def byte_count(value: float | None) -> Cell:
+    """In units of 1000."""
+    if value is None:
+        return UNKNOWN
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return Cell(f"{value / size:.3g} {unit}", value)
+    return Cell(f"{value:.0f} B", value)

@@ -1,15 +1,12 @@
-"""What a page is of: runs in groups that differ in their seed only, read by one metric."""
+"""What a page shows: runs in groups that differ in their seed only, read by one metric."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 
-import numpy as np
-
-from heatmap_research.analysis.comparison.verdict import ap, measures, tables
 from heatmap_research.analysis.comparison.verdict.reading import Reading
-from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.comparison.verdict.settings import Group, first
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run
@@ -18,7 +15,7 @@ from heatmap_research.runs.table import MeanOfRuns
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What only a group's network tells; `missing` says why some of it is not known."""
+    """What only a group's network can tell; `missing` says why some of it is not known."""
 
     lines: tuple[tuple[float, float], ...] | None = None  # y, x: pixel of bin 0, pixels per bin
     layout: int | None = None  # axes of a map; 0: coordinates
@@ -55,7 +52,7 @@ class Study:
 
     @property
     def figure(self) -> str:
-        """On an axis."""
+        """The metric as the label of an axis."""
         unit = self.reading.unit
         return f"{self.name} on test{f', {unit}' if unit != self.reading.metric else ''}"
 
@@ -69,25 +66,25 @@ class Study:
         return self.reading.decoder(group)
 
     def values(self, group: Group, stage: str, decoder: str | None = None) -> dict[int, float]:
-        """By seed, of those that have one."""
+        """The metric by seed, for the runs in which it is known."""
         name = decoder or self.decoder(group)
-        found = {seed: self._value(run, stage, name) for seed, run in group.runs.items()}
-        return {seed: value for seed, value in sorted(found.items()) if value is not None}
+        values = {seed: self._value(run, stage, name) for seed, run in group.runs.items()}
+        return {seed: value for seed, value in sorted(values.items()) if value is not None}
 
     def spread(self, group: Group, stage: str, decoder: str | None = None) -> MeanOfRuns | None:
         return spread(list(self.values(group, stage, decoder).values()))
 
     def best(self, groups: Sequence[Group]) -> Group:
-        """On val, by the decoder chosen there; test has no say in it."""
+        """The group that is best on val, by the decoder chosen there; test has no say in it."""
         sign = -1 if self.reading.higher_is_better else 1
         known = {id(g): mean(v.values()) for g in groups if (v := self.values(g, "val"))}
         return min(groups, key=lambda g: sign * known[id(g)] if id(g) in known else float("inf"))
 
     def shown(self) -> list[Group]:
-        """One group an arm, for figures that have room for no more.
+        """One group for each arm, for figures that have no room for more.
 
-        All under the same data and image size where there are such; in other settings each arm has
-        those that are best on val.
+        All have the same data and image size if every arm was run so; of what is left, each arm
+        shows the group that is best on val.
         """
         asked = [_conditions(group) for group in self.groups]
         shared = [c for c in asked if all(c in map(_conditions, self.of(arm)) for arm in self.arms)]
@@ -103,12 +100,14 @@ class Study:
             return told
         key = (run.folder, stage, decoder)
         if key not in self._read:
-            self._read[key] = _measured(run, stage, decoder, self.reading.metric)
+            self._read[key] = self._measured(run, stage, decoder)
         return self._read[key]
 
-
-def first(group: Group) -> Run:
-    return group.runs[min(group.runs)]
+    def _measured(self, run: Run, stage: str, decoder: str) -> float | None:
+        try:
+            return self.reading.measured([run], stage, decoder)[0]
+        except (ValueError, OSError):
+            return None
 
 
 def label(group: Group) -> str:
@@ -125,20 +124,7 @@ def spread(values: Sequence[float]) -> MeanOfRuns | None:
     return MeanOfRuns(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
-def _measured(run: Run, stage: str, decoder: str, metric: str) -> float | None:
-    """Of a metric that was not asked for when the run was evaluated."""
-    try:
-        if metric == "AP":
-            matched = ap.matched(run, stage, decoder)
-            return float(matched.of(np.ones((1, len(matched.images))))[0])
-        found = tables.per_image(run, stage, decoder, measures.named(metric))
-    except (ValueError, OSError):
-        return None
-    total, count = (sum(column) for column in zip(*found.values(), strict=True))
-    return total / count if count else None
-
-
 def _conditions(group: Group) -> str:
-    """What makes a test harder or easier, and is nobody's to choose."""
+    """The settings that make a test harder or easier, whatever the arm."""
     asked = [(k, v) for k, v in group.setting if k.partition(".")[0] in ("data", "image_size")]
     return repr(asked)

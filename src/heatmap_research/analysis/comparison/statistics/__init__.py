@@ -1,1 +1,1 @@
-"""What measured differences say of runs and images that were not measured."""
+"""What measured differences say about seeds and images that were not measured."""

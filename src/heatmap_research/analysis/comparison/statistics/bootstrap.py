@@ -1,7 +1,7 @@
-"""The crossed bootstrap: seeds and images drawn anew, each with replacement, apart from each other.
+"""The crossed bootstrap: seeds and images are drawn anew, with replacement, apart from each other.
 
-Draws are weights: how often each image, or seed, is in the sample. A mean of many images is then a
-product of matrices, and any other figure one of weighted images.
+A draw is a row of weights, which say how often each image (or seed) is in the sample. The mean of a
+draw is then a product of matrices, and any other figure is one of weighted images.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from jaxtyping import Float
 from heatmap_research.analysis.comparison.statistics.interval import BOTH, Interval
 from heatmap_research.analysis.comparison.statistics.two_way import MeanSquares, interval
 
-AT_ONCE = 1 << 22  # weights of a block
+MAX_WEIGHTS = 1 << 22  # of a block, in memory at a time
 
-Resampled = Float[np.ndarray, "resample seed"]  # a figure of each seed, images drawn anew
+Resampled = Float[np.ndarray, "resample seed"]  # each seed's figure on images drawn anew
 OfSeeds = Float[np.ndarray, " seed"]
 
 
@@ -30,8 +30,8 @@ def weights(
 def blocks(
     rng: np.random.Generator, resamples: int, images: int
 ) -> Iterator[Float[np.ndarray, "resample image"]]:
-    """The same weights, a few at a time."""
-    most = max(1, AT_ONCE // images)
+    """The weights of all resamples, in blocks that fit into memory."""
+    most = max(1, MAX_WEIGHTS // images)
     for start in range(0, resamples, most):
         yield weights(rng, min(most, resamples - start), images)
 
@@ -42,7 +42,7 @@ def means(
     resamples: int,
     rng: np.random.Generator,
 ) -> Resampled:
-    """Of all that is counted in the images drawn."""
+    """Each seed's mean over all that is counted in the images drawn."""
     drawn = blocks(rng, resamples, totals.shape[1])
     return np.concatenate([(w @ totals.T) / (w @ counts.T) for w in drawn])
 
@@ -54,10 +54,10 @@ def crossed(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> Interval:
-    """Of the figures' mean, as far as resamples of seeds and images spread.
+    """The interval of the figures' mean, from the spread of resamples of seeds and images.
 
-    Few seeds drawn with replacement spread less than seeds do, so that weights are stretched; and a
-    spread known from few is widened by Student's t. Percentiles of the draws allow for neither.
+    Few seeds that are drawn with replacement spread less than new seeds do, so the weights are
+    stretched; and Student's t widens a spread that is known from few. Percentiles do neither.
     """
     seeds = len(own)
     if seeds == 1:
@@ -66,14 +66,13 @@ def crossed(
     drawn = weights(rng, len(resampled), seeds) - 1
     stretched = 1 + np.sqrt(seeds / (seeds - 1)) * drawn
     error = (stretched * resampled).mean(1).std(ddof=1)
-    found = interval(squares, BOTH, level, "crossed bootstrap, t")
-    return found.with_error(float(error))
+    return interval(squares, BOTH, level, "crossed bootstrap, t").with_error(float(error))
 
 
 def percentiles(
     resampled: Resampled, rng: np.random.Generator, level: float = 0.95
 ) -> tuple[float, float]:
-    """Of the mean, seeds and images drawn anew: the bare crossed bootstrap."""
+    """The ends of the bare crossed bootstrap's interval of the mean."""
     drawn = weights(rng, *resampled.shape)
     low, high = np.quantile((drawn * resampled).mean(1), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -86,13 +85,13 @@ def two_way(
     level: float = 0.95,
     population: str = BOTH,
 ) -> Interval:
-    """Two-way random effects of a figure that is no mean: what images add, by resampling them."""
+    """Two-way random effects of a figure that is no mean: resamples say what images add."""
     method = "two-way random effects, images by bootstrap, Satterthwaite t"
     return interval(mean_squares(own, resampled, images), population, level, method)
 
 
 def mean_squares(own: OfSeeds, resampled: Resampled, images: int) -> MeanSquares:
-    """What they would be of cells with these means and spreads."""
+    """The mean squares of cells that have these means, and spread as these resamples do."""
     seeds, cells = len(own), len(own) * images
     together = resampled.mean(1)
     left = resampled - together[:, None]

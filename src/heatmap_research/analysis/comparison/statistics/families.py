@@ -6,9 +6,9 @@ import numpy as np
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Adjusted so that any false finding in the family has the chance one test's p stands for.
+    """p values of a family: the chance that any of its findings is false is held to a test's level.
 
-    The smallest is multiplied by how many there are, the next by one less, and so on; none falls.
+    The smallest is multiplied by their number, the next by one less, and so on; none falls.
     """
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, kind="stable")

@@ -1,4 +1,4 @@
-"""A difference, and how far it can be from that of the population it is drawn from."""
+"""A difference, and how far it can be from the true one of the population it is drawn from."""
 
 from dataclasses import dataclass
 
@@ -19,19 +19,19 @@ class Interval:
     level: float
     population: str  # what it covers
     method: str
-    freedom: float  # degrees of freedom of its standard error
+    freedom: float  # degrees of freedom of the standard error
     error: float  # standard error
-    tails: student.Tails | None = None  # where two make it
+    tails: student.Tails | None = None  # of an error that seeds and images both add to
 
     @property
     def p(self) -> float:
-        """Of no difference, two-sided."""
+        """The two-sided p value of no difference."""
         if self.error == 0:
             return float(self.estimate == 0)
         return 2 * self._chance(abs(self.estimate))
 
     def p_equivalence(self, margin: float) -> float:
-        """Of a difference of the margin or more, either way (two one-sided tests)."""
+        """The p value of a difference of `margin` or more either way (two one-sided tests)."""
         if margin <= 0:
             raise ValueError(f"margin={margin:g}: it must be greater than 0.")
         room = margin - abs(self.estimate)

@@ -1,39 +1,40 @@
 """What an experiment can find, and how large it must be to find it."""
 
+from bisect import bisect_left
+
+from scipy.optimize import brentq
+
 from heatmap_research.analysis.comparison.statistics import student
 from heatmap_research.analysis.comparison.statistics.interval import BOTH, Interval
 from heatmap_research.analysis.comparison.statistics.two_way import MeanSquares
 
-MOST = 1000  # seeds
+MAX_SEEDS = 1000
 
 
-def detectable(found: Interval, power: float = 0.8) -> float:
-    """The least difference that a test with this interval's error finds with this chance."""
-    low, high = 0.0, 1.0
-    while student.power(high, found.freedom, found.level) < power:
-        low, high = high, 2 * high
-    while high - low > 1e-6 * high:
-        middle = (low + high) / 2
-        enough = student.power(middle, found.freedom, found.level) >= power
-        low, high = (low, middle) if enough else (middle, high)
-    return high * found.error
+def detectable(interval: Interval, power: float = 0.8) -> float:
+    """The least difference that a test with this interval's error finds with chance `power`."""
+
+    def excess(ratio: float) -> float:
+        return student.power(ratio, interval.freedom, interval.level) - power
+
+    high = 1.0
+    while excess(high) < 0:
+        high *= 2
+    return brentq(excess, 0, high) * interval.error
 
 
 def seeds_needed(
     pilot: MeanSquares, difference: float, level: float = 0.95, power: float = 0.8
 ) -> int | None:
-    """To find such a difference on as many images, if the pilot's variances are true.
+    """The number of seeds that find such a difference on as many images as the pilot has.
 
-    None where more seeds alone never do: the images' share stays, and more of them are needed.
+    It takes the pilot's variances for true. None: even MAX_SEEDS do not find it, since the share of
+    the images stays; more images are needed.
     """
-    if _power(pilot, MOST, difference, level) < power:
+    if _power(pilot, MAX_SEEDS, difference, level) < power:
         return None
-    low, high = 1, MOST
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = _power(pilot, middle, difference, level) >= power
-        low, high = (low, middle) if enough else (middle, high)
-    return high
+    counts = range(2, MAX_SEEDS)
+    return 2 + bisect_left(counts, power, key=lambda n: _power(pilot, n, difference, level))
 
 
 def _power(pilot: MeanSquares, seeds: int, difference: float, level: float) -> float:

@@ -1,7 +1,7 @@
-"""Means of a table of seeds by images, both drawn from more of their kind (two-way random effects).
+"""Means of tables of seeds by images, both drawn from many more (two-way random effects).
 
-Every seed meets every image, so neither is nested in the other: what a seed adds to all images and
-what an image adds for all seeds both stay in the mean, however many there are of the other.
+Every seed meets every image, so neither is nested in the other. What a seed adds to all images
+stays in the mean however many images there are, and so does what an image adds to all seeds.
 """
 
 import functools
@@ -29,7 +29,7 @@ Cells = Float[np.ndarray, "*any seed image"]
 
 @dataclass(frozen=True)
 class MeanSquares:
-    """What a table's variance comes from; of many tables at once where they are arrays."""
+    """Where a table's variance comes from. Numbers may be arrays, with an entry for each table."""
 
     mean: Numbers
     seeds: int
@@ -39,13 +39,13 @@ class MeanSquares:
     residual: Numbers
 
     def components(self) -> tuple[Numbers, Numbers, Numbers]:
-        """Variance of seeds, of images, and of what is neither's alone; none below 0."""
+        """The variances of seeds, of images and of the rest; none is below 0."""
         seed = np.maximum(self.seed - self.residual, 0) / self.images
         image = np.maximum(self.image - self.residual, 0) / self.seeds
         return seed, image, self.residual
 
     def error(self, population: str) -> tuple[Numbers, Numbers]:
-        """Standard error of the mean, and its degrees of freedom."""
+        """The mean's standard error, and the degrees of freedom of that."""
         cells = self.seeds * self.images
         if population == SEEDS:
             return np.sqrt(self.seed / cells), self.seeds - 1
@@ -65,7 +65,7 @@ class MeanSquares:
         )
 
     def chance(self, distance: Numbers) -> Numbers:
-        """That the mean is off by more than this, one way; `Interval` has it of one table."""
+        """The chance that the mean is off by more than this in one direction."""
         error, freedom = self.error(BOTH)
         return np.maximum(student.above(distance / error, freedom), self.tails().above(distance))
 
@@ -77,16 +77,16 @@ class MeanSquares:
         return seed, image
 
     def _satterthwaite(self, seed: Numbers, image: Numbers, total: Numbers) -> Numbers:
-        """Of mean squares that are not below the residual one, and their sum without it."""
+        """Degrees of freedom, of mean squares that are not below the residual one."""
         spread = seed**2 / (self.seeds - 1) + image**2 / (self.images - 1)
         spread = spread + self.residual**2 / ((self.seeds - 1) * (self.images - 1))
         return total**2 / np.maximum(spread, np.finfo(float).tiny)
 
     def _apart(self, seed: Numbers, image: Numbers) -> Numbers:
-        """Those of an interval to which seeds and images each add what they would alone, and which
-        is no narrower than that of either.
+        """Degrees of freedom of an interval that adds up what seeds and images would have alone.
 
-        Satterthwaite's are too many, by chance, where few seeds happen to lie close together.
+        It is no narrower than either's own. Satterthwaite's are too many where a few seeds lie
+        close together by chance.
         """
         parts = (seed - self.residual, image)
         squares = [_reach(n - 1.0) ** 2 for n in (self.seeds, self.images)]
@@ -104,9 +104,9 @@ def _reach(freedom: float) -> float:
 
 
 def linear(totals: Cells, counts: Cells) -> Cells:
-    """Cells whose plain mean, for each seed, is that of all that was counted in any image.
+    """Cells whose plain mean, for each seed, is the mean of all that was counted in any image.
 
-    An image of four people then weighs as four of one, and their being in one image is kept.
+    An image of four people weighs as much as four images of one, and still counts as one image.
     """
     if (counts.sum(-1) == 0).any():
         raise ValueError("nothing was counted in any image: there is no mean to compare.")
@@ -133,7 +133,7 @@ def mean_squares(values: Cells) -> MeanSquares:
 def two_way(
     values: Float[np.ndarray, "seed image"], population: str = BOTH, level: float = 0.95
 ) -> Interval:
-    """Of the mean of a table, such as one arm's errors less another's.
+    """The interval of a table's mean; the table may be one arm's errors less another's.
 
     With one seed, or one image, it covers what it can and says so.
     """
@@ -157,5 +157,5 @@ def interval(
     if population != BOTH:
         method = "t over seeds" if population == SEEDS else "t over images"
     tails = squares.tails() if population == BOTH else None
-    found = (float(squares.mean), float(error), float(freedom))
-    return around(*found, level, meant, method, tails)
+    known = (float(squares.mean), float(error), float(freedom))
+    return around(*known, level, meant, method, tails)

@@ -1,4 +1,4 @@
-"""COCO's average precision of weighted images: a weight of 2 is the image twice."""
+"""COCO's average precision of weighted images: a weight of 2 counts an image twice."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from heatmap_research.metrics import average_precision
 from heatmap_research.metrics.average_precision import RECALLS, Found, People
 
-AT_ONCE = 1 << 22  # weights of those found, in a block
+MAX_WEIGHTS = 1 << 22  # of people found, in memory at a time
 
 Weights = Float[np.ndarray, "resample image"]
 Places = Int[np.ndarray, " _"]
@@ -16,20 +16,20 @@ Places = Int[np.ndarray, " _"]
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Who is found, at each threshold of OKS; the matching is an image's own and is done once.
+    """Who is found at each threshold of OKS. Images are matched one by one, and only once.
 
-    Precision is highest, and recall rises, where someone is found: no other place is looked at.
+    Precision peaks and recall rises only where someone is found, so no other place is kept.
     """
 
     images: Int[np.ndarray, " image"]
-    found: Int[np.ndarray, " found"]  # each one's image, as a place among `images`, best first
-    hits: tuple[Places, ...]  # of a threshold: the places in `found` of who is right
-    ignored: tuple[Places, ...]  # of a threshold: of who does not count
+    found: Int[np.ndarray, " found"]  # each one's image, as an index of `images`; best first
+    hits: tuple[Places, ...]  # for each threshold, who of `found` is right
+    ignored: tuple[Places, ...]  # for each threshold, who of `found` does not count
     wanted: Float[np.ndarray, " image"]  # people to be found
 
     def of(self, weights: Weights) -> Float[np.ndarray, " resample"]:
         """AP for each row of weights; not a number where nobody is to be found."""
-        step = max(1, AT_ONCE // max(len(self.found), 1))
+        step = max(1, MAX_WEIGHTS // max(len(self.found), 1))
         parts = [self._of(weights[start : start + step]) for start in range(0, len(weights), step)]
         return np.concatenate(parts)
 
@@ -51,9 +51,9 @@ def matched(
     sigmas: Float[np.ndarray, " joint"],
     images: Int[np.ndarray, " image"],
 ) -> Matched:
-    """`images`: in order, all that weights are given for, with people or without."""
+    """`images`: all that weights are given for, in order, with people or without."""
     matches = average_precision.match(people, found, sigmas)
-    right, ignored = matches.right[0], matches.ignored[0]  # of people of any size
+    right, ignored = matches.right[0], matches.ignored[0]  # [0]: people of any size
     counted = np.searchsorted(images, people.image[people.counted])
     return Matched(
         images,

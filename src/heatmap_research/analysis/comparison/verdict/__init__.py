@@ -1,1 +1,1 @@
-"""From runs to sentences: which arm is better, by how much, and what that covers."""
+"""From runs to sentences: which arm is better, by how much, and for which seeds and images."""

@@ -16,14 +16,17 @@ from heatmap_research.data.people import part_of
 from heatmap_research.metrics.average_precision import Found, People
 from heatmap_research.runs.find import Run
 
-DRAW = 0  # seed of the draws
+SEED = 0  # of the draws of images
 log = logging.getLogger(__name__)
 
-TRUTH = ("image", "instance", "joint", "x_true_source", "y_true_source", "visible", "scale")
+COLUMNS = ("image", "instance", "joint", "x_true_source", "y_true_source", "visible", "scale")
 
 
 def people(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
-    """Everyone annotated, crowds among them, and all images; else those who were predicted."""
+    """All who are annotated, crowds among them, and all images.
+
+    Without annotations, it is those who were predicted.
+    """
     data = run.value(f"data.{stage}") or {}
     if "annotations" not in data:
         return _predicted(run, stage)
@@ -38,8 +41,8 @@ def people(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
     return _annotated(run, data)
 
 
-def found(run: Run, stage: str, decoder: str, joints: int) -> Found:
-    """As they were scored."""
+def scored(run: Run, stage: str, decoder: str, joints: int) -> Found:
+    """The people found, with the scores that the run's own AP was measured by."""
     file = run.folder / "results" / f"{stage}_{decoder}.json"
     if not file.exists():
         raise ValueError(f"{run.name}: AP needs its scored people, and there is no {file}.")
@@ -56,6 +59,10 @@ def matched(run: Run, stage: str, decoder: str) -> Matched:
     return among(*people(run, stage), run, stage, decoder)
 
 
+def of_all(matched: Matched) -> float:
+    return float(matched.of(np.ones((1, len(matched.images))))[0])
+
+
 def among(
     everyone: People, images: Int[np.ndarray, " image"], run: Run, stage: str, decoder: str
 ) -> Matched:
@@ -63,9 +70,9 @@ def among(
     joints = everyone.keypoints.shape[1]
     if len(sigmas) != joints:
         raise ValueError(f"{run.name}: AP needs an OKS tolerance for each of its {joints} joints.")
-    ours = weighted_ap.matched(everyone, found(run, stage, decoder, joints), sigmas, images)
+    ours = weighted_ap.matched(everyone, scored(run, stage, decoder, joints), sigmas, images)
     told = run.metric(stage, decoder, "AP")
-    again = float(ours.of(np.ones((1, len(images))))[0])
+    again = of_all(ours)
     if told is not None and abs(told - again) > 1e-4:
         log.warning(
             f"{run.name}: AP by {decoder} was {told:.4f} and is {again:.4f} from what is stored."
@@ -74,9 +81,9 @@ def among(
 
 
 def resampled(matched: Matched, resamples: int) -> Float[np.ndarray, " draw"]:
-    """Of all images, then of images drawn anew: the same draws for every run of as many images."""
+    """AP of all images, then of images drawn anew: the same draws for runs of as many images."""
     images = len(matched.images)
-    drawn = bootstrap.blocks(np.random.default_rng(DRAW), resamples, images)
+    drawn = bootstrap.blocks(np.random.default_rng(SEED), resamples, images)
     return np.concatenate([matched.of(weights) for weights in (np.ones((1, images)), *drawn)])
 
 
@@ -91,9 +98,9 @@ def _annotated(run: Run, data: dict[str, Any]) -> tuple[People, Int[np.ndarray, 
 
 
 def _predicted(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
-    """Each once; boxes are not known, nor needed where joints are."""
-    table = run.predictions(stage, run.decoders[0], TRUTH)
-    rows = {name: table[name].to_numpy() for name in TRUTH}
+    """Each predicted person once. Boxes are not known, nor needed where joints are labelled."""
+    table = run.predictions(stage, run.decoders[0], COLUMNS)
+    rows = {name: table[name].to_numpy() for name in COLUMNS}
     order = np.lexsort((rows["joint"], rows["instance"]))
     joints = int(rows["joint"].max(initial=0)) + 1
     rows = {name: column[order].reshape(-1, joints) for name, column in rows.items()}

@@ -1,4 +1,4 @@
-"""Two arms, read on the same images by the same seeds."""
+"""The difference of two arms, read on the same images with the same seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Comparison:
     interval: Interval
 
     def verdict(self, margin: float | None, by: str) -> Verdict:
-        """As if it were alone: what a family changes is left to the family."""
+        """The verdict as if there were no other; a family adjusts its p values."""
         (one, *_), (other, *_) = self.sides
         equal = None if margin is None else self.interval.p_equivalence(margin)
         needed = None
@@ -73,7 +73,7 @@ class Comparison:
 def compare(
     reading: Reading, one: Groups, other: Groups, over: tuple[str, ...], level: float
 ) -> Comparison:
-    """Paired by seed; over several settings, each counts alike."""
+    """The two sides are paired by seed; of several settings each counts alike."""
     seeds = seeds_of(*one, *other)
     read = _ap if reading.metric == "AP" else _mean
     squares, images = read(reading, one, other, seeds)
@@ -82,12 +82,12 @@ def compare(
     if len(seeds) == images == 1:
         raise ValueError("one seed and one image say nothing of others: give more of either.")
     method = "two-way random effects, images by bootstrap" if read is _ap else two_way.METHOD
-    found = two_way.interval(squares, BOTH, level, method)
-    return Comparison(reading, (one, other), over, seeds, images, squares, found)
+    interval = two_way.interval(squares, BOTH, level, method)
+    return Comparison(reading, (one, other), over, seeds, images, squares, interval)
 
 
 def _refuse_other_truth(reading: Reading, groups: Groups, seeds: Sequence[int]) -> None:
-    """Also among seeds, whose images would not be crossed with them if they were others."""
+    """Seeds must have the same truth too: a seed is crossed with images that all seeds meet."""
     runs = [(group.runs[seed], reading.decoder(group)) for group in groups for seed in seeds]
     (first, by), *rest = runs
     for run, decoder in rest:
@@ -111,9 +111,9 @@ def _cells(
     reading: Reading, groups: Groups, seeds: Sequence[int]
 ) -> tuple[Float[np.ndarray, "group seed image"], int]:
     runs = [(group.runs[seed], reading.decoder(group)) for group in groups for seed in seeds]
-    found = [(run, reading.table(run, decoder)) for run, decoder in runs]
-    tables.refuse_empty(reading.metric, reading.stage, found)
-    cells, images = tables.cells(found)
+    per_image = [(run, reading.table(run, decoder)) for run, decoder in runs]
+    tables.refuse_empty(reading.metric, reading.stage, per_image)
+    cells, images = tables.cells(per_image)
     return cells.reshape(len(groups), len(seeds), -1), images
 
 
@@ -123,8 +123,8 @@ def _ap(
     runs = [[(group.runs[seed], reading.decoder(group)) for seed in seeds] for group in one + other]
     drawn = [[reading.drawn(*each) for each in row] for row in runs]
     first, images = runs[0][0][0], drawn[0][0].images
-    for (run, _), found in zip(chain(*runs), chain(*drawn), strict=True):
-        if not np.array_equal(images, found.images):
+    for (run, _), other_drawn in zip(chain(*runs), chain(*drawn), strict=True):
+        if not np.array_equal(images, other_drawn.images):
             raise ValueError(
                 f"{first.name} and {run.name} were evaluated on different images: AP is compared "
                 "on the same ones."

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """Groups of two arms in the same settings: one, or all they have in common."""
+    """Groups of two arms in the same settings: in one, or in all that both have."""
 
     sides: tuple[tuple[Group, ...], tuple[Group, ...]]
     over: tuple[str, ...] = ()
@@ -34,10 +34,10 @@ def judge(
     level: float = 0.95,
     resamples: int = 1000,
 ) -> list[Verdict]:
-    """Arms in pairs, or each against the baseline, in every setting and over all of them.
+    """Verdicts of arms in pairs, or of each against the baseline, in every setting and over all.
 
-    Each is read on `stage` by the decoder that is best on val, or by the one that is given. All
-    that are returned are one family. `margin`, for equivalence, is to be chosen beforehand.
+    Arms are read on `stage` by the decoder that is best on val, or by the one that is given. All
+    verdicts are one family. `margin`, for equivalence, is to be chosen before looking.
     """
     if margin is not None and margin <= 0:
         raise ValueError(f"margin={margin:g}: it must be greater than 0, in the metric's unit.")
@@ -46,8 +46,8 @@ def judge(
     if metric == "AP" and resamples < 1000:
         raise ValueError(f"resamples={resamples}: AP needs 1000 or more.")
     reading = Reading(metric, decoder, stage, resamples)
-    found = [compare(reading, *pair.sides, pair.over, level) for pair in _pairs(runs, by, baseline)]
-    return _family(found, margin, by)
+    pairs = _pairs(runs, by, baseline)
+    return _family([compare(reading, *pair.sides, pair.over, level) for pair in pairs], margin, by)
 
 
 def _pairs(runs: Sequence[Run], by: str, baseline: str | None) -> list[Pair]:
@@ -58,7 +58,7 @@ def _pairs(runs: Sequence[Run], by: str, baseline: str | None) -> list[Pair]:
     names = list(combinations(arms, 2))
     if baseline is not None:
         names = [(arm, baseline) for arm in arms if arm != baseline]
-    pairs = [pair for one, other in names for pair in _of(one, other, groups)]
+    pairs = [pair for one, other in names for pair in _of_arms(one, other, groups)]
     if not pairs:
         keys = "".join(f"{key} and " for key, _ in groups[0].setting)
         raise ValueError(
@@ -67,8 +67,8 @@ def _pairs(runs: Sequence[Run], by: str, baseline: str | None) -> list[Pair]:
     return pairs
 
 
-def _of(one: str, other: str, groups: Sequence[Group]) -> list[Pair]:
-    """First over all settings, then in each, where there are several."""
+def _of_arms(one: str, other: str, groups: Sequence[Group]) -> list[Pair]:
+    """Where both arms have several settings: the pair over all of them, then one in each."""
     sides = [
         {repr(group.setting): group for group in groups if group.arm == arm} for arm in (one, other)
     ]
@@ -85,12 +85,13 @@ def _of(one: str, other: str, groups: Sequence[Group]) -> list[Pair]:
     return [Pair((first, second), over), *each]
 
 
-def _family(found: Sequence[Comparison], margin: float | None, by: str) -> list[Verdict]:
-    adjusted = holm([one.interval.p for one in found])
-    same: Sequence[float | None] = [None] * len(found)
+def _family(comparisons: Sequence[Comparison], margin: float | None, by: str) -> list[Verdict]:
+    """Their verdicts, with p values that are adjusted for all of them."""
+    adjusted = holm([one.interval.p for one in comparisons])
+    same: Sequence[float | None] = [None] * len(comparisons)
     if margin is not None:
-        same = holm([one.interval.p_equivalence(margin) for one in found])
+        same = holm([one.interval.p_equivalence(margin) for one in comparisons])
     return [
-        replace(one.verdict(margin, by), p_holm=p, p_equivalent=equal, family=len(found))
-        for one, p, equal in zip(found, adjusted, same, strict=True)
+        replace(one.verdict(margin, by), p_holm=p, p_equivalent=equal, family=len(comparisons))
+        for one, p, equal in zip(comparisons, adjusted, same, strict=True)
     ]

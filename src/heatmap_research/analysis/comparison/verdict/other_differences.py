@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.comparison.verdict.settings import Group, first
 from heatmap_research.runs.find import Run, varied
 
 # What makes an arm what it is: how joints become maps and maps joints, and how that is best learnt.
@@ -17,41 +17,43 @@ NO_MATTER = (
     *("callback.last", "callback.best"),
 )
 DATA = ("data", "image_size", "geometry", "joints")  # what decides on images and their truth
-MOST = 6  # keys in a note
-LONG = 40  # letters of a value
+MAX_KEYS_IN_NOTE = 6
+MAX_LETTERS = 40  # of a value
 
 Pairs = Sequence[tuple[Group, Group]]
 
 
 def note(pairs: Pairs, by: str) -> str | None:
-    """Of groups that are compared, one pair in each setting: keys that go with `by`."""
+    """What else differs between groups that are compared, of which each setting has a pair."""
     own = ARM if by in ("arm", "experiment") else (by,)
-    found: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
     for one, other in pairs:
-        for key, values in _differences(_first(one), _first(other)).items():
+        for key, values in _differences(first(one), first(other)).items():
             if not _among(key, own):
-                found.setdefault(key, []).append(f"{_word(values[0])}, not {_word(values[1])}")
-    if not found:
+                told.setdefault(key, []).append(f"{_word(values[0])}, not {_word(values[1])}")
+    if not told:
         return None
-    said = [f"{key} ({'; '.join(dict.fromkeys(values))})" for key, values in found.items()]
-    more = [f"{len(said) - MOST} more"] if len(said) > MOST else []
-    return f"{pairs[0][0].arm} also differs in {_list(said[:MOST] + more)}"
+    said = [f"{key} ({'; '.join(dict.fromkeys(values))})" for key, values in told.items()]
+    left = len(said) - MAX_KEYS_IN_NOTE
+    more = [f"{left} more"] if left > 0 else []
+    return f"{pairs[0][0].arm} also differs in {_list(said[:MAX_KEYS_IN_NOTE] + more)}"
 
 
 def of_data(one: Run, other: Run) -> str:
-    found = {k: v for k, v in _differences(one, other).items() if _among(k, DATA)}
-    return _list([f"{key} is {_word(a)} and {_word(b)}" for key, (a, b) in found.items()][:MOST])
+    differing = {k: v for k, v in _differences(one, other).items() if _among(k, DATA)}
+    said = [f"{key} is {_word(a)} and {_word(b)}" for key, (a, b) in differing.items()]
+    return _list(said[:MAX_KEYS_IN_NOTE])
 
 
 def _differences(one: Run, other: Run) -> dict[str, list[Any]]:
-    """Once each, however often a config repeats a value."""
+    """Both values of keys that differ, each once, however often a config repeats it."""
     differing = {k: v for k, v in varied([one, other]).items() if not _among(k, NO_MATTER)}
-    found: dict[str, list[Any]] = {}
+    kept: dict[str, list[Any]] = {}
     for key in sorted(differing, key=lambda key: key.count(".")):
-        told = any(_repeats(key, known) and differing[key] == found[known] for known in found)
-        if not told and not set(key.split(".")[1:-1]) & found.keys():  # nor its option's
-            found[key] = differing[key]
-    return found
+        repeated = any(_repeats(key, known) and differing[key] == kept[known] for known in kept)
+        if not repeated and not set(key.split(".")[1:-1]) & kept.keys():  # nor its option's
+            kept[key] = differing[key]
+    return kept
 
 
 def _repeats(key: str, known: str) -> bool:
@@ -60,17 +62,13 @@ def _repeats(key: str, known: str) -> bool:
     return key.endswith(f".{known}") or of_its_group[0] == of_its_group[1]
 
 
-def _first(group: Group) -> Run:
-    return group.runs[min(group.runs)]
-
-
 def _among(key: str, keys: Sequence[str]) -> bool:
     return any(key == other or key.startswith(f"{other}.") for other in keys)
 
 
 def _word(value: Any) -> str:
     word = "none" if value is None else str(value)
-    return word if len(word) <= LONG else f"{word[: LONG - 1]}…"
+    return word if len(word) <= MAX_LETTERS else f"{word[: MAX_LETTERS - 1]}…"
 
 
 def _list(words: Sequence[str]) -> str:

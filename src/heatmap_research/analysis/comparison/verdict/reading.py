@@ -1,4 +1,4 @@
-"""Figures of groups of runs, each read once."""
+"""A metric read from groups of runs, by one decoder each; nothing is read twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,24 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from heatmap_research.analysis.comparison.verdict import ap, measures, tables, truth
+from heatmap_research.analysis.comparison.verdict import ap, tables, truth
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.comparison.verdict.tables import Table
-from heatmap_research.analysis.comparison.verdict.truth import Truth
+from heatmap_research.analysis.comparison.verdict.tables import PerImage
+from heatmap_research.analysis.comparison.verdict.truth import TrueJoints
+from heatmap_research.metrics import measures
 from heatmap_research.runs.find import Run
 
 
 class Drawn(NamedTuple):
-    """A run's AP of all images, then of each draw."""
+    """A run's AP of all images, then of each draw of images."""
 
     images: Int[np.ndarray, " image"]
     aps: Float[np.ndarray, " draw"]
-    truth: Truth
+    truth: TrueJoints
 
 
 class Read(NamedTuple):
-    table: Table
-    truth: Truth
+    table: PerImage
+    truth: TrueJoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +51,15 @@ class Reading:
         return self.metric == "AP" or measures.named(self.metric).higher_is_better
 
     def decoder(self, group: Group) -> str:
-        """The best on val over all seeds of the group; the stage that is read has no say."""
+        """The one that is best on val over all seeds of the group, or the one that was given."""
         if id(group) not in self._chosen:
             self._chosen[id(group)] = self._choose(list(group.runs.values()))
         return self._chosen[id(group)]
 
-    def table(self, run: Run, decoder: str) -> Table:
+    def table(self, run: Run, decoder: str) -> PerImage:
         return self._rows(run, decoder).table
 
-    def truth(self, run: Run, decoder: str) -> Truth:
+    def truth(self, run: Run, decoder: str) -> TrueJoints:
         if self.metric == "AP":
             return self.drawn(run, decoder).truth
         return self._rows(run, decoder).truth
@@ -70,6 +71,15 @@ class Reading:
             aps = ap.resampled(ap.among(people, images, run, self.stage, decoder), self.resamples)
             self._drawn[key] = Drawn(images, aps, truth.of_people(people))
         return self._drawn[key]
+
+    def measured(self, runs: Sequence[Run], stage: str, decoder: str) -> list[float]:
+        """The metric from what runs have stored, whether or not they were evaluated by it."""
+        if self.metric == "AP":
+            return [ap.of_all(ap.matched(run, stage, decoder)) for run in runs]
+        measure = measures.named(self.metric)
+        per_image = [(run, tables.per_image(run, stage, decoder, measure)) for run in runs]
+        tables.refuse_empty(self.metric, stage, per_image)
+        return [whole / count for whole, count in (tables.total(each) for _, each in per_image)]
 
     def _rows(self, run: Run, decoder: str) -> Read:
         key = (id(run), decoder)
@@ -92,21 +102,12 @@ class Reading:
         if len(shared) < 2:
             return shared[0]
         sign = -1 if self.higher_is_better else 1
-        told = {name: sign * self._on_val(runs, name) for name in shared}
-        return min(told, key=lambda name: told[name] if np.isfinite(told[name]) else np.inf)
+        losses = {name: sign * self._on_val(runs, name) for name in shared}
+        return min(losses, key=lambda name: losses[name] if np.isfinite(losses[name]) else np.inf)
 
     def _on_val(self, runs: Sequence[Run], decoder: str) -> float:
         told = [run.metric("val", decoder, self.metric) for run in runs]
-        if any(value is None for value in told):
-            told = self._measured(runs, decoder)
-        return float(np.mean(np.array(told, dtype=np.float64)))
-
-    def _measured(self, runs: Sequence[Run], decoder: str) -> list[float | None]:
-        """Of a metric that was not asked for when the runs were evaluated."""
-        if self.metric == "AP":
-            matched = [ap.matched(run, "val", decoder) for run in runs]
-            return [float(one.of(np.ones((1, len(one.images))))[0]) for one in matched]
-        measure = measures.named(self.metric)
-        found = [(run, tables.per_image(run, "val", decoder, measure)) for run in runs]
-        tables.refuse_empty(self.metric, "val", found)
-        return [whole / count for whole, count in (tables.total(table) for _, table in found)]
+        known = [value for value in told if value is not None]
+        if len(known) < len(runs):
+            known = self.measured(runs, "val", decoder)
+        return float(np.mean(known))

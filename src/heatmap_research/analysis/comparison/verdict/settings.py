@@ -1,4 +1,4 @@
-"""Runs sorted by what is compared, by everything else that was varied, and by seed."""
+"""Runs in groups: by what is compared, and by everything else that was varied but the seed."""
 
 import logging
 from collections.abc import Sequence
@@ -21,13 +21,18 @@ class Group:
     runs: dict[int, Run]  # by seed
 
 
+def first(group: Group) -> Run:
+    """The run with the lowest seed."""
+    return group.runs[min(group.runs)]
+
+
 def seeds_of(*groups: Group) -> tuple[int, ...]:
-    """Those that all of them have."""
+    """The seeds that all of these groups have."""
     return tuple(sorted(set.intersection(*(set(group.runs) for group in groups))))
 
 
 def sort(runs: Sequence[Run], by: str) -> list[Group]:
-    """Of two arms or more."""
+    """Groups of two arms or more; refuses fewer."""
     groups = grouped(runs, by)
     arms = list(dict.fromkeys(group.arm for group in groups))
     if len(arms) < 2:
@@ -38,7 +43,7 @@ def sort(runs: Sequence[Run], by: str) -> list[Group]:
 
 
 def grouped(runs: Sequence[Run], by: str) -> list[Group]:
-    """What differs within an arm is a setting, to be equal on both sides of a comparison."""
+    """Groups of finished runs; what differs within an arm is a setting, the same on both sides."""
     arms: dict[str, list[Run]] = {}
     for run in runs:
         if run.status == "finished":
@@ -60,17 +65,17 @@ def _name(run: Run, by: str) -> str:
 
 
 def _keys(arms: dict[str, list[Run]], by: str) -> list[str]:
-    """Those that tell runs of an arm apart, the first that do."""
+    """The fewest keys, in order, that tell the runs of every arm apart."""
     differing = dict.fromkeys(key for those in arms.values() for key in varied(those))
-    first = sorted(differing, key=lambda key: key != "arm")
+    arm_first = sorted(differing, key=lambda key: key != "arm")
     keys: list[str] = []
-    for key in first:
+    for key in arm_first:
         if key in ("seed", by):
             continue
-        if any(_parts(those, [*keys, key]) > _parts(those, keys) for those in arms.values()):
+        if any(_count(those, [*keys, key]) > _count(those, keys) for those in arms.values()):
             keys.append(key)
     return keys
 
 
-def _parts(runs: Sequence[Run], keys: Sequence[str]) -> int:
+def _count(runs: Sequence[Run], keys: Sequence[str]) -> int:
     return len({repr([run.value(key) for key in keys]) for run in runs})

@@ -1,24 +1,26 @@
-"""What runs predicted, as tables of seeds by images."""
+"""Runs' predictions summed by image, and as tables of seeds by images."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Shaped
 
 from heatmap_research.analysis.comparison.statistics.two_way import linear
 from heatmap_research.analysis.comparison.verdict import other_differences, truth
-from heatmap_research.analysis.comparison.verdict.measures import Columns, Measure
+from heatmap_research.metrics.measures import Measure
 from heatmap_research.runs.find import Run
 
-Table = dict[int, tuple[float, float]]  # by image: total, count
+Columns = dict[str, Shaped[np.ndarray, " row"]]
+PerImage = dict[int, tuple[float, float]]  # by image: total, count
 
 
-def per_image(run: Run, stage: str, decoder: str, measure: Measure) -> Table:
+def per_image(run: Run, stage: str, decoder: str, measure: Measure) -> PerImage:
     return summed(run, rows(run, stage, decoder, measure), measure)
 
 
 def rows(run: Run, stage: str, decoder: str, measure: Measure) -> Columns:
-    """Those that the measure and the truth it is measured by need."""
+    """The columns that the measure reads, and those that say what it is measured by."""
     names = dict.fromkeys(["image", *measure.columns, *truth.COLUMNS])
     table = run.predictions(stage, decoder, list(names))
     if not len(table):
@@ -26,22 +28,23 @@ def rows(run: Run, stage: str, decoder: str, measure: Measure) -> Columns:
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
-def summed(run: Run, columns: Columns, measure: Measure) -> Table:
-    values, weights = measure.rows(columns, tolerances(run))
+def summed(run: Run, columns: Columns, measure: Measure) -> PerImage:
+    tensors = {name: torch.tensor(columns[name]) for name in measure.columns}
+    values, weights = (each.numpy() for each in measure.rows(tensors, tolerances(run)))
     images, place = np.unique(columns["image"], return_inverse=True)
     counted = np.where(weights > 0, values * weights, 0)
     parts = np.stack([np.bincount(place, each) for each in (counted, weights)], axis=-1)
     return dict(zip(images.tolist(), map(tuple, parts.tolist()), strict=True))
 
 
-def total(table: Table) -> tuple[float, float]:
-    """Over all images: what was measured, and how much there was to measure."""
+def total(table: PerImage) -> tuple[float, float]:
+    """Sums over all images: of what was measured, and of its weights."""
     whole, count = np.array(list(table.values())).sum(0)
     return float(whole), float(count)
 
 
-def refuse_empty(metric: str, stage: str, of_runs: Sequence[tuple[Run, Table]]) -> None:
-    names = [run.name for run, found in of_runs if total(found)[1] == 0]
+def refuse_empty(metric: str, stage: str, of_runs: Sequence[tuple[Run, PerImage]]) -> None:
+    names = [run.name for run, per_image in of_runs if total(per_image)[1] == 0]
     if names:
         raise ValueError(
             f"metric={metric}: on {stage} there is no joint that counts in it ({', '.join(names)})."
@@ -53,18 +56,18 @@ def tolerances(run: Run) -> Sequence[float]:
 
 
 def cells(
-    of_runs: Sequence[tuple[Run, Table]],
+    of_runs: Sequence[tuple[Run, PerImage]],
 ) -> tuple[Float[np.ndarray, "seed image"], int]:
-    """Rows in the order given, images in that of their numbers; and how many images count."""
+    """A row for each run, with images in the order of their numbers; and how many images count."""
     first, known = of_runs[0]
-    for run, found in of_runs:
-        if found.keys() != known.keys():
+    for run, per_image in of_runs:
+        if per_image.keys() != known.keys():
             why = other_differences.of_data(first, run)
             raise ValueError(
                 f"{first.name} and {run.name} were evaluated on different images ({len(known)} and "
-                f"{len(found)}): compare runs of the same ones{why and f' ({why})'}."
+                f"{len(per_image)}): compare runs of the same ones{why and f' ({why})'}."
             )
-    parts = np.array([[found[image] for image in sorted(known)] for _, found in of_runs])
+    parts = np.array([[each[image] for image in sorted(known)] for _, each in of_runs])
     totals, counts = parts[..., 0], parts[..., 1]
     if wrong := [
         run.name for (run, _), ok in zip(of_runs, np.isfinite(totals).all(1), strict=True) if not ok

@@ -1,4 +1,4 @@
-"""What runs were measured by: two that are compared must have been by the same."""
+"""The true joints that runs were measured by: two that are compared must have the same."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from jaxtyping import Float, Int
 from heatmap_research.metrics.average_precision import People
 
 COLUMNS = ("instance", "joint", "visible", "x_true_source", "y_true_source")
-ALIKE = 0.01  # pixels: single precision, a few thousand pixels from the corner
-EDGES = 1.0  # pixels of the crop: geometries that agree on the crop place its pixels so far apart
+MAX_SOURCE = 0.01  # pixels: single precision, a few thousand pixels from the corner
+MAX_CROP = 1.0  # pixels: geometries that agree on the crop place its pixels so far apart
 
 Places = Float[np.ndarray, "row 2"]
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """A row a joint, in the order of people and joints."""
+class TrueJoints:
+    """A row for each joint, in the order of people and joints."""
 
     instance: Int[np.ndarray, " row"]
     joint: Int[np.ndarray, " row"]
@@ -26,21 +26,21 @@ class Truth:
     scale: Float[np.ndarray, " row"] | None = None  # where OKS is measured
     crop: Places | None = None  # where pixels of the crop are
 
-    def less(self, other: "Truth") -> str | None:
-        """What they differ in, in words."""
+    def less(self, other: "TrueJoints") -> str | None:
+        """What differs between the two, in words."""
         if not np.array_equal(self._who, other._who):
             return "they are of other people or joints"
         if unlike := int((self.visible != other.visible).sum()):
             return f"{unlike} of {len(self.visible)} joints differ in whether they are visible"
         labelled = self.visible > 0
-        if far := _apart(self.source, other.source, labelled, ALIKE):
+        if far := _apart(self.source, other.source, labelled, MAX_SOURCE):
             return f"true joints are up to {far:.3g} px of the image apart"
-        if far := _apart(self.crop, other.crop, labelled, EDGES):
+        if far := _apart(self.crop, other.crop, labelled, MAX_CROP):
             return (
                 f"their crops differ (true joints are up to {far:.3g} px apart), so that a pixel "
                 "is not the same in both; mean_oks and AP do not depend on crops"
             )
-        if _apart(self.scale, other.scale, labelled, ALIKE):
+        if _apart(self.scale, other.scale, labelled, MAX_SOURCE):
             return "people's sizes, by which OKS is measured, differ"
         return None
 
@@ -49,11 +49,11 @@ class Truth:
         return np.stack([self.instance, self.joint])
 
 
-def of_rows(columns: Mapping[str, np.ndarray]) -> Truth:
-    """Of the columns that a metric reads, among them COLUMNS."""
+def of_rows(columns: Mapping[str, np.ndarray]) -> TrueJoints:
+    """The joints of predictions, from the columns that a metric reads; COLUMNS are among them."""
     order = np.lexsort((columns["joint"], columns["instance"]))
     rows = {name: column[order] for name, column in columns.items()}
-    return Truth(
+    return TrueJoints(
         rows["instance"],
         rows["joint"],
         rows["visible"],
@@ -63,11 +63,11 @@ def of_rows(columns: Mapping[str, np.ndarray]) -> Truth:
     )
 
 
-def of_people(people: People) -> Truth:
-    """Who has no number of their own goes by the image's."""
+def of_people(people: People) -> TrueJoints:
+    """The joints of annotated people, who go by the number of their image."""
     joints = people.keypoints.shape[1]
     points = people.keypoints.reshape(-1, 3)
-    return Truth(
+    return TrueJoints(
         np.repeat(people.image, joints),
         np.tile(np.arange(joints), len(people.image)),
         points[:, 2].astype(np.int64),
@@ -77,10 +77,10 @@ def of_people(people: People) -> Truth:
 
 
 def _apart(
-    one: np.ndarray | None, other: np.ndarray | None, labelled: np.ndarray, least: float
+    one: np.ndarray | None, other: np.ndarray | None, labelled: np.ndarray, tolerance: float
 ) -> float:
-    """The greatest difference, if it is more than the least."""
+    """The greatest difference, or 0 if it is no more than the tolerance."""
     if one is None or other is None:
         return 0.0
     far = float(np.abs(one[labelled] - other[labelled]).max(initial=0))
-    return 0.0 if far <= least else far
+    return 0.0 if far <= tolerance else far

@@ -1,4 +1,4 @@
-"""What a comparison of two arms comes to."""
+"""What a comparison of two arms says."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from heatmap_research.analysis.comparison.verdict.settings import Setting
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of `arm` less `other`, each by the decoder that was chosen for it."""
+    """`arm` less `other`, each read by the decoder that was chosen for it."""
 
     arm: str
     other: str
@@ -19,12 +19,12 @@ class Verdict:
     decoder: str
     other_decoder: str
     setting: Setting  # what both have in common of all that was varied
-    over: tuple[str, ...]  # what is averaged over, where it is
+    over: tuple[str, ...]  # settings that are averaged over
     seeds: tuple[int, ...]
     images: int
     interval: Interval
     p: float
-    p_holm: float  # of the family of all verdicts made together
+    p_holm: float  # adjusted for the family of all verdicts made together
     margin: float | None  # given beforehand
     p_equivalent: float | None  # likewise adjusted
     detectable: float  # the least difference found four times in five
@@ -44,7 +44,7 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """If it is different at all."""
+        """Whether the estimate favours `arm`, be it different or not."""
         return (self.interval.estimate > 0) == self.higher_is_better
 
     @property

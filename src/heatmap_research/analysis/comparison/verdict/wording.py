@@ -1,17 +1,17 @@
-"""Verdicts in plain English."""
+"""Parts of a verdict in plain English."""
 
 import math
 from collections.abc import Sequence
+
+from scipy.optimize import brentq
 
 from heatmap_research.analysis.comparison.statistics import student
 from heatmap_research.analysis.comparison.statistics.interval import Interval
 from heatmap_research.analysis.comparison.verdict.settings import Setting
 
-EXACT = 1e-3  # of a chance, as its logarithm
-
 
 def number(value: float, interval: Interval) -> str:
-    """To two digits of what is not known of it."""
+    """Rounded to two digits of the interval's half width."""
     reach = (interval.high - interval.low) / 2
     known = reach if reach > 0 else abs(interval.estimate)
     places = 1 - math.floor(math.log10(known)) if known > 0 else 2
@@ -22,7 +22,7 @@ def number(value: float, interval: Interval) -> str:
 def covering(interval: Interval, unit: str, seeds: int, images: int, family: int = 1) -> str:
     """The interval of a difference that is told as greater than 0, and what it covers.
 
-    No interval is adjusted for a family, as p values are: it may leave 0 out where p does not.
+    It is not adjusted for a family, as p values are, so it may leave 0 out where p does not.
     """
     low, high = _forwards(interval, interval.low, interval.high)
     many = f"{seeds} seed{'s' * (seeds != 1)} x {images} image{'s' * (images != 1)}"
@@ -31,9 +31,9 @@ def covering(interval: Interval, unit: str, seeds: int, images: int, family: int
 
 
 def within(interval: Interval, chance: float, family: int = 1) -> str:
-    """Likewise the interval that two one-sided tests at this chance rest on.
+    """The interval that two one-sided tests at this chance rest on.
 
-    They find it to lie within every margin that it lies within.
+    They find arms equivalent within every margin that it lies within.
     """
     reach = _reach(interval, chance)
     low, high = _forwards(interval, interval.estimate - reach, interval.estimate + reach)
@@ -47,7 +47,7 @@ def where(setting: Setting, over: Sequence[str]) -> str:
 
 
 def chance(p: float) -> str:
-    """Of one that rounds to .050, on which side it is."""
+    """A p value; one that rounds to .050 has a digit more, to say on which side it is."""
     digits = 4 if f"{p:.3f}" == "0.050" else 3
     return "p < .001" if p < 0.001 else f"p = {f'{p:.{digits}f}'.removeprefix('0')}"
 
@@ -70,11 +70,7 @@ def _reach(interval: Interval, chance: float) -> float:
     def excess(reach: float) -> float:
         return math.log(interval.p_equivalence(abs(interval.estimate) + reach) / chance)
 
-    over = excess(near)
-    if over < EXACT:
-        return near
-    far = 1.3 * near
-    while abs(less := excess(far)) > EXACT and less != over:  # tails are all but powers
-        step = less * math.log(far / near) / (less - over)
-        near, far, over = far, far * math.exp(-step), less
-    return far
+    far = near
+    while excess(far) > 0:
+        far *= 1.3
+    return far if far == near else brentq(excess, near, far)

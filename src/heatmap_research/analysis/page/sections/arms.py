@@ -1,18 +1,37 @@
-"""The table of arms: what each came to, and what it cost."""
+"""The table of arms: how good each is, and what it costs."""
 
 from collections.abc import Sequence
 from statistics import mean
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.page import numbers
-from heatmap_research.analysis.page.parts import Cell, Column, Section, Table, Words
+from heatmap_research.analysis.page.parts import (
+    UNKNOWN,
+    Cell,
+    Column,
+    Section,
+    Table,
+    Words,
+    byte_count,
+    millions,
+    over_seeds,
+    whole,
+)
 from heatmap_research.analysis.page.study import Study, first, spread, words
 from heatmap_research.runs.table import Row
 
 
 def section(study: Study) -> Section:
+    rows = [_row(study, group) for group in study.groups]
+    caption = (
+        f"Arms by {study.name}: mean ± standard deviation over seeds, which is no interval. "
+        "A click on a column's name sorts by it."
+    )
+    return Section("Arms", [Table(caption, _columns(study), rows), *_missing(study)])
+
+
+def _columns(study: Study) -> list[Column]:
     keys = [key for key, _ in study.groups[0].setting]
-    columns = [
+    return [
         Column(study.by),
         *map(Column, keys),
         Column("decoder", "the best on val, unless one was given"),
@@ -30,16 +49,10 @@ def section(study: Study) -> Section:
             measured=True,
         ),
     ]
-    rows = [_row(study, group) for group in study.groups]
-    caption = (
-        f"Arms by {study.name}: mean ± standard deviation over seeds, which is no interval. "
-        "A click on a column's name sorts by it."
-    )
-    return Section("Arms", [Table(caption, columns, rows), *_missing(study)])
 
 
 def rows(study: Study) -> list[Row]:
-    """For other programs, and for a paper."""
+    """The same table for other programs, and for a paper."""
     return [_flat(study, group) for group in study.groups]
 
 
@@ -52,14 +65,14 @@ def _row(study: Study, group: Group) -> list[Cell]:
         *(_value(value) for _, value in group.setting),
         Cell(study.decoder(group)),
         Cell(str(len(runs)), len(runs)),
-        numbers.spread(study.spread(group, "val")),
-        numbers.spread(study.spread(group, "test")),
-        numbers.whole(run.parameters),
-        numbers.millions(run.macs),
-        numbers.bytes_of(seen.output_bytes),
-        numbers.spread(spread(seconds(group)), 1),
-        numbers.bytes_of(max(memory, default=None)),
-        numbers.NONE if seen.latency is None else _milliseconds(seen.latency),
+        over_seeds(study.spread(group, "val")),
+        over_seeds(study.spread(group, "test")),
+        whole(run.parameters),
+        millions(run.macs),
+        byte_count(seen.output_bytes),
+        over_seeds(spread(seconds(group)), 1),
+        byte_count(max(memory, default=None)),
+        UNKNOWN if seen.latency is None else _milliseconds(seen.latency),
     ]
 
 
@@ -84,7 +97,7 @@ def seconds(group: Group) -> list[float]:
 
 
 def mean_seconds(group: Group) -> float | None:
-    return mean(found) if (found := seconds(group)) else None
+    return mean(known) if (known := seconds(group)) else None
 
 
 def _value(value: object) -> Cell:
@@ -97,5 +110,5 @@ def _milliseconds(seconds: float) -> Cell:
 
 
 def _missing(study: Study) -> Sequence[Words]:
-    found = {group.arm: study.seen_of(group).missing for group in study.groups}
-    return [Words(f"{arm}: {why}", "note", measured=True) for arm, why in found.items() if why]
+    missing = {group.arm: study.seen_of(group).missing for group in study.groups}
+    return [Words(f"{arm}: {why}", "note", measured=True) for arm, why in missing.items() if why]

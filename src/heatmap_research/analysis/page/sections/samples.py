@@ -1,6 +1,8 @@
-"""The same test images as each arm sees them."""
+"""The same test images as every arm sees them."""
 
 from collections.abc import Sequence
+
+from markupsafe import Markup
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page import drawings
@@ -27,17 +29,15 @@ def section(study: Study) -> Section:
     return Section("Samples", [Plot(caption, rows)])
 
 
-def _row(study: Study, shown: Sequence[Group], index: int) -> str:
-    """Beside each other, whatever else there is room for."""
-    pictures = [
+def _row(study: Study, shown: Sequence[Group], index: int) -> list[Markup]:
+    return [
         _picture(example, f"{group.arm}, test image {index}")
         for group in shown
         for example in study.seen_of(group).examples[index : index + 1]
     ]
-    return f'<div class="pictures">{"".join(pictures)}</div>'
 
 
-def _picture(example: Example, name: str) -> str:
+def _picture(example: Example, name: str) -> Markup:
     figure = blank((2.7, 2.8))
     axes = figure.add_subplot()
     draw(axes, example)

@@ -1,7 +1,9 @@
-"""What each decoder makes of the same maps."""
+"""The error of every decoder on the same maps."""
+
+from markupsafe import Markup
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.page import drawings, numbers
+from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import (
     Cell,
     Column,
@@ -11,6 +13,7 @@ from heatmap_research.analysis.page.parts import (
     Section,
     Table,
     Words,
+    over_seeds,
 )
 from heatmap_research.analysis.page.study import Study, first, label
 
@@ -37,23 +40,22 @@ def _plot(study: Study) -> Plot:
     return Plot(caption[0].upper() + caption[1:], pictures, drawings.legend(study.arms))
 
 
-def _panel(study: Study, place: int, group: Group) -> str:
-    found = {name: study.spread(group, "test", name) for name in first(group).decoders}
-    known = sorted((s.mean, name) for name, s in found.items() if s is not None)
+def _panel(study: Study, place: int, group: Group) -> Markup:
+    spreads = {name: study.spread(group, "test", name) for name in first(group).decoders}
+    known = sorted((s.mean, name, s.deviation) for name, s in spreads.items() if s is not None)
     figure, axes = drawings.panel((4.4, 1.2 + 0.3 * len(known)))
-    for row, (value, name) in enumerate(known):
+    for row, (value, name, deviation) in enumerate(known):
         chosen = name == study.decoder(group)
-        spread = found[name]
         axes.errorbar(
             value,
             row,
-            xerr=(spread and spread.deviation) or 0,
+            xerr=deviation or 0,
             fmt="o",
             ms=6,
             color=drawings.colour(place),
             mfc=drawings.colour(place) if chosen else "none",
         )
-    axes.set_yticks(range(len(known)), [name for _, name in known], fontsize=9)
+    axes.set_yticks(range(len(known)), [name for _, name, _ in known], fontsize=9)
     axes.set_ylim(len(known) - 0.5, -0.5)
     axes.set_xlabel(study.figure)
     axes.set_title(label(group), fontsize=10)
@@ -70,11 +72,11 @@ def _table(study: Study) -> Table:
     rows = [
         [
             Cell(group.arm),
-            *(Cell(label_of) for label_of in (str(value) for _, value in group.setting)),
+            *(Cell(str(value)) for _, value in group.setting),
             Cell(decoder),
             Cell("yes" if decoder == study.decoder(group) else ""),
-            numbers.spread(study.spread(group, "val", decoder)),
-            numbers.spread(study.spread(group, "test", decoder)),
+            over_seeds(study.spread(group, "val", decoder)),
+            over_seeds(study.spread(group, "test", decoder)),
         ]
         for group in study.groups
         for decoder in first(group).decoders

@@ -1,10 +1,11 @@
-"""Where the error comes from, of runs that heatmap-budget has taken apart."""
+"""Where the error of a run comes from, if heatmap-budget has taken it apart."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.gridspec import GridSpec
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
@@ -32,7 +33,7 @@ def section(study: Study) -> Section:
 
 
 def file_of(folder: Path) -> Path | None:
-    """The first of its budgets by name."""
+    """The run's first budget by name."""
     return next(iter(sorted(folder.glob("evaluate/*/budget.json"))), None)
 
 
@@ -51,8 +52,8 @@ def _plot(groups: Sequence[Group], contents: Sequence[Mapping[str, Any]]) -> Plo
     return Plot(caption, [_picture(content, label(group)) for group, content in pairs])
 
 
-def _picture(content: Mapping[str, Any], name: str) -> str:
-    """Of the mean error alone, as wide as a phone."""
+def _picture(content: Mapping[str, Any], name: str) -> Markup:
+    """Bars of the mean error without those of its square, as wide as a phone."""
     figure = figures.bars(
         [Budget.from_json(content["forwards"])], cell=content.get("phase_in", "bin")
     )

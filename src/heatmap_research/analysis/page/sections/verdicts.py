@@ -1,7 +1,8 @@
-"""The verdict first: in words, as intervals side by side, then every comparison in a table."""
+"""The verdict in words, its intervals side by side, and every comparison in a table."""
 
 from collections.abc import Sequence
 
+from heatmap_research.analysis.comparison.statistics.interval import Interval
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.analysis.comparison.verdict.wording import chance, number
 from heatmap_research.analysis.page import drawings
@@ -16,10 +17,11 @@ from heatmap_research.analysis.page.parts import (
     Words,
 )
 from heatmap_research.analysis.page.study import Study, words
+from heatmap_research.drawing.style import COLOURS
 from heatmap_research.runs.table import Row
 
-TOLD, NOT = "#559944", "#888888"
-MANY = 12  # comparisons that a figure has room for
+TOLD_APART, NOT_TOLD = COLOURS[4], "#888888"
+MAX_INTERVALS = 12  # that a figure has room for
 
 
 def section(study: Study) -> Section:
@@ -31,13 +33,13 @@ def section(study: Study) -> Section:
     for verdict in _opposite(main, study.verdicts):
         said.append(Words(f"But not everywhere. {verdict.words}", "lead"))
     said += [Words(_how(study, study.verdicts[0]), "note")]
-    drawn = study.verdicts if len(study.verdicts) <= MANY else main
+    drawn = study.verdicts if len(study.verdicts) <= MAX_INTERVALS else main
     said += [_forest(study, drawn)]
     return Section("Verdict", [*said, Folded("Every comparison", [_table(study)])])
 
 
 def rows(study: Study) -> list[Row]:
-    """For a paper."""
+    """The table of differences for a paper."""
     level = 100 * study.verdicts[0].interval.level if study.verdicts else 95
     return [
         {
@@ -53,21 +55,25 @@ def rows(study: Study) -> list[Row]:
 
 
 def _with_ends(verdict: Verdict) -> str:
-    found = verdict.interval
-    middle, low, high = (number(v, found) for v in (found.estimate, found.low, found.high))
+    middle, low, high = (text for text, _ in _ends(verdict.interval))
     return f"{middle} [{low}, {high}]"
 
 
+def _ends(interval: Interval) -> list[tuple[str, float]]:
+    """The estimate and the ends of its interval, as they are printed and as they are."""
+    return [(number(v, interval), v) for v in (interval.estimate, interval.low, interval.high)]
+
+
 def averages(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Of each pair of arms the one over all settings, where there are several."""
+    """For each pair of arms the verdict over all settings, or the only one."""
     pairs: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in verdicts:
         pairs.setdefault((verdict.arm, verdict.other), []).append(verdict)
-    return [v for found in pairs.values() for v in ([f for f in found if f.over] or found)]
+    return [v for those in pairs.values() for v in ([f for f in those if f.over] or those)]
 
 
 def _opposite(main: Sequence[Verdict], every: Sequence[Verdict]) -> list[Verdict]:
-    """What an average hides: settings where the arms are told apart the other way round."""
+    """Settings in which the arms are told apart the other way round than on average."""
     averages = {(v.arm, v.other): v.interval.estimate for v in main if v.over}
     return [
         verdict
@@ -104,25 +110,33 @@ def _forest(study: Study, verdicts: Sequence[Verdict]) -> Plot:
     if study.margin is not None:
         axes.axvspan(-study.margin, study.margin, color="grey", alpha=0.18, lw=0)
     for place, verdict in enumerate(verdicts):
-        found = verdict.interval
-        colour = TOLD if verdict.different else NOT
-        axes.plot([found.low, found.high], [place, place], color=colour, lw=2.2)
-        axes.plot(found.estimate, place, "o" if verdict.different else "s", color=colour, ms=6)
+        interval = verdict.interval
+        colour = TOLD_APART if verdict.different else NOT_TOLD
+        axes.plot([interval.low, interval.high], [place, place], color=colour, lw=2.2)
+        axes.plot(interval.estimate, place, "o" if verdict.different else "s", color=colour, ms=6)
     axes.set_yticks(range(len(verdicts)), [_name(v) for v in verdicts], fontsize=9)
     axes.set_ylim(len(verdicts) - 0.4, -0.6)
     one = verdicts[0]
     side = "above" if one.higher_is_better else "below"
     axes.set_xlabel(f"difference of {study.figure}\n({side} 0: the first is better)")
+    picture = drawings.svg(figure, "Intervals of differences between arms")
+    return Plot(_caption(study, one), [picture], _legend(verdicts))
+
+
+def _caption(study: Study, one: Verdict) -> str:
     caption = (
         f"Differences between arms, with {100 * one.interval.level:g} % intervals that cover "
         f"{one.interval.population}."
     )
     if study.margin is not None:
         caption += " Shaded: differences within the margin, too small to matter."
+    return caption
+
+
+def _legend(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    kinds = {True: ("var(--c4)", "told apart (dot)"), False: (NOT_TOLD, "not told apart (square)")}
     there = {verdict.different for verdict in verdicts}
-    kinds = {True: ("var(--c4)", "told apart (dot)"), False: (NOT, "not told apart (square)")}
-    keys = [kind for different, kind in kinds.items() if different in there]
-    return Plot(caption, [drawings.svg(figure, "Intervals of differences between arms")], keys)
+    return [kind for different, kind in kinds.items() if different in there]
 
 
 def _name(verdict: Verdict) -> str:
@@ -158,19 +172,15 @@ def _table(study: Study) -> Table:
 
 
 def _row(verdict: Verdict) -> list[Cell]:
-    found = verdict.interval
-    figures = [
-        Cell(number(value, found), value) for value in (found.estimate, found.low, found.high)
-    ]
     equal = {None: "not asked", True: "yes", False: "not shown"}[verdict.equivalent]
     return [
         Cell(f"{verdict.arm} less {verdict.other}"),
         Cell(_where(verdict) or "all alike"),
         Cell(f"{verdict.decoder}, {verdict.other_decoder}"),
-        *figures,
+        *(Cell(text, value) for text, value in _ends(verdict.interval)),
         Cell(chance(verdict.p_holm).removeprefix("p ").removeprefix("= "), verdict.p_holm),
         Cell(equal),
-        Cell(number(verdict.detectable, found), verdict.detectable),
+        Cell(number(verdict.detectable, verdict.interval), verdict.detectable),
         Cell(str(len(verdict.seeds)), len(verdict.seeds)),
         Cell(str(verdict.images), verdict.images),
     ]

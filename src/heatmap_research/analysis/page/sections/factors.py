@@ -1,4 +1,4 @@
-"""Numbers that were varied, and the figure over each of them."""
+"""The error over every number that was varied."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -31,13 +31,13 @@ def section(study: Study) -> Section:
 
 
 def keys(study: Study) -> list[str]:
-    """Settings that are numbers, and what tells arms apart if it is one."""
+    """Settings that are numbers and were varied; also what tells arms apart, if it is a number."""
     settings = [key for key, _ in study.groups[0].setting]
     return [key for key in [study.by, *settings] if _is_varied(study, key)]
 
 
 def at(group: Group, key: str) -> float | None:
-    """Its value as a number; of a size its height."""
+    """The group's value as a number; the height, if it is an image size."""
     value = first(group).value(key)
     if isinstance(value, list) and value:
         value = value[0]
@@ -60,8 +60,8 @@ def rest(group: Group, key: str) -> tuple[tuple[str, str], ...]:
 
 
 def _is_varied(study: Study, key: str) -> bool:
-    found = [at(group, key) for group in study.groups]
-    return None not in found and len(set(found)) > 1
+    values = [at(group, key) for group in study.groups]
+    return None not in values and len(set(values)) > 1
 
 
 def _plot(study: Study, key: str) -> Part:
@@ -85,46 +85,46 @@ def _plot(study: Study, key: str) -> Part:
 
 def _shares(curves: Curves) -> Curves:
     return {
-        name: {size: [100 * value / size for value in values] for size, values in found.items()}
-        for name, found in curves.items()
+        name: {size: [100 * value / size for value in values] for size, values in by_size.items()}
+        for name, by_size in curves.items()
     }
 
 
 def _curves(study: Study, key: str) -> tuple[Curves, list[str]]:
-    """Over other settings the mean, of those that are there at every value."""
+    """Means over the other settings that exist at every value, and the keys of those settings."""
     lines: dict[str, dict[float, list[Group]]] = {}
     for group in study.groups:
         knobs = lines.setdefault(line(study, group, key), {})
         knobs.setdefault(at(group, key) or 0.0, []).append(group)
-    rests = [{rest(g, key) for g in found} for knobs in lines.values() for found in knobs.values()]
+    rests = [{rest(g, key) for g in those} for knobs in lines.values() for those in knobs.values()]
     shared = set.intersection(*rests) or set.union(*rests)
     kept = {
         name: {
-            knob: _means(study, [g for g in found if rest(g, key) in shared])
-            for knob, found in sorted(knobs.items())
+            knob: _means(study, [g for g in those if rest(g, key) in shared])
+            for knob, those in sorted(knobs.items())
         }
         for name, knobs in lines.items()
     }
     over = [k for k, values in _columns(shared).items() if len(values) > 1]
-    known = {name: {k: v for k, v in found.items() if v} for name, found in kept.items()}
-    return {name: found for name, found in known.items() if found}, over
+    known = {name: {k: v for k, v in knobs.items() if v} for name, knobs in kept.items()}
+    return {name: knobs for name, knobs in known.items() if knobs}, over
 
 
 def _columns(rests: set[tuple[tuple[str, str], ...]]) -> dict[str, set[str]]:
     columns: dict[str, set[str]] = {}
-    for found in sorted(rests):
-        for key, value in found:
+    for settings in sorted(rests):
+        for key, value in settings:
             columns.setdefault(key, set()).add(value)
     return columns
 
 
 def _means(study: Study, groups: Sequence[Group]) -> list[float]:
-    """Of each seed that all of them have."""
-    found = [study.values(group, "test") for group in groups]
-    if not found:
+    """The groups' mean for each seed that all of them have."""
+    by_seed = [study.values(group, "test") for group in groups]
+    if not by_seed:
         return []
-    seeds = sorted(set.intersection(*map(set, found)))
-    return [mean(values[seed] for values in found) for seed in seeds]
+    seeds = sorted(set.intersection(*map(set, by_seed)))
+    return [mean(values[seed] for values in by_seed) for seed in seeds]
 
 
 def _panel(curves: Curves, across: str, up: str) -> Any:

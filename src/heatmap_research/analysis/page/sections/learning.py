@@ -1,6 +1,9 @@
-"""How training went, from metrics.csv."""
+"""How training went, from each run's metrics.csv."""
 
+import contextlib
 from collections.abc import Sequence
+
+from markupsafe import Markup
 
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Plot, Section, Words
@@ -14,7 +17,7 @@ LOSSES = {
     "train/excess": "loss above the label's entropy",
     "train/loss": "loss (of one kind in each arm: not to be compared)",
 }
-DENSE = 20_000  # points from which on lines are drawn as pixels
+MAX_POINTS = 20_000  # of lines; more are drawn as pixels
 
 
 def section(study: Study) -> Section:
@@ -22,7 +25,7 @@ def section(study: Study) -> Section:
     panels: dict[str, list[tuple[int, Course]]] = {}
     for place, group in enumerate(shown):
         for run in group.runs.values():
-            for name, course in _found(run, study.decoder(group)).items():
+            for name, course in _courses(run, study.decoder(group)).items():
                 panels.setdefault(name, []).append((place, course))
     if "loss above the label's entropy" in panels:
         panels.pop(LOSSES["train/loss"], None)
@@ -33,26 +36,24 @@ def section(study: Study) -> Section:
         "A line a run: what was watched on val, by the decoder chosen, and the loss, over "
         f"training steps. Shown: {'; '.join(map(label, shown))}."
     )
-    pictures = [_panel(name, found) for name, found in panels.items()]
+    pictures = [_panel(name, courses) for name, courses in panels.items()]
     return Section("Learning curves", [Plot(caption, pictures, drawings.legend(study.arms))])
 
 
-def _found(run: Run, decoder: str) -> dict[str, Course]:
+def _courses(run: Run, decoder: str) -> dict[str, Course]:
     watched = watched_figure(run.record["config"])[0]
     columns = {f"val/{decoder}/{watched}": f"val {watched} by the decoder chosen"} | LOSSES
-    found = {}
+    courses = {}
     for column, name in columns.items():
-        try:
-            found[name] = curves.read(run, column)
-        except (ValueError, OSError):
-            continue
-    return found
+        with contextlib.suppress(ValueError, OSError):
+            courses[name] = curves.read(run, column)
+    return courses
 
 
-def _panel(name: str, found: Sequence[tuple[int, Course]]) -> str:
+def _panel(name: str, courses: Sequence[tuple[int, Course]]) -> Markup:
     figure, axes = drawings.panel()
-    dense = sum(len(course.step) for _, course in found) > DENSE
-    for place, course in found:
+    dense = sum(len(course.step) for _, course in courses) > MAX_POINTS
+    for place, course in courses:
         alone = "o" if len(course.step) == 1 else drawings.style(place)
         colour = drawings.colour(place)
         axes.plot(course.step, course.value, alone, ms=4, color=colour, lw=1, rasterized=dense)

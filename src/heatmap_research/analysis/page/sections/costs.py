@@ -1,18 +1,20 @@
-"""What is paid for the error: no arm is better than one on the line in both."""
+"""Error against cost, with a line through the arms that no other beats in both."""
 
 from collections.abc import Callable, Mapping, Sequence
 
+from markupsafe import Markup
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.page import arms, drawings
+from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Part, Plot, Section, Words
+from heatmap_research.analysis.page.sections import arms
 from heatmap_research.analysis.page.study import Study, first, words
 
 Cost = Callable[[Group], float | None]
 Point = tuple[float, float, Group]  # cost, figure
-WIDE = 8  # times the cheapest: from there on costs are drawn on a log scale
-FEW = 10  # groups whose settings there is room to name
+MIN_RATIO = 8  # of the greatest cost to the least, for a logarithmic scale
+MAX_NAMED = 10  # groups whose settings there is room to name
 
 
 def section(study: Study) -> Section:
@@ -30,7 +32,7 @@ def section(study: Study) -> Section:
         "one setting; no point is better in both than those on the dotted line."
     )
     keys = [key for key, _ in study.groups[0].setting]
-    if keys and len(study.groups) <= FEW:
+    if keys and len(study.groups) <= MAX_NAMED:
         told += f" Beside each: {', '.join(keys)}."
     told = told[0].upper() + told[1:]
     clock = (
@@ -48,7 +50,7 @@ def _milliseconds(seconds: float | None) -> float | None:
 def front(
     points: Sequence[tuple[float, float]], higher_is_better: bool
 ) -> list[tuple[float, float]]:
-    """From the cheapest on, those that are better than all that are cheaper."""
+    """The points that are better than all that are cheaper, from the cheapest on."""
     sign = -1 if higher_is_better else 1
     kept: list[tuple[float, float]] = []
     for point in sorted(points, key=lambda p: (p[0], sign * p[1])):
@@ -63,9 +65,9 @@ def _plot(
     caption: str,
     measured: bool,
 ) -> Part:
-    found = {name: _points(study, cost) for name, cost in costs.items()}
-    pictures = [_panel(study, name, points) for name, points in found.items() if points]
-    missing = [name for name, points in found.items() if not points]
+    by_cost = {name: _points(study, cost) for name, cost in costs.items()}
+    pictures = [_panel(study, name, points) for name, points in by_cost.items() if points]
+    missing = [name for name, points in by_cost.items() if not points]
     if not pictures:
         return Words(f"Not known of these runs: {', '.join(missing)}.", "note", measured)
     if missing:
@@ -78,17 +80,17 @@ def _points(study: Study, cost: Cost) -> list[Point]:
     return [(float(x), s.mean, group) for x, s, group in known if x is not None and s is not None]
 
 
-def _panel(study: Study, name: str, points: Sequence[Point]) -> str:
+def _panel(study: Study, name: str, points: Sequence[Point]) -> Markup:
     figure, axes = drawings.panel()
     best = front([(x, y) for x, y, _ in points], study.reading.higher_is_better)
     axes.plot([x for x, _ in best], [y for _, y in best], ":", color="grey", lw=1.2)
     for x, y, group in points:
         axes.plot(x, y, "o", ms=6, color=drawings.colour(study.arms.index(group.arm)))
-        if len(study.groups) <= FEW and group.setting:
+        if len(study.groups) <= MAX_NAMED and group.setting:
             setting = ", ".join(words(value) for _, value in group.setting)
             axes.annotate(setting, (x, y), (5, 3), textcoords="offset points", fontsize=7)
     costs = [x for x, _, _ in points]
-    if min(costs) > 0 and max(costs) > WIDE * min(costs):
+    if min(costs) > 0 and max(costs) > MIN_RATIO * min(costs):
         axes.set_xscale("log")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))

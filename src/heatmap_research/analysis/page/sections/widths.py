@@ -1,4 +1,4 @@
-"""Label widths three ways: equal in pixels, each arm's own, as published."""
+"""Arms compared at three choices of the label's width: equal in pixels, best on val, published."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -6,8 +6,18 @@ from itertools import combinations
 from heatmap_research.analysis.comparison.verdict import wording
 from heatmap_research.analysis.comparison.verdict.comparing import compare
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of
-from heatmap_research.analysis.page import drawings, factors, numbers
-from heatmap_research.analysis.page.parts import Cell, Column, Part, Plot, Section, Table, Words
+from heatmap_research.analysis.page import drawings
+from heatmap_research.analysis.page.parts import (
+    Cell,
+    Column,
+    Part,
+    Plot,
+    Section,
+    Table,
+    Words,
+    over_seeds,
+)
+from heatmap_research.analysis.page.sections import factors
 from heatmap_research.analysis.page.study import Study, first
 
 PUBLISHED = {2: 2.0, 1: 6.0}  # bins: maps (Xiao et al., 2018), pairs of vectors (Li et al., 2022)
@@ -29,7 +39,7 @@ def section(study: Study) -> Section:
 
 
 def _under_same(study: Study) -> tuple[list[Group], tuple[tuple[str, str], ...]]:
-    """Where other settings were varied too, those of the first group."""
+    """Groups that share the first group's settings other than sigma, and those settings."""
     held = factors.rest(study.groups[0], "sigma")
     return [g for g in study.groups if factors.rest(g, "sigma") == held], held
 
@@ -38,19 +48,19 @@ def _ways(study: Study, groups: Sequence[Group]) -> Ways:
     sigmas = sorted({sigma for g in groups if (sigma := factors.at(g, "sigma")) is not None})
     ways: Ways = {f"all at {s:g} px": _at(groups, dict.fromkeys(study.arms, s)) for s in sigmas}
     own = {arm: [group for group in groups if group.arm == arm] for arm in study.arms}
-    ways["tuned on val"] = {arm: study.best(found) for arm, found in own.items() if found}
+    ways["tuned on val"] = {arm: study.best(those) for arm, those in own.items() if those}
     ways["published"] = _at(groups, published(study, groups))
-    return {way: found for way, found in ways.items() if found}
+    return {way: by_arm for way, by_arm in ways.items() if by_arm}
 
 
 def published(study: Study, groups: Sequence[Group]) -> dict[str, float]:
-    """In pixels: the bins that were published, at the stride of these runs."""
-    found = {}
+    """Published widths in pixels: the bins that were published times the stride of these runs."""
+    sigmas = {}
     for group in groups:
         bins = PUBLISHED.get(study.seen_of(group).layout or 0)
         if bins is not None:
-            found[group.arm] = bins * first(group).stride
-    return found
+            sigmas[group.arm] = bins * first(group).stride
+    return sigmas
 
 
 def _at(groups: Sequence[Group], sigmas: Mapping[str, float]) -> dict[str, Group]:
@@ -61,8 +71,8 @@ def _plot(study: Study, ways: Ways, kept: str) -> Plot:
     figure, axes = drawings.panel((1.6 + 0.8 * len(ways), 3.4))
     for place, arm in enumerate(study.arms):
         shift = 0.24 * (place - (len(study.arms) - 1) / 2) / max(1, len(study.arms) - 1)
-        for x, found in enumerate(ways.values()):
-            if arm in found and (spread := study.spread(found[arm], "test")) is not None:
+        for x, by_arm in enumerate(ways.values()):
+            if arm in by_arm and (spread := study.spread(by_arm[arm], "test")) is not None:
                 axes.errorbar(
                     x + shift,
                     spread.mean,
@@ -90,8 +100,8 @@ def _plot(study: Study, ways: Ways, kept: str) -> Plot:
 def _table(study: Study, ways: Ways) -> Table:
     columns = [Column("choice"), *map(Column, study.arms)]
     rows = [
-        [Cell(way), *(_cell(study, found.get(arm)) for arm in study.arms)]
-        for way, found in ways.items()
+        [Cell(way), *(_cell(study, by_arm.get(arm)) for arm in study.arms)]
+        for way, by_arm in ways.items()
     ]
     caption = f"{study.name} on test (sigma, px): mean ± standard deviation over seeds."
     return Table(caption[0].upper() + caption[1:], columns, rows)
@@ -100,12 +110,12 @@ def _table(study: Study, ways: Ways) -> Table:
 def _cell(study: Study, group: Group | None) -> Cell:
     if group is None:
         return Cell("not run")
-    cell = numbers.spread(study.spread(group, "test"))
+    cell = over_seeds(study.spread(group, "test"))
     return Cell(f"{cell.text} ({factors.at(group, 'sigma'):g})", cell.value)
 
 
 def _compared(study: Study, ways: Ways) -> list[str]:
-    """Pairs that no setting has in common, which the verdict therefore has not."""
+    """Differences that the verdict does not have, since the two arms share no setting."""
     said = []
     for way in ("tuned on val", "published"):
         for one, other in combinations(ways.get(way, {}).values(), 2):
@@ -116,12 +126,12 @@ def _compared(study: Study, ways: Ways) -> list[str]:
 
 def _difference(study: Study, one: Group, other: Group) -> str:
     try:
-        found = compare(study.reading, (one,), (other,), (), 0.95)
+        comparison = compare(study.reading, (one,), (other,), (), 0.95)
     except ValueError:
         return ""
-    gap = found.interval
+    gap = comparison.interval
     size = f"{wording.number(abs(gap.estimate), gap)} {study.reading.unit}"
-    spread = wording.covering(gap, study.reading.unit, len(found.seeds), found.images)
+    spread = wording.covering(gap, study.reading.unit, len(comparison.seeds), comparison.images)
     names = [f"{g.arm} ({factors.at(g, 'sigma'):g} px)" for g in (one, other)]
     more = "above" if gap.estimate > 0 else "below"
     return f"{names[0]} is {size} {more} {names[1]} ({spread}; not adjusted for the choice)."

@@ -1,4 +1,4 @@
-"""Arms side by side, from the folders their runs left."""
+"""Arms, from the folders that their runs left."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Arm:
 
     @property
     def chosen(self) -> str:
-        """The best decoder on val; test has no say in it."""
+        """The best decoder on val."""
         return min(self.decoders, key=lambda decoder: self.mean("val", decoder))
 
     def errors(self, stage: str, decoder: str) -> list[float]:
@@ -45,13 +45,13 @@ class Arm:
 
     @property
     def floor(self) -> float:
-        """Mean error of the middle of the right bin."""
+        """The mean error in pixels of answering with the middle of the right bin."""
         stride = self.runs[0].stride
         return quantisation.mean_distance(stride, stride)
 
 
 def read_arms(folder: Path) -> list[Arm]:
-    """In the order in which they were run."""
+    """The arms of finished runs, in the order in which they were run."""
     finished = [run for run in find(folder) if run.status == "finished"]
     finished.sort(key=lambda run: (run.folder / "run.json").stat().st_mtime)
     names = dict.fromkeys(run.arm for run in finished)
