@@ -1,10 +1,11 @@
 # make demo: the comparison, from nothing but Python 3.11.   make test: the test suite, likewise.
+# One target a habit: CONTRIBUTING.md says when each is due.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint notebooks check-all
+.PHONY: install demo test lint docs notebooks check-all faults
 
 install: $(VENV)/.installed
 
@@ -19,6 +20,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation site, in site/; a broken link or reference is an error.
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Runs the notebooks where they are, after training what two of them read (3 minutes of two cores).
 notebooks: $(VENV)/.installed-dev outputs/notebooks/.trained
@@ -49,13 +54,21 @@ check-all: install
 	@grep -c ^ok check-all.txt; grep -c ^refused check-all.txt
 	@! grep -v -e '^ok ' -e '^refused: ' check-all.txt
 
+# Plants mistakes, one at a time, in a copy of the source, and lists the tests that notice each.
+faults: $(VENV)/.installed-dev
+	$(BIN)/python tests/faults/run.py
+
+# Bytecode is compiled at once: where the environment forbids Python to write any, as
+# PYTHONDONTWRITEBYTECODE does, each command would compile its 4,000 modules anew.
+pip = $(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --compile-bytecode
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (torch is large: a minute or more) ..."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable .
+	$(pip) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(pip) --editable '.[dev,docs]'
 	@touch $@
