@@ -170,7 +170,7 @@ def test_pairs_may_be_compared_a_few_at_a_time(seed, monkeypatch):
     truth, results, sigmas = fixture(seed)
     arrays = as_arrays(truth, results, len(sigmas))
     whole = average_precision.evaluate(*arrays, sigmas)
-    monkeypatch.setattr(average_precision, "BLOCK", 3)
+    monkeypatch.setattr(average_precision, "PAIRS_IN_CACHE", 3)
     assert average_precision.evaluate(*arrays, sigmas) == pytest.approx(whole, nan_ok=True)
 
 
