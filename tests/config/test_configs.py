@@ -12,6 +12,7 @@ from running import build, build_data, check
 from heatmap_research.codec.codec import readable
 from heatmap_research.config.instantiate import instantiate, refuse_strays, with_values
 from heatmap_research.config.job import prepare
+from heatmap_research.config.values import watched
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import build_trainer
 from heatmap_research.training.callbacks.progress import Lines
@@ -195,7 +196,7 @@ def test_training_is_followed_by_a_figure_of_the_first_decoder_or_of_the_named_o
     given, decoder, followed
 ):
     cfg = running.compose_as_is(f"decoder=[{decoder}]", *given)
-    assert prepare(cfg, {}).watched == followed
+    assert watched(cfg) == followed
 
 
 def test_a_figure_of_a_decoder_that_is_not_there_is_not_followed():

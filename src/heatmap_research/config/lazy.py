@@ -2,6 +2,9 @@
 
 import importlib
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
 from types import ModuleType
 
 
@@ -19,6 +22,33 @@ class _Later(ModuleType):
         return getattr(real, attribute)
 
 
+class _Submodules(MetaPathFinder):
+    """Finds submodules in the real module, which has imported some that must not run again."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        top = sys.modules.get(name.partition(".")[0])
+        if not isinstance(top, _Later):
+            return None
+        top.__getattr__("__name__")
+        module = importlib.import_module(name)
+        module.__spec__ = spec_from_loader(name, _Imported(module))  # which is asked for its spec
+        return module.__spec__
+
+
+class _Imported(Loader):
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
+
+
 def lazily(name: str) -> None:
     """Makes `import name` free until one of its attributes is used; `from name import x` is use."""
-    sys.modules.setdefault(name, _Later(name))
+    later = _Later(name)
+    later.__path__ = []  # _Submodules finds them
+    sys.modules.setdefault(name, later)
+    sys.meta_path.insert(0, _Submodules())
