@@ -98,6 +98,7 @@ DECODERS = {
     "expected_oks": ExpectedOks(tolerances=[0.05], image_size=[48, 64], area=0.32),
     "coordinates": Coordinates(),
 }
+OF_WHOLE_MAPS = ("soft_argmax", "debiased_soft_argmax")  # what lies far from the peak counts
 
 
 def labels_of(

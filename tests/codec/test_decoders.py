@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from options import DECODERS, NDIMS, STRIDES, TARGETS, uniform_keypoints
+from options import DECODERS, NDIMS, OF_WHOLE_MAPS, STRIDES, TARGETS, uniform_keypoints
 from pairwise import covering
 from scipy import ndimage, special, stats
 
@@ -39,7 +39,6 @@ every_stride = pytest.mark.parametrize("stride", STRIDES, ids=lambda s: f"stride
 IMAGES = {"oblong": (24, 36), "square": (30, 30)}  # bins
 
 QUARTERS = ("quarter_offset", "quarter_published")
-GLOBAL = ("soft_argmax", "debiased_soft_argmax")  # what lies far away counts
 SHY = {  # bins from the border within which published code does not do what it does elsewhere
     name: 8.0 if name in ("dark_published", "dark_udp", "dark_simcc", "quarter_published") else 0.0
     for name in OF_MAPS
@@ -829,7 +828,7 @@ def test_a_decoded_label_is_within_half_a_bin(ndim, stride, name):
     grid = Grid((48, 64), stride, ndim)
     keypoints = uniform_keypoints(100, grid.image_size, margin=max(10.0, 2 * stride))
     for target in TARGETS:
-        if target == "softened" and name in GLOBAL:
+        if target == "softened" and name in OF_WHOLE_MAPS:
             continue  # its even floor pulls an expectation by a law of its own
         off = error(grid, TARGETS[target], DECODERS[name], keypoints, normalised=True)
         assert off.abs().max() <= stride / 2 + PIXEL, target
@@ -858,7 +857,7 @@ def test_decoding_treats_the_axes_alike(decoder):
 
 @by_name
 def test_the_map_of_an_outer_product_decodes_like_its_two_vectors(name):
-    room, decoder = 8.0 if name in GLOBAL else SHY[name], DECODERS[name]
+    room, decoder = 8.0 if name in OF_WHOLE_MAPS else SHY[name], DECODERS[name]
     random = torch.Generator().manual_seed(0)
     size = torch.tensor([30.0, 40.0]) - 2 * room
     position = torch.rand(200, 1, 2, generator=random) * size + room - 0.5
