@@ -114,7 +114,14 @@ def test_a_sweep_that_is_interrupted_stops_and_says_how_to_go_on(tmp_path):
     assert [run.status for run in find(folder)] == ["interrupted"]
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib", "submitit_local"])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        "basic",
+        pytest.param("joblib", marks=pytest.mark.slow),
+        pytest.param("submitit_local", marks=pytest.mark.slow),
+    ],
+)
 def test_a_job_that_crashes_is_named_and_hides_no_other(launcher, tmp_path):
     if launcher != "basic":
         pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")

@@ -596,8 +596,12 @@ class Oracle(nn.Module):
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("ndim", NDIMS)
-@pytest.mark.parametrize("stride", STRIDES, ids=lambda stride: f"stride{stride:.2f}")
-def test_averaging_a_perfect_net_over_the_mirror_image_moves_nothing(stride, ndim, loss):
+def test_averaging_a_perfect_net_over_the_mirror_image_moves_nothing(ndim, loss):
+    for stride in STRIDES:
+        assert_moves_nothing(stride, ndim, loss)
+
+
+def assert_moves_nothing(stride, ndim, loss):
     codec = Codec(
         Grid(SIZE, stride, ndim),
         Gaussian(3.0),
@@ -616,5 +620,5 @@ def test_averaging_a_perfect_net_over_the_mirror_image_moves_nothing(stride, ndi
         )(image)["dark"].keypoints
         for flip in (False, True)
     }
-    assert (found[True] - found[False]).abs().max() < 1e-3
-    assert (found[True] - keypoints).mean((0, 1)).abs().max() < 1e-3
+    assert (found[True] - found[False]).abs().max() < 1e-3, stride
+    assert (found[True] - keypoints).mean((0, 1)).abs().max() < 1e-3, stride
