@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 
 from heatmap_research.analysis.error_budget import (
+    account,
     figures,
     gross,
     law,
@@ -243,6 +244,17 @@ def test_a_flip_test_is_taken_where_it_helps_and_left_where_it_harms():
         for pair, readout in ((helps, PLAIN), (harms, PLAIN), (harms, ("argmax", True)))
     ]
     assert flips == pytest.approx([math.sqrt(2), 0, math.sqrt(2)])
+
+
+def test_halves_of_a_stage_are_fitted_to_each_other():
+    true = apart(0, 200)
+    away = np.zeros(true.points.shape)
+    away[::2, :, 0], away[1::2, :, 0] = 1.0, -1.0  # so that each half's bias is wrong for the other
+    limits = account.Limits(joint=0.85, person=0.5)
+    taken = account.of_run(
+        FRAME, SCHEMA, None, stage(true, argmax=away), PLAIN, "it has no bins", limits
+    )
+    assert taken.forwards.part("joint_bias").mean_px == pytest.approx(1 - 2)
 
 
 def test_halves_share_no_image():

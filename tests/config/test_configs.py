@@ -10,6 +10,7 @@ from pairwise import covering, few_of
 from running import build, build_data, check
 
 from heatmap_research.codec.codec import readable
+from heatmap_research.config.codec import codec_of
 from heatmap_research.config.instantiate import instantiate, refuse_strays, with_values
 from heatmap_research.config.job import prepare
 from heatmap_research.config.values import watched
@@ -186,6 +187,15 @@ def test_every_module_of_a_choice_is_reached_by_a_config():
     unreached = {m for m in MODULES if not any(f"_target_: {m}." in text for text in texts)}
     assert not unreached
     assert {part for part in SEARCHED if any(f".{part}." in m for m in MODULES)} == {*SEARCHED}
+
+
+def test_a_codec_has_the_stride_and_the_widths_of_its_config():
+    job = running.job("arm=mse_2d", "stride=2/3", "anisotropy=[1.5,0.5]", "widths=oks")
+    assert job.codec.grid.stride == 2 / 3
+    cfg = with_values(job.config, tolerances=[0.1, 0.2, 0.3])
+    widths = codec_of(cfg, 2, job.loss(), job.codec.decoders).widths
+    assert widths.anisotropy == (1.5, 0.5)  # along y, along x
+    assert widths.by_joint == pytest.approx((0.5, 1.0, 1.5))
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,14 @@ def test_a_mirrored_person_has_left_and_right_exchanged(crowd):
     assert torch.allclose(mirrored.keypoints, expected, atol=1e-4)
 
 
+def test_what_is_seen_of_a_mirrored_person_changes_sides_too(tmp_path):
+    Image.fromarray(np.zeros((90, 60, 3), np.uint8)).save(tmp_path / "0.png")
+    person = {"image": 0, "box": (1, 1, 50, 80), "keypoints": [(5, 30, 2), (9, 40, 1), (0, 0, 0)]}
+    file = annotate(tmp_path / "a.json", [("0.png", 60, 90)], [person])
+    assert dataset(file)[0].visible.tolist() == [2, 1, 0]
+    assert dataset(file, augment=augmentation(flip=1.0))[0].visible.tolist() == [2, 0, 1]
+
+
 def test_patches_are_black_and_joints_under_them_covered(crowd):
     knobs = dict(patches=1, patch_size=(0.3, 0.6), patch_probability=1.0)
     data, plain = dataset(crowd, augment=augmentation(**knobs)), dataset(crowd)
@@ -360,6 +368,9 @@ def test_what_is_held_out_is_apart_and_the_same_for_every_seed(tmp_path):
     assert apart[0] | rest[0] == set(range(10, 50))
     assert ids("held_out", seed=5) == apart
     assert len(ids("held_out", held_out=5000)[0]) == 4  # one in ten
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {"images": content["images"][::-1]}))
+    assert ids("held_out") == apart
 
 
 # --- damage

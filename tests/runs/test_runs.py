@@ -206,6 +206,26 @@ def test_means_over_seeds_have_their_deviation_and_number(study):
     assert "left out of the means: 1 that did not finish" in done.err
 
 
+def test_a_mean_is_over_finished_runs_alone(tmp_path):
+    write(tmp_path / "0", seed=0)
+    for seed, status in enumerate(("running", "interrupted", "failed", "refused"), start=1):
+        write(tmp_path / str(seed), status, seed=seed)
+    done = listed(".", "--by", "arm", "--csv", cwd=tmp_path)
+    (row,) = csv.DictReader(io.StringIO(done.out))
+    assert row["n"] == "1"
+    assert "left out of the means: 4 that did not finish" in done.err
+
+
+def test_the_decoder_is_the_one_best_on_val_whatever_test_says(tmp_path):
+    errors = {"val": {"argmax": 2.0, "dark": 1.0}, "test": {"argmax": 3.0, "dark": 4.0}}
+    metrics = {
+        stage: {decoder: {"pixel_error": error} for decoder, error in each.items()}
+        for stage, each in errors.items()
+    }
+    RunStore(write(tmp_path)).update(metrics=metrics)
+    assert table.chosen(find(tmp_path)) == "dark"
+
+
 def test_runs_are_filtered_sorted_and_written_with_the_columns_asked_for(study, tmp_path):
     asked = ("--where", "arm=ce_2d", "seed=0,2", "--columns", "seed", "test/argmax/pixel_error")
     done = listed(study, *asked, "--sort=-seed", "--csv", "few.csv", cwd=tmp_path)

@@ -182,6 +182,22 @@ def test_another_seed_gives_other_weights(smoke, folder):
     assert not torch.equal(running.weights(smoke)[name], running.weights(other)[name])
 
 
+class Drawn(pl.Callback):
+    """What a step may draw, once the task has seeded it."""
+
+    def __init__(self):
+        self.numbers = []
+
+    def on_before_zero_grad(self, trainer, pl_module, optimizer):
+        self.numbers.append(torch.rand(()).item())
+
+
+def test_every_step_of_a_training_draws_other_numbers(tmp_path):
+    drawn = Drawn()
+    fit(tmp_path, "trainer.max_steps=4", callbacks=[drawn])
+    assert len(set(drawn.numbers)) == len(drawn.numbers) == 4
+
+
 # Learning
 
 
