@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import running
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from pictures import annotate
 
@@ -136,6 +137,22 @@ def test_a_label_is_drawn_where_its_joints_are(geometry, arm):
             row, column = (each[joint].argmax() for each in drawn.maps)
         assert abs(left + across * column - x) <= across / 2 + 1e-3
         assert abs(top + down * row - y) <= down / 2 + 1e-3
+
+
+def test_a_map_covers_its_bins_and_a_trace_runs_through_their_middles():
+    image, nowhere = np.zeros((16, 8, 3), np.uint8), np.full((1, 2), np.nan, np.float32)
+
+    def axes_of(*shapes):
+        axes = Figure().add_subplot()
+        maps = [np.ones(shape, np.float32) for shape in shapes]
+        lines = ((1.5, 4.0), (0.5, 2.0))  # four bins along each axis
+        example.draw(axes, example.Example(image, maps, lines, nowhere, nowhere))
+        return axes
+
+    assert axes_of((1, 4, 4)).images[1].get_extent() == [-0.5, 7.5, 15.5, -0.5]
+    across, down = axes_of((1, 4), (1, 4)).lines[:2]
+    assert across.get_xdata().tolist() == [0.5, 2.5, 4.5, 6.5]
+    assert down.get_ydata().tolist() == [1.5, 5.5, 9.5, 13.5]
 
 
 def test_a_joint_that_is_not_learnt_is_not_drawn():
