@@ -155,6 +155,7 @@ def test_predictions_have_a_row_per_instance_joint_decoder_and_stage(smoke):
         for decoder in decoders_of(smoke)
     ]
     assert sorted(found) == sorted(wanted)
+    assert table["image"] == table["instance"]  # one person an image
 
 
 def test_the_metrics_of_a_run_follow_from_its_predictions(smoke):
