@@ -20,10 +20,10 @@ Upper = Bool[Tensor, " joint"]
 
 # words in the names of joints of the lower half
 LOWER_HALF = ("hip", "pelvis", "thigh", "knee", "shin", "ankle", "foot", "heel", "toe")
-
-
-def _clipped(draw: Tensor, limit: float) -> Tensor:
-    return torch.special.ndtri(draw).clamp(-limit, limit)
+UP_TO_ONE = (
+    *("flip", "rotation_probability", "shift_probability", "half_body", "half_body_upper"),
+    *("patch_probability", "patch_size", "shift"),
+)
 
 
 def _truncated(draw: Tensor, limit: float) -> Tensor:
@@ -31,14 +31,11 @@ def _truncated(draw: Tensor, limit: float) -> Tensor:
     return torch.special.ndtri(tail + draw * (1 - 2 * tail))
 
 
-def _uniform(draw: Tensor, limit: float) -> Tensor:
-    return (2 * draw - 1) * limit
-
-
 SPREADS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "clipped": _clipped,  # standard normal; a draw beyond the limit becomes the limit
+    # standard normal; a draw beyond the limit becomes the limit
+    "clipped": lambda draw, limit: torch.special.ndtri(draw).clamp(-limit, limit),
     "truncated": _truncated,  # standard normal, drawn within the limit only
-    "uniform": _uniform,
+    "uniform": lambda draw, limit: (2 * draw - 1) * limit,
 }
 
 
@@ -79,7 +76,7 @@ class Augmentation:
             raise ValueError(f"augment.spread={self.spread}: choose {', '.join(SPREADS)}.")
         for knob in (field.name for field in fields(self) if field.name != "spread"):
             value = getattr(self, knob)
-            limit = 1 if knob in PROBABILITIES or knob in ("patch_size", "shift") else math.inf
+            limit = 1 if knob in UP_TO_ONE else math.inf
             numbers = value if isinstance(value, Sequence) else (value,)
             if not all(0 <= number <= limit and number < math.inf for number in numbers):
                 raise ValueError(f"augment.{knob}={value}: choose from 0 to {limit}.")
@@ -90,12 +87,9 @@ class Augmentation:
 
     @property
     def active(self) -> bool:
-        strengths = (
-            *(self.flip, self.rotation * self.rotation_probability, self.scale),
-            *(self.shift * self.shift_probability, self.half_body),
-            self.patches * self.patch_probability,
-        )
-        return any(strengths)
+        turned = self.rotation * self.rotation_probability
+        moved, covered = self.shift * self.shift_probability, self.patches * self.patch_probability
+        return any((self.flip, turned, self.scale, moved, self.half_body, covered))
 
     def draw(self, seed: int, number: Int[Tensor, " batch"]) -> Draws:
         purpose = ("augmentation", seed)
@@ -138,9 +132,9 @@ class Augmentation:
         """Every box that may be cropped, before it is scaled and shifted."""
         if not self.half_body:
             return [padded]
-        either = (torch.full((len(padded),), half) for half in (True, False))
-        halves = (self._half_bodies(half, padded, keypoints, visible, upper) for half in either)
-        return [padded, *halves]
+        people = (padded, keypoints, visible, upper)
+        above = torch.ones(len(padded), dtype=torch.bool)
+        return [padded, self._half_bodies(above, *people), self._half_bodies(~above, *people)]
 
     def _half_bodies(
         self,
@@ -173,9 +167,8 @@ def to_source(
 ) -> Float[Tensor, "batch 2 3"]:
     """Matrices from crop pixels to source pixels: mirror, put on the box, turn about its middle."""
     plain = geometry.to_source(box, image_size)
-    middle = torch.tensor(
-        [(geometry.first + size + geometry.last) / 2 for size in reversed(image_size)],
-        dtype=box.dtype,
+    middle = box.new_tensor(
+        [(geometry.first + size + geometry.last) / 2 for size in reversed(image_size)]
     )
     centre = plain[..., :2] @ middle + plain[..., 2]  # (B, 2) source pixels
     cosine, sine = draws.angle.cos(), draws.angle.sin()
@@ -191,9 +184,3 @@ def to_source(
 def upper_half(names: Sequence[str]) -> Upper:
     """Every joint but those whose names speak of the hips or of something below."""
     return torch.tensor([not any(word in name.lower() for word in LOWER_HALF) for name in names])
-
-
-PROBABILITIES = (
-    *("flip", "rotation_probability", "shift_probability", "half_body", "half_body_upper"),
-    "patch_probability",
-)

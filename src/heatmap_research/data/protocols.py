@@ -47,14 +47,8 @@ class About:
     device: str | None = None  # where samples are made; None: in main memory, which may be pinned
 
 
-@runtime_checkable
-class _SaysMore(Protocol):
-    @property
-    def about(self) -> About: ...
-
-
 def about(data: object) -> About:
     """What a data set says of itself; a part of one, as overfit takes it, keeps only the device."""
     if isinstance(data, Subset):
         return About(device=about(data.dataset).device)
-    return data.about if isinstance(data, _SaysMore) else About()
+    return getattr(data, "about", About())

@@ -20,9 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def read(
-    file: str | Path,
-    sigmas: Sequence[float] | None = None,
-    category: str | int | None = None,
+    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
 ) -> Annotations:
     """Reads a file that does not change once a process; its arrays are shared and read-only.
 
@@ -40,9 +38,7 @@ def read(
 
 
 def schema_of(
-    file: str | Path,
-    sigmas: Sequence[float] | None = None,
-    category: str | int | None = None,
+    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
 ) -> Schema:
     return read(file, sigmas, category).schema
 
@@ -96,22 +92,23 @@ def _category(file: Path, categories: list[Record], wanted: str | None) -> Recor
     """The only category with keypoints, or the one that was asked for by name or number."""
     rows.ids(categories, "category", file)
     able = [c for c in categories if is_names(c.get("keypoints"))]
-    names = ", ".join(str(c.get("name", c["id"])) for c in able) or "none"
-    if wanted is None and len(able) == 1:
-        return {"name": "", **able[0]}
-    if wanted is None and able:
-        raise ValueError(
-            f"{file}: several categories have keypoints ({names}): choose data.category=NAME."
+    asked = [c for c in categories if wanted in (None, str(c.get("name")), str(c["id"]))]
+    names, all_names = (
+        ", ".join(str(c.get("name", c["id"])) for c in some) for some in (able, categories)
+    )
+    if wanted is None and not able:
+        problem = (
+            f"no category has names of keypoints (categories: {all_names or 'there are none'})"
         )
-    if wanted is None:
-        have = ", ".join(str(c.get("name", c["id"])) for c in categories) or "there are none"
-        raise ValueError(f"{file}: no category has names of keypoints (categories: {have}).")
-    asked = [c for c in categories if wanted in (str(c.get("name")), str(c["id"]))]
-    if asked and asked[0] not in able:
-        raise ValueError(f"{file}: category {wanted} has no keypoints; with keypoints: {names}.")
-    if not asked:
-        raise ValueError(f"{file}: there is no category {wanted}; with keypoints: {names}.")
-    return {"name": "", **asked[0]}
+    elif wanted is None and len(able) > 1:
+        problem = f"several categories have keypoints ({names}): choose data.category=NAME"
+    elif not asked:
+        problem = f"there is no category {wanted}; with keypoints: {names or 'none'}"
+    elif wanted is not None and asked[0] not in able:
+        problem = f"category {wanted} has no keypoints; with keypoints: {names or 'none'}"
+    else:
+        return {"name": "", **(able if wanted is None else asked)[0]}
+    raise ValueError(f"{file}: {problem}.")
 
 
 def is_names(value: Any) -> bool:
@@ -125,7 +122,7 @@ def _of_category(file: Path, content: dict[str, list[Record]], chosen: Record) -
     for record in content["annotations"]:
         number = record.get("category_id")
         if type(number) is not int or number not in known:
-            there = f"there is no category {record.get('category_id')!r}"
+            there = f"there is no category {number!r}"
             said = there if "category_id" in record else "it has no category_id"
             raise ValueError(f"{file}: annotation {record.get('id')}: {said}.")
     return [r for r in content["annotations"] if r["category_id"] == chosen["id"]]

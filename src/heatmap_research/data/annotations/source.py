@@ -77,11 +77,10 @@ def _json(file: Path) -> Any:
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Turns off the garbage collector, which spends half the time looking through new lists."""
-    if not gc.isenabled():
-        yield
-        return
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if enabled:
+            gc.enable()

@@ -1,7 +1,4 @@
-"""Prints an audit for a terminal, or in lines that stay whole where it is piped.
-
-First come counts and percentiles of what the file holds, as far as it can be read.
-"""
+"""Prints an audit for a terminal, or in lines that stay whole where it is piped."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -53,30 +50,27 @@ def _facts_table(records: Records) -> Table:
 
 
 def _joints_table(records: Records) -> Table:
-    table = _table()
-    for column in JOINT_COLUMNS:
-        left = column in ("name", "mirror")
-        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    table = _table(JOINT_COLUMNS, left=("name", "mirror"))
     for row in _joints(records):
         table.add_row(*map(Text, row))
     return table
 
 
 def _findings_table(findings: Sequence[Finding], first: int) -> Table:
-    table = _table()
-    table.add_column("records", justify="right")
-    for column in ("problem", "training", "where"):
-        table.add_column(column, overflow="fold")
+    words = ("problem", "training", "where")
+    table = _table(("records", *words), left=words)
     for each in findings:
         style = "red" if each.refused else "yellow" if each.training == LEFT_OUT else ""
-        training = Text(each.training, style)
-        where = Text(each.first(first))
-        table.add_row(str(len(each.where)), Text(each.problem), training, where)
+        cells = Text(each.problem), Text(each.training, style), Text(each.first(first))
+        table.add_row(str(len(each.where)), *cells)
     return table
 
 
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def _table(columns: Sequence[str], left: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+    return table
 
 
 def _facts(records: Records) -> Iterator[tuple[str, str]]:
@@ -93,19 +87,13 @@ def _facts(records: Records) -> Iterator[tuple[str, str]]:
     yield "OKS sigmas", _source_of_sigmas(records)
     widths, heights = records.boxes[learnable, 2:].T
     yield "percentiles", "  ".join(f"{f'{p} %':>6}" for p in PERCENTS)
-    for name, values in (
-        ("box width, px", widths),
-        ("box height, px", heights),
-        ("root of area, px", np.sqrt(records.areas[learnable].clip(0))),
-    ):
-        yield name, _spread(values)
+    yield "box width, px", _spread(widths)
+    yield "box height, px", _spread(heights)
+    yield "root of area, px", _spread(np.sqrt(records.areas[learnable].clip(0)))
 
 
 def _joints(records: Records) -> Iterator[tuple[str, ...]]:
-    """Number, name, mirror joint and sigma of each joint.
-
-    After them, for how many per cent of the learnable people it is visible, covered, unlabelled.
-    """
+    """The cells of JOINT_COLUMNS; the shares are of the learnable people."""
     visible = records.points[records.learnable, :, 2]
     mirror = dict(records.pairs) | {b: a for a, b in records.pairs}
     sigmas = _sigmas(records)
@@ -121,9 +109,8 @@ def _mean(values: NDArray[Any], digits: int = 2) -> str:
 
 def _spread(values: Array) -> str:
     known = values[np.isfinite(values)]
-    if not len(known):
-        return "n/a"
-    return "  ".join(f"{value:6.1f}" for value in np.percentile(known, PERCENTS))
+    shown = np.percentile(known, PERCENTS) if len(known) else ()
+    return "  ".join(f"{value:6.1f}" for value in shown) or "n/a"
 
 
 def _sigmas(records: Records) -> tuple[float, ...]:

@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from heatmap_research.data.annotations.rows import extent
 from heatmap_research.data.audit.columns import Array, Mask
-from heatmap_research.data.audit.finding import LEARNT, Finding, finding
+from heatmap_research.data.audit.finding import LEARNT, Finding
 from heatmap_research.data.audit.records import Records
 
 MIN_GAP = 0.05  # of the person's size, the longer side of the box of the labelled points
@@ -34,13 +35,12 @@ Pairs = Sequence[tuple[int, int]]
 def check(records: Records) -> Iterator[Finding]:
     points, pairs = records.points, records.sided
     odd = suspected(points, pairs, records.bones) & ~records.crowd[:, None]
-    for column, (left, right) in enumerate(pairs):
-        names = f"{records.names[left]} / {records.names[right]}"
-        where = records.named(odd[:, column])
-        yield from finding(f"suspected: {names} swapped", where, LEARNT)
-    worst = [pairs[column] for column in swapped_in_most(points, pairs)]
-    whole = [f"{records.names[left]} / {records.names[right]}" for left, right in worst]
-    yield from finding("suspected: a pair is swapped in most people", whole, LEARNT)
+    names = [f"{records.names[left]} / {records.names[right]}" for left, right in pairs]
+    for column in range(len(pairs)):
+        problem = f"suspected: {names[column]} swapped"
+        yield Finding(problem, records.named(odd[:, column]), LEARNT)
+    worst = [names[column] for column in swapped_in_most(points, pairs)]
+    yield Finding("suspected: a pair is swapped in most people", worst, LEARNT)
 
 
 def suspected(points: Array, pairs: Pairs, bones: Pairs) -> Mask:
@@ -86,10 +86,8 @@ def _order(points: Array, pairs: Pairs, size: Array) -> tuple[Mask, Mask]:
 
 def _size(points: Array) -> Array:
     """The longer side of the box of the labelled points; 0 for a person without any."""
-    labelled = points[..., 2:] > 0
-    low = np.where(labelled, points[..., :2], np.inf).min(1)
-    high = np.where(labelled, points[..., :2], -np.inf).max(1)
-    return np.where(labelled.any(1), high - low, 0).max(1)
+    nobody = ~(points[..., 2] > 0).any(1, keepdims=True)
+    return np.where(nobody, 0, extent(points)[:, 2:]).max(1)
 
 
 def _gain(points: Array, pair: tuple[int, int], pairs: Pairs, bones: Pairs) -> Array:
