@@ -167,9 +167,7 @@ def to_source(
 ) -> Float[Tensor, "batch 2 3"]:
     """Matrices from crop pixels to source pixels: mirror, put on the box, turn about its middle."""
     plain = geometry.to_source(box, image_size)
-    middle = box.new_tensor(
-        [(geometry.first + size + geometry.last) / 2 for size in reversed(image_size)]
-    )
+    middle = (geometry.first + box.new_tensor(image_size[::-1]) + geometry.last) / 2
     centre = plain[..., :2] @ middle + plain[..., 2]  # (B, 2) source pixels
     cosine, sine = draws.angle.cos(), draws.angle.sin()
     turn = torch.stack([cosine, -sine, sine, cosine], dim=-1).unflatten(-1, (2, 2))

@@ -10,8 +10,9 @@ from torch import Tensor
 Purpose = tuple[int | str, ...]  # as (seed, "pose"); numbers of different purposes are independent
 Index = Int[Tensor, " batch"]  # numbers of images or items
 
-INCREMENT = 0x9E3779B97F4A7C15
-ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))  # splitmix64 (Steele et al., 2014)
+# splitmix64 (Steele et al., 2014), with its factors as signed numbers of 64 bits
+INCREMENT = 0x9E3779B97F4A7C15 - 2**64
+ROUNDS = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
 POSITION_BITS = 24  # of the counter: which draw of an image; the other bits number the images
 
 
@@ -34,16 +35,12 @@ def shorts(purpose: Purpose, index: Index, count: int) -> Int[Tensor, "batch {co
 def _words(purpose: Purpose, index: Index, count: int) -> Int[Tensor, "batch {count}"]:
     key = hashlib.blake2b(repr(purpose).encode(), digest_size=8).digest()
     word = (index[:, None] << POSITION_BITS) + torch.arange(count, device=index.device)
-    word.mul_(_signed(INCREMENT)).add_(int.from_bytes(key, "little", signed=True))
+    word.mul_(INCREMENT).add_(int.from_bytes(key, "little", signed=True))
     for shift, factor in ROUNDS:
-        _fold(word, shift).mul_(_signed(factor))
+        _fold(word, shift).mul_(factor)
     return _fold(word, 31)
 
 
 def _fold(word: Int[Tensor, "..."], shift: int) -> Int[Tensor, "..."]:
     logical_shift = (word >> shift).bitwise_and_((1 << 64 - shift) - 1)
     return word.bitwise_xor_(logical_shift)
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 64) if word >> 63 else word

@@ -88,8 +88,6 @@ def warp(
 
 def in_reduced(matrix: Float[np.ndarray, "*batch 2 3"], factor: int) -> np.ndarray:
     """Makes a matrix that leads to source pixels lead to those of a reduced picture."""
-    if factor == 1:
-        return matrix
     return (matrix - [0.0, 0.0, (factor - 1) / 2]) / factor
 
 

@@ -1,7 +1,4 @@
-"""What a data set has to offer, and what it may say of itself.
-
-They stand here, not in `types.py`, because `About` holds annotations, which only this room knows.
-"""
+"""What a data set has to offer, and what it may say of itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 AREA_OF_BOX = 0.53  # the mean over COCO's people, for annotations without an area
 Record = dict[str, Any]
+Numbers = Float64[np.ndarray, " person"]
 
 
 class Rows:
@@ -27,8 +28,9 @@ class Rows:
 
     def crowd(self) -> Bool[np.ndarray, " person"]:
         flags = [record.get("iscrowd") or 0 for record in self.records]
-        if strange := [row for row, flag in enumerate(flags) if flag not in (0, 1)]:
-            self.complain(strange[0], f"iscrowd is {flags[strange[0]]!r}, neither 0 nor 1")
+        for row, flag in enumerate(flags):
+            if flag not in (0, 1):
+                self.complain(row, f"iscrowd is {flag!r}, neither 0 nor 1")
         return np.array(flags, dtype=bool)
 
     def keypoints(self, joints: int) -> Float64[np.ndarray, "person joint 3"]:
@@ -51,29 +53,22 @@ class Rows:
         somewhere = (points[:, :, 2:] > 0).any(1)
         return np.where(given[:, None], boxes, np.where(somewhere, extent(points), 0.0))
 
-    def areas(self, boxes: Float64[np.ndarray, "person 4"]) -> Float64[np.ndarray, " person"]:
+    def areas(self, boxes: Float64[np.ndarray, "person 4"]) -> Numbers:
         areas = self._numbers("area", AREA_OF_BOX * boxes[:, 2] * boxes[:, 3])
         self._refuse(~(np.isfinite(areas) & (areas >= 0)), "area is {}", areas)
         return areas
 
-    def heads(self) -> Float64[np.ndarray, " person"]:
+    def heads(self) -> Numbers:
         heads = self._numbers("head_size", np.full(len(self.records), np.nan))
         self._refuse(np.isinf(heads) | (heads <= 0), "head_size is {:g}, not above 0", heads)
         return heads
 
-    def _numbers(
-        self, key: str, otherwise: Float64[np.ndarray, " person"]
-    ) -> Float64[np.ndarray, " person"]:
-        values = [record.get(key) for record in self.records]
-        rows = [
-            [other if value is None else value]
-            for value, other in zip(values, otherwise.tolist(), strict=True)
-        ]
+    def _numbers(self, key: str, otherwise: Numbers) -> Numbers:
+        pairs = zip(self.records, otherwise.tolist(), strict=True)
+        rows = [[other if record.get(key) is None else record[key]] for record, other in pairs]
         return self._matrix(rows, 1, key)[:, 0]
 
-    def _matrix(
-        self, rows: Sequence[Any], width: int, name: str
-    ) -> Float64[np.ndarray, "row width"]:
+    def _matrix(self, rows: list[Any], width: int, name: str) -> Float64[np.ndarray, "row width"]:
         if not rows:
             return np.zeros((0, width))
         try:

@@ -1,17 +1,15 @@
 """Finds people whose left and right look swapped at one joint: a suspicion, not a proof.
 
-Seen from the front a person's left joints lie right of the right ones, seen from behind left of
-them; either way, all of them. Someone who crosses the legs or reaches across breaks this too, but
-then bones run across the body, and for a mere crossing swapping the names shortens them little.
-So a pair is suspected where
+From the front all of a person's left joints lie right of the right ones, from behind left of them.
+Crossed legs break this too, but swapping their names shortens the bones little. So a pair is
+suspected where
  1. at least MIN_OTHERS other pairs of the person, and all of them, lie in the opposite order
     (a pair whose joints are nearer in x than MIN_GAP of the person's size has no order), and
  2. swapping the pair's names would shorten the bones at it, added up, by MIN_GAIN of that size.
 Bones are the skeleton's. Without a skeleton, the mean of the lines from a joint of the pair to the
 other pairs stands for its bones. The limits were set on COCO val2017 and Leeds Sports Pose, where
-below 1 % of the people are suspected. Of joints swapped there by hand half and more are found for
-shoulders, elbows and wrists, a sixth to a half for hips, knees and ankles, few for eyes. A person
-mirrored as a whole is not found: that needs the picture.
+below 1 % of the people are suspected; of joints swapped by hand they find half and more for the
+arms, a sixth to a half for the legs. A person mirrored as a whole needs the picture.
 """
 
 from collections.abc import Iterator, Sequence

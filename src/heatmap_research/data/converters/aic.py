@@ -40,13 +40,10 @@ def convert(source: Path, target: Path) -> int:
         for human, points in record["keypoint_annotations"].items():
             where = f"{source}: image {record['image_id']}, {human}"
             x, y, right, low = _box(record, human, where)
-            people.append(
-                person(
-                    *(len(people) + 1, number, _keypoints(points, where)),
-                    bbox=[x, y, right - x, low - y],
-                    area=(right - x) * (low - y),
-                )
-            )
+            width, height = right - x, low - y
+            facts = {"bbox": [x, y, width, height], "area": width * height}
+            keypoints = _keypoints(points, where)
+            people.append(person(len(people) + 1, number, keypoints, **facts))
     write(target, "AI Challenger human keypoints", CATEGORY, images, people)
     return len(people)
 

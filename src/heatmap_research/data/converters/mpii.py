@@ -99,10 +99,10 @@ def _key(image: str, center: Any) -> tuple[str, int, int]:
 def _numbers(images: list[str]) -> dict[str, int]:
     """Image ids: their names, if these are numbers, so that every file has the same ids."""
     names = list(dict.fromkeys(images))
-    stems = [Path(name).stem for name in names]
-    if all(stem.isdecimal() for stem in stems) and len({int(s) for s in stems}) == len(stems):
-        return {name: int(stem) for name, stem in zip(names, stems, strict=True)}
-    return {name: number for number, name in enumerate(names, start=1)}
+    numbers = [int(Path(name).stem) for name in names if Path(name).stem.isdecimal()]
+    if len(set(numbers)) < len(names):
+        numbers = list(range(1, len(names) + 1))
+    return dict(zip(names, numbers, strict=True))
 
 
 def _keypoints(someone: Person) -> list[float]:

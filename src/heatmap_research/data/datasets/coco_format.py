@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from heatmap_research.codec.geometry import Geometry, apply, inverse
 from heatmap_research.data import augmentation, crop_cache, images
-from heatmap_research.data.annotations import Annotations, read
+from heatmap_research.data.annotations import read
 from heatmap_research.data.augmentation import Augmentation, Draws
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, Rows, Sides
@@ -57,9 +57,6 @@ class CocoFormat(Dataset[Sample]):
     seed: int  # of the augmentation
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
     part: str  # all images, the held_out ones, or the rest
-    truth: Annotations = field(init=False, repr=False)
-    people: People = field(init=False, repr=False)
-    files: ImageFiles = field(init=False, repr=False)
     skipped: tuple[str, ...] = field(init=False, repr=False, default=())
     crops: CropCache | None = field(init=False, repr=False, default=None)
     buffers: Buffers = field(init=False, repr=False, default_factory=Buffers)

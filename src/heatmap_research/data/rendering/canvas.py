@@ -6,7 +6,7 @@ so that a pixel never depends on the batch around it.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -16,17 +16,14 @@ Point = Float[Tensor, "batch 2"]  # x, y in pixels
 Colour = Float[Tensor, "batch channel"]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Canvas:
     image: Float[Tensor, "batch channel height width"]  # painted in place
     edge: float  # half width of the soft edge of a shape, pixels
-    scratch: list[Tensor] = field(init=False, repr=False)
-    layer: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        planes = [torch.empty_like(self.image[:, 0]) for _ in range(2)]
-        object.__setattr__(self, "scratch", planes)
-        object.__setattr__(self, "layer", torch.empty_like(self.image))
+        self.scratch = [torch.empty_like(self.image[:, 0]) for _ in range(2)]
+        self.layer = torch.empty_like(self.image)
 
     def capsule(self, start: Point, end: Point, radius: float, colour: Colour) -> None:
         along, across = self.scratch

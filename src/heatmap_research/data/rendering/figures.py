@@ -142,10 +142,9 @@ class Figures:
         return tiles.scatter(self.seed, index, *self.image_size, fraction=self.occlusion)
 
     def _mask(self, index: Tensor) -> Tensor:
-        height, width = self._scene_size
         y, x = (
             (torch.arange(side, device=index.device) - (side - 1) / 2) / self.downsample
-            for side in (height, width)
+            for side in self._scene_size
         )
         return self._tiles(index).at(x[None, None], y[None, :, None])[:, None]
 
