@@ -45,11 +45,8 @@ def schema_of(
 
 @functools.cache
 def _warn_once(file: Path) -> None:
-    log.warning(
-        "%s: it gives no OKS sigmas and its joints are not COCO's, so each has %g; "
-        "data.sigmas=[...] sets them.",
-        *(file, schemas.DEFAULT_SIGMA),
-    )
+    words = "it gives no OKS sigmas and its joints are not COCO's, so each has"
+    log.warning("%s: %s %g; data.sigmas=[...] sets them.", file, words, schemas.DEFAULT_SIGMA)
 
 
 @functools.lru_cache(maxsize=8)
@@ -92,22 +89,22 @@ def _category(file: Path, categories: list[Record], wanted: str | None) -> Recor
     """The only category with keypoints, or the one that was asked for by name or number."""
     rows.ids(categories, "category", file)
     able = [c for c in categories if is_names(c.get("keypoints"))]
-    asked = [c for c in categories if wanted in (None, str(c.get("name")), str(c["id"]))]
+    asked = [c for c in categories if wanted in (str(c.get("name")), str(c["id"]))][:1]
+    chosen = able if wanted is None else [c for c in asked if c in able]
+    if len(chosen) == 1:
+        return {"name": "", **chosen[0]}
     names, all_names = (
         ", ".join(str(c.get("name", c["id"])) for c in some) for some in (able, categories)
     )
-    if wanted is None and not able:
-        problem = (
-            f"no category has names of keypoints (categories: {all_names or 'there are none'})"
-        )
-    elif wanted is None and len(able) > 1:
-        problem = f"several categories have keypoints ({names}): choose data.category=NAME"
-    elif not asked:
-        problem = f"there is no category {wanted}; with keypoints: {names or 'none'}"
-    elif wanted is not None and asked[0] not in able:
+    if asked:
         problem = f"category {wanted} has no keypoints; with keypoints: {names or 'none'}"
+    elif wanted is not None:
+        problem = f"there is no category {wanted}; with keypoints: {names or 'none'}"
+    elif able:
+        problem = f"several categories have keypoints ({names}): choose data.category=NAME"
     else:
-        return {"name": "", **(able if wanted is None else asked)[0]}
+        have = all_names or "there are none"
+        problem = f"no category has names of keypoints (categories: {have})"
     raise ValueError(f"{file}: {problem}.")
 
 

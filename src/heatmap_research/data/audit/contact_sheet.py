@@ -135,8 +135,7 @@ def _picture(axes: Axes, person: DrawnPerson) -> None:
         axes.plot([a, a + w, a + w, a, a], [b, b, b + h, b + h, b], color="#888888", linewidth=0.5)
     axes.set(xlim=(x - side / 2, x + side / 2), ylim=(y + side / 2, y - side / 2))
     axes.set(aspect="equal", xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_color("#cccccc")
+    axes.spines[:].set_color("#cccccc")
 
 
 def _key(above: SubFigure, person: DrawnPerson, skeleton: Skeleton) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from heatmap_research.data.audit.columns import is_id, mask, several
 from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding
-from heatmap_research.data.audit.records import Record, Records
+from heatmap_research.data.audit.records import Records
 
 REDUCTION = 8  # source pixels per pixel: every byte of a JPEG is read, few pixels are made
 
@@ -21,7 +21,8 @@ def check(records: Records) -> Iterator[Finding]:
     used = np.isin(np.arange(len(ids)), records.rows[records.learnable])
     no_id = mask(not is_id(i) for i in ids)
     unnamed = used & mask(not name for name in files)
-    wrong = mask(not all(map(_is_size, _size(image))) for image in records.images)
+    sizes = [(image.get("width") or 0, image.get("height") or 0) for image in records.images]
+    wrong = mask(not all(map(_is_size, size)) for size in sizes)
     unknown = used & ~wrong & ~(records.image_sizes > 0).all(1)
     shared = several(filter(None, files))
     yield Finding("image without a whole number as id", records.named_images(no_id), REFUSED)
@@ -60,10 +61,6 @@ def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[s
         reason = str(error).replace(str(file), "").strip(" :")
         return kind or "cannot be read", f"{name} {reason}"
     return "", ""
-
-
-def _size(image: Record) -> tuple[Any, Any]:
-    return image.get("width") or 0, image.get("height") or 0
 
 
 def _is_size(value: Any) -> bool:

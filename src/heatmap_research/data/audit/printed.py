@@ -1,6 +1,6 @@
 """Prints an audit for a terminal, or in lines that stay whole where it is piped."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from heatmap_research.data.audit.records import Records
 
 PIPED_WIDTH = 1000  # characters
 PERCENTS = (5, 25, 50, 75, 95)
+FINDING_COLUMNS = ("records", "problem", "training", "where")
 JOINT_COLUMNS = ("joint", "name", "mirror", "sigma", "visible %", "covered %", "unlabelled %")
 
 
@@ -29,9 +30,11 @@ def show(audit: Audit, first: int) -> None:
     if audit.records is not None:
         _say(console, f"{audit.file}")
         console.print(_facts_table(audit.records))
-        console.print(_joints_table(audit.records))
+        joints = (map(Text, row) for row in _joints(audit.records))
+        console.print(_table(JOINT_COLUMNS, ("name", "mirror"), joints))
         if audit.findings:
-            console.print(_findings_table(audit.findings, first))
+            findings = (_cells(each, first) for each in audit.findings)
+            console.print(_table(FINDING_COLUMNS, FINDING_COLUMNS[1:], findings))
         else:
             _say(console, "No problem found.")
     _say(console, audit.verdict, "red" if audit.refusal else "green")
@@ -49,27 +52,20 @@ def _facts_table(records: Records) -> Table:
     return table
 
 
-def _joints_table(records: Records) -> Table:
-    table = _table(JOINT_COLUMNS, left=("name", "mirror"))
-    for row in _joints(records):
-        table.add_row(*map(Text, row))
-    return table
+def _cells(each: Finding, first: int) -> Iterator[Text]:
+    yield Text(str(len(each.where)))
+    yield Text(each.problem)
+    style = "red" if each.refused else "yellow" if each.training == LEFT_OUT else ""
+    yield Text(each.training, style)
+    yield Text(each.first(first))
 
 
-def _findings_table(findings: Sequence[Finding], first: int) -> Table:
-    words = ("problem", "training", "where")
-    table = _table(("records", *words), left=words)
-    for each in findings:
-        style = "red" if each.refused else "yellow" if each.training == LEFT_OUT else ""
-        cells = Text(each.problem), Text(each.training, style), Text(each.first(first))
-        table.add_row(str(len(each.where)), *cells)
-    return table
-
-
-def _table(columns: Sequence[str], left: Sequence[str]) -> Table:
+def _table(columns: Sequence[str], left: Sequence[str], rows: Iterable[Iterable[Text]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

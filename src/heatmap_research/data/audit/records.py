@@ -54,10 +54,7 @@ class Records:
 
     @cached_property
     def bones(self) -> list[tuple[int, int]]:
-        try:
-            return list(annotations.skeleton_of(self.category))
-        except TypeError:  # not even a list
-            return []
+        return list(annotations.skeleton_of(self.category))
 
     @cached_property
     def ids(self) -> list[str]:

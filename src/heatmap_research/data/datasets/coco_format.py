@@ -162,10 +162,8 @@ class CocoFormat(Dataset[Sample]):
         return crops
 
     def _people(self) -> People:
-        if self.boxes == "gt":
-            people = labelled(self.truth)
-        else:
-            people = detected(Path(str(self.detections)).expanduser(), self.truth)
+        file = Path(str(self.detections)).expanduser()
+        people = labelled(self.truth) if self.boxes == "gt" else detected(file, self.truth)
         if not len(people):
             raise ValueError(f"{self.annotations}: nobody in it has a box and a labelled joint.")
         return people
