@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from heatmap_research.codec.geometry import Geometry, apply, inverse
 from heatmap_research.data import augmentation, crop_cache, images
 from heatmap_research.data.annotations import read
-from heatmap_research.data.augmentation import Augmentation, Draws
+from heatmap_research.data.augmentation import Augmentation, Draws, Joints
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, Rows, Sides
 from heatmap_research.data.datasets._image_files import ImageFiles
@@ -129,9 +129,12 @@ class CocoFormat(Dataset[Sample]):
         padded = self._padded(people)
         if self.augment is None or draws is None:
             return self.geometry.to_source(padded, self._size)
-        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-        box = self.augment.boxes(draws, padded, points, visible, self.upper)
+        box = self.augment.boxes(draws, padded, self._joints(people))
         return augmentation.to_source(draws, box, self._size, self.geometry)
+
+    def _joints(self, people: People) -> Joints:
+        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
+        return Joints(points, visible, self.upper)
 
     def _padded(self, people: People) -> Float64[Tensor, "batch 4"]:
         corner, size = torch.from_numpy(people.boxes).split(2, dim=1)
@@ -203,8 +206,7 @@ class CocoFormat(Dataset[Sample]):
         plain = self.geometry.to_source(padded, self._size).numpy()
         boxes = [padded]
         if self.augment is not None:
-            points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-            boxes = self.augment.candidates(padded, points, visible, self.upper)
+            boxes = self.augment.candidates(padded, self._joints(people))
         low, high = zip(*map(self._extent, boxes), strict=True)
         ends = np.min(low, axis=0), np.max(high, axis=0)
         return crop_cache.regions(plain, *ends, people.images, sizes)

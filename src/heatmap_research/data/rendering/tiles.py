@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heatmap_research.data import counter_random
-from heatmap_research.data.counter_random import Index
+from heatmap_research.data.counter_random import Index, uniform
 
 TILES_PER_SIDE = 6  # the shorter side of an image
 Pixels = Float[Tensor, "#batch ..."]
@@ -46,8 +45,8 @@ class Tiles:
 def scatter(seed: int, index: Index, height: int, width: int, fraction: float) -> Tiles:
     side = min(height, width) / TILES_PER_SIDE
     per_row = 2 * math.ceil(math.hypot(height, width) / side)  # twice the image, however turned
-    draws = counter_random.uniform((seed, "tiles", "lattice"), index, 3)
+    draws = uniform((seed, "tiles", "lattice"), index, 3)
     angle = draws[:, 0].double() * (math.pi / 2)
     turn = torch.stack([angle.cos(), angle.sin()], dim=-1).float()
-    covered = counter_random.uniform((seed, "tiles", "covered"), index, per_row**2) < fraction
+    covered = uniform((seed, "tiles", "covered"), index, per_row**2) < fraction
     return Tiles(covered, turn, draws[:, 1:], side)
