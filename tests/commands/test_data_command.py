@@ -287,7 +287,7 @@ def test_pictures_are_read_as_training_reads_them(tmp_path):
     assert found.where[0].startswith("image 1 (a.png)")
     (folder / "a.png").unlink()
     (found,) = audit(file, folder).findings
-    assert (found.problem, found.where) == ("image is not on disk", ("image 1 (a.png)",))
+    assert (found.problem, *found.where) == ("image is not on disk", "image 1 (a.png)")
     assert "is not on disk" in audit(file, folder).verdict
     (found,) = audit(file, tmp_path / "nowhere").findings
     assert found.refused

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from heatmap_research.codec.geometry import apply, inverse
 from heatmap_research.codec.grid import Grid
-from heatmap_research.data.augmentation import to_source, upper_half
+from heatmap_research.data.augmentation import Joints, to_source, upper_half
 from heatmap_research.data.photometric import Photometric
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -185,7 +185,7 @@ def half_body(visible, upper, least=3, half=True):
     draws = drawn()._replace(half=torch.tensor([half]), upper=torch.tensor([upper]))
     box = torch.tensor([[0.0, 0, 20, 100]], dtype=torch.float64)
     points, seen = POINTS[None].double(), torch.tensor([visible])
-    return augment.boxes(draws, box, points, seen, upper_half(NAMES))[0].tolist()
+    return augment.boxes(draws, box, Joints(points, seen, upper_half(NAMES)))[0].tolist()
 
 
 def test_names_tell_the_halves():
@@ -224,7 +224,7 @@ def test_scale_and_shift_act_on_the_padded_box():
     box = torch.tensor([[10.0, 20, 40, 100]], dtype=torch.float64)
     nothing = torch.zeros(1, 7, 2, dtype=torch.float64)
     found = augment.boxes(
-        draws, box, nothing, torch.zeros(1, 7, dtype=torch.int64), upper_half(NAMES)
+        draws, box, Joints(nothing, torch.zeros(1, 7, dtype=torch.int64), upper_half(NAMES))
     )
     # middle (30 + 4, 70 - 20), sides 48 x 120
     assert found[0].tolist() == pytest.approx([10, -10, 48, 120])

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import running
 import torch
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import build_data
 
-from heatmap_research.data.datamodule import DataModule, EachOnce, ShuffledBatches, collate
+from heatmap_research.data.datamodule import DataModule, ShuffledBatches, collate
 from heatmap_research.data.protocols import About, KeypointDataset, about
 from heatmap_research.data.rendering import body
 from heatmap_research.types import Sample
@@ -89,14 +91,6 @@ def test_the_order_leaves_torchs_own_randomness_alone():
     assert torch.equal(torch.rand(4), expected)
 
 
-@given(size=st.integers(0, 40), ranks=st.integers(1, 9))
-@settings(max_examples=60, deadline=None)
-def test_an_evaluation_shows_each_instance_once_on_any_number_of_ranks(size, ranks):
-    shares = [EachOnce(size, rank, ranks) for rank in range(ranks)]
-    assert sorted(i for share in shares for i in share) == list(range(size))
-    assert [len(list(share)) for share in shares] == [len(share) for share in shares]
-
-
 def sample(index):
     return Sample(
         image=torch.zeros(3, 4, 4, dtype=torch.uint8),
@@ -177,6 +171,20 @@ def test_training_drops_a_last_part_of_a_batch_and_evaluation_does_not():
     assert [len(batch.image) for batch in data.train_dataloader()] == [8, 8]
     assert [len(batch.image) for batch in data.val_dataloader()] == [8, 8, 4]
     assert [int(i) for b in data.test_dataloader() for i in b.image_id] == list(range(20))
+
+
+@given(more=st.integers(0, 31), ranks=st.integers(1, 9), batch_size=batch_sizes)
+@settings(max_examples=60, deadline=None)
+def test_an_evaluation_shows_each_instance_once_on_any_number_of_ranks(more, ranks, batch_size):
+    shown = []
+    for rank in range(ranks):
+        data = module(ranks + more, batch_size)
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=ranks)
+        loader = data.val_dataloader()
+        batches = [batch.image_id.tolist() for batch in loader]
+        assert len(batches) == len(loader)
+        shown += [i for batch in batches for i in batch]
+    assert sorted(shown) == list(range(ranks + more))
 
 
 def test_overfitting_trains_and_validates_on_the_same_few():

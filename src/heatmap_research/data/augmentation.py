@@ -14,16 +14,13 @@ from heatmap_research.types import Tensor
 
 PerItem = Float[Tensor, " batch"]
 Boxes = Float[Tensor, "batch 4"]  # x, y, width, height; source pixels
-Points = Float[Tensor, "batch joint 2"]  # source pixels
-Visible = Int[Tensor, "batch joint"]
-Upper = Bool[Tensor, " joint"]
 
 # words in the names of joints of the lower half
 LOWER_HALF = ("hip", "pelvis", "thigh", "knee", "shin", "ankle", "foot", "heel", "toe")
-
-
-def _clipped(draw: Tensor, limit: float) -> Tensor:
-    return torch.special.ndtri(draw).clamp(-limit, limit)
+UP_TO_ONE = (
+    *("flip", "rotation_probability", "shift_probability", "half_body", "half_body_upper"),
+    *("patch_probability", "patch_size", "shift"),
+)
 
 
 def _truncated(draw: Tensor, limit: float) -> Tensor:
@@ -31,15 +28,20 @@ def _truncated(draw: Tensor, limit: float) -> Tensor:
     return torch.special.ndtri(tail + draw * (1 - 2 * tail))
 
 
-def _uniform(draw: Tensor, limit: float) -> Tensor:
-    return (2 * draw - 1) * limit
-
-
 SPREADS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "clipped": _clipped,  # standard normal; a draw beyond the limit becomes the limit
+    # standard normal; a draw beyond the limit becomes the limit
+    "clipped": lambda draw, limit: torch.special.ndtri(draw).clamp(-limit, limit),
     "truncated": _truncated,  # standard normal, drawn within the limit only
-    "uniform": _uniform,
+    "uniform": lambda draw, limit: (2 * draw - 1) * limit,
 }
+
+
+class Joints(NamedTuple):
+    """Where the joints of a batch are, and which of them belong to the upper half."""
+
+    points: Float[Tensor, "batch joint 2"]  # source pixels
+    visible: Int[Tensor, "batch joint"]
+    upper: Bool[Tensor, " joint"]
 
 
 class Draws(NamedTuple):
@@ -79,7 +81,7 @@ class Augmentation:
             raise ValueError(f"augment.spread={self.spread}: choose {', '.join(SPREADS)}.")
         for knob in (field.name for field in fields(self) if field.name != "spread"):
             value = getattr(self, knob)
-            limit = 1 if knob in PROBABILITIES or knob in ("patch_size", "shift") else math.inf
+            limit = 1 if knob in UP_TO_ONE else math.inf
             numbers = value if isinstance(value, Sequence) else (value,)
             if not all(0 <= number <= limit and number < math.inf for number in numbers):
                 raise ValueError(f"augment.{knob}={value}: choose from 0 to {limit}.")
@@ -90,12 +92,9 @@ class Augmentation:
 
     @property
     def active(self) -> bool:
-        strengths = (
-            *(self.flip, self.rotation * self.rotation_probability, self.scale),
-            *(self.shift * self.shift_probability, self.half_body),
-            self.patches * self.patch_probability,
-        )
-        return any(strengths)
+        turned = self.rotation * self.rotation_probability
+        moved, covered = self.shift * self.shift_probability, self.patches * self.patch_probability
+        return any((self.flip, turned, self.scale, moved, self.half_body, covered))
 
     def draw(self, seed: int, number: Int[Tensor, " batch"]) -> Draws:
         purpose = ("augmentation", seed)
@@ -121,48 +120,36 @@ class Augmentation:
         size = size * (uniform[..., 4:] < self.patch_probability)
         return torch.cat([uniform[..., :2] * (1 - size), size], dim=-1)
 
-    def boxes(
-        self, draws: Draws, padded: Boxes, keypoints: Points, visible: Visible, upper: Upper
-    ) -> Boxes:
+    def boxes(self, draws: Draws, padded: Boxes, joints: Joints) -> Boxes:
         """The boxes to crop: all of the person or half the joints, then scaled and shifted."""
         if self.half_body:
-            halves = self._half_bodies(draws.upper, padded, keypoints, visible, upper)
+            halves = self._half_bodies(draws.upper, padded, joints)
             padded = torch.where(draws.half[:, None], halves, padded)
         middle = padded[:, :2] + padded[:, 2:] * (0.5 + draws.shift)
         size = padded[:, 2:] * draws.scale[:, None]
         return torch.cat([middle - size / 2, size], dim=-1)
 
-    def candidates(
-        self, padded: Boxes, keypoints: Points, visible: Visible, upper: Upper
-    ) -> list[Boxes]:
+    def candidates(self, padded: Boxes, joints: Joints) -> list[Boxes]:
         """Every box that may be cropped, before it is scaled and shifted."""
         if not self.half_body:
             return [padded]
-        either = (torch.full((len(padded),), half) for half in (True, False))
-        halves = (self._half_bodies(half, padded, keypoints, visible, upper) for half in either)
-        return [padded, *halves]
+        above = torch.ones(len(padded), dtype=torch.bool)
+        return [padded, *(self._half_bodies(half, padded, joints) for half in (above, ~above))]
 
-    def _half_bodies(
-        self,
-        above: Bool[Tensor, " batch"],
-        padded: Boxes,
-        keypoints: Points,
-        visible: Visible,
-        upper: Upper,
-    ) -> Boxes:
+    def _half_bodies(self, above: Bool[Tensor, " batch"], padded: Boxes, joints: Joints) -> Boxes:
         """Boxes about the mean of half the joints, as in HRNet.
 
         The half that was drawn needs 3 labelled joints, else the other half is taken if it has 2.
         """
-        seen = visible > 0
-        halves = torch.stack([seen & upper, seen & ~upper], dim=1)  # (B, 2, K)
+        seen = joints.visible > 0
+        halves = torch.stack([seen & joints.upper, seen & ~joints.upper], dim=1)  # (B, 2, K)
         count = halves.sum(-1)
         first = torch.where(above & (count[:, 0] > 2) | (count[:, 1] <= 2), 0, 1)
         mask = halves[torch.arange(len(halves)), first]  # (B, K)
         out, kept = ~mask[..., None], mask.sum(-1, keepdim=True)
-        middle = keypoints.masked_fill(out, 0).sum(1) / kept.clamp(min=1)
-        high = keypoints.masked_fill(out, -math.inf).amax(1)
-        low = keypoints.masked_fill(out, math.inf).amin(1)
+        middle = joints.points.masked_fill(out, 0).sum(1) / kept.clamp(min=1)
+        high = joints.points.masked_fill(out, -math.inf).amax(1)
+        low = joints.points.masked_fill(out, math.inf).amin(1)
         size = (high - low) * self.half_body_padding
         enough = (seen.sum(-1) > self.half_body_least) & (kept[:, 0] >= 2) & (size > 0).all(-1)
         return torch.where(enough[:, None], torch.cat([middle - size / 2, size], -1), padded)
@@ -173,10 +160,7 @@ def to_source(
 ) -> Float[Tensor, "batch 2 3"]:
     """Matrices from crop pixels to source pixels: mirror, put on the box, turn about its middle."""
     plain = geometry.to_source(box, image_size)
-    middle = torch.tensor(
-        [(geometry.first + size + geometry.last) / 2 for size in reversed(image_size)],
-        dtype=box.dtype,
-    )
+    middle = (geometry.first + box.new_tensor(image_size[::-1]) + geometry.last) / 2
     centre = plain[..., :2] @ middle + plain[..., 2]  # (B, 2) source pixels
     cosine, sine = draws.angle.cos(), draws.angle.sin()
     turn = torch.stack([cosine, -sine, sine, cosine], dim=-1).unflatten(-1, (2, 2))
@@ -188,12 +172,6 @@ def to_source(
     return torch.cat([linear, offset[..., None]], dim=-1)
 
 
-def upper_half(names: Sequence[str]) -> Upper:
+def upper_half(names: Sequence[str]) -> Bool[Tensor, " joint"]:
     """Every joint but those whose names speak of the hips or of something below."""
     return torch.tensor([not any(word in name.lower() for word in LOWER_HALF) for name in names])
-
-
-PROBABILITIES = (
-    *("flip", "rotation_probability", "shift_probability", "half_body", "half_body_upper"),
-    "patch_probability",
-)

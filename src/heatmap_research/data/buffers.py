@@ -9,6 +9,8 @@ from jaxtyping import UInt8
 MAX_BLOCKS = 8  # that are kept; with more in use at once, the oldest is given back to the system
 
 Block = UInt8[np.ndarray, " byte"]
+# References to a block that only a list and the loop over it hold.
+IDLE = next(sys.getrefcount(block) for block in [np.empty(1, np.uint8)])
 
 
 class Buffers:
@@ -16,13 +18,12 @@ class Buffers:
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
-        self.idle = self._idle()
 
     def take(self, *shape: int) -> UInt8[np.ndarray, "..."]:
         """Returns an array whose bytes are whatever was there before."""
         size = math.prod(shape)
         for block in self.blocks:
-            if block.size >= size and sys.getrefcount(block) <= self.idle:
+            if block.size >= size and sys.getrefcount(block) <= IDLE:
                 return block[:size].reshape(shape)
         fresh = np.empty(size, np.uint8)
         if len(self.blocks) == MAX_BLOCKS:
@@ -32,10 +33,3 @@ class Buffers:
 
     def __reduce__(self) -> tuple[type["Buffers"], tuple[()]]:
         return Buffers, ()  # another process starts with none
-
-    @staticmethod
-    def _idle() -> int:
-        """Counts the references to a block that only a list and the loop over it hold."""
-        for block in [np.empty(1, np.uint8)]:
-            return sys.getrefcount(block)
-        return 0

@@ -8,13 +8,11 @@ what they are without a cache, to one level of 255, and those of training are sa
 import fcntl
 import hashlib
 import logging
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,10 @@ PICTURES_IN_MEMORY = 128  # while the cache is made
 MIN_PIXELS = 0.33  # of a region, per pixel of a crop; with fewer the image itself is read
 
 Affines = Float64[np.ndarray, "row 2 3"]
+Places = Float64[np.ndarray, "row 2"]  # x, y in source pixels
 Sides = Int64[np.ndarray, "row 2"]  # width, height
+Rows = Int64[np.ndarray, " row"]
+Crops = UInt8[np.ndarray, "row channel height width"]
 Load = Callable[[int, int], tuple[images.Pixels, int]]  # picture, reduction -> as images.read
 
 log = logging.getLogger(__name__)
@@ -40,18 +41,18 @@ log = logging.getLogger(__name__)
 class Regions:
     """An upright grid of pixels for each person, and where it lies in the source picture."""
 
-    pictures: Int64[np.ndarray, " row"]
+    pictures: Rows
     sizes: Sides
     to_source: Affines
     beyond: Bool[np.ndarray, "row 2 2"]  # (x, y), (first, last): it ends outside the picture
 
     @cached_property
-    def spacing(self) -> Float64[np.ndarray, "row 2"]:
+    def spacing(self) -> Places:
         """Source pixels from one pixel to the next, along x and y."""
         return self.to_source[:, [0, 1], [0, 1]]
 
     @cached_property
-    def ends(self) -> Int64[np.ndarray, " row"]:
+    def ends(self) -> Rows:
         """The number of pixels up to the end of each region, as they follow in one file."""
         return np.cumsum(self.sizes.prod(1))
 
@@ -66,17 +67,17 @@ class CropCache:
     def pixels(self) -> UInt8[np.ndarray, " byte"]:
         return np.asarray(np.memmap(self.file, np.uint8, mode="r"))
 
+    @property
+    def nbytes(self) -> int:
+        return int(self.regions.ends[-1]) * self.channels
+
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("file", "channels", "regions")  # a worker maps the file itself
-        return {name: getattr(self, name) for name in kept}
+        """Leaves out the pixels, as a worker maps the file itself."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def fill(
-        self,
-        crops: UInt8[np.ndarray, "batch channel height width"],
-        people: Int64[np.ndarray, " batch"],
-        to_source: Float64[np.ndarray, "batch 2 3"],
-        buffers: Buffers,
-    ) -> Bool[np.ndarray, " batch"]:
+        self, crops: Crops, people: Rows, to_source: Affines, buffers: Buffers
+    ) -> Bool[np.ndarray, " row"]:
         """Fills the crops that lie within their regions, and says which they are."""
         spacing, size = self.regions.spacing[people], self.regions.sizes[people]
         matrix = to_source - self.regions.to_source[people] * [0, 0, 1]
@@ -101,9 +102,9 @@ class CropCache:
 
 def regions(
     plain: Affines,  # from upright crops to their pictures
-    low: Float64[np.ndarray, "row 2"],  # first source pixels to keep, x and y
-    high: Float64[np.ndarray, "row 2"],  # last ones
-    pictures: Int64[np.ndarray, " row"],
+    low: Places,  # first pixels to keep
+    high: Places,  # last ones
+    pictures: Rows,
     sizes: Sides,  # of the pictures
 ) -> Regions:
     spacing, origin = plain[:, [0, 1], [0, 1]], plain[:, :, 2]
@@ -127,67 +128,69 @@ def load(
     `facts` names everything but the regions that the pixels depend on.
     """
     facts = facts | {"channels": channels, "size": asked.sizes, "to_source": asked.to_source}
-    cache = CropCache(folder / f"crops-{len(asked.sizes)}-{_key(facts)}.u8", channels, asked)
+    crops = CropCache(folder / f"crops-{len(asked.sizes)}-{_key(facts)}.u8", channels, asked)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(cache.file.with_suffix(".lock")):
-            if not _holds(cache):
-                _make(cache, read)
+        with crops.file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # given back even by a process that is killed
+            if not _holds(crops):
+                _make(crops, read)
     except OSError as error:
         words = error.strerror or str(error)
         raise ValueError(f"data.cache={folder} cannot be used: {words}.") from error
-    return cache
+    return crops
 
 
-def _make(cache: CropCache, read: Load) -> None:
-    needed, free = _bytes(cache), shutil.disk_usage(cache.file.parent).free
-    if needed > free:
+def _holds(crops: CropCache) -> bool:
+    if not crops.file.exists():
+        return False
+    if not (intact := crops.file.stat().st_size == crops.nbytes):
+        log.warning("%s is damaged and is made anew.", crops.file)
+    return intact
+
+
+def _make(crops: CropCache, read: Load) -> None:
+    folder, free = crops.file.parent, shutil.disk_usage(crops.file.parent).free
+    if crops.nbytes > free:
         raise ValueError(
-            f"data.cache={cache.file.parent}: the crops are {needed / 1e9:.1f} GB, and "
+            f"data.cache={folder}: the crops are {crops.nbytes / 1e9:.1f} GB, and "
             f"{free / 1e9:.1f} GB are free: choose another folder, or data.cache=null."
         )
-    with whole_file.written(cache.file) as partial:
-        _write(partial, cache, read)
+    with whole_file.written(crops.file) as unfinished:
+        _write(unfinished, crops, read)
 
 
-def _write(partial: Path, cache: CropCache, read: Load) -> None:
-    regions = cache.regions
+def _write(unfinished: Path, crops: CropCache, read: Load) -> None:
+    regions = crops.regions
     tasks: dict[int, list[int]] = {}
     for person, picture in enumerate(regions.pictures.tolist()):
         tasks.setdefault(picture, []).append(person)
-    work, starts = list(tasks.values()), (regions.ends - regions.sizes.prod(1)) * cache.channels
+    work, starts = list(tasks.values()), (regions.ends - regions.sizes.prod(1)) * crops.channels
     groups = [work[at : at + PICTURES_IN_MEMORY] for at in range(0, len(work), PICTURES_IN_MEMORY)]
-    words = f"cutting {len(starts)} crops ({_bytes(cache) / 1e9:.2f} GB) for {cache.file.parent}"
-    with partial.open("wb") as file, ThreadPoolExecutor(threads.available()) as pool:
+    words = f"cutting {len(starts)} crops ({crops.nbytes / 1e9:.2f} GB) for {crops.file.parent}"
+    with unfinished.open("wb") as file, ThreadPoolExecutor(threads.available()) as pool:
         for group in announced(groups, len(groups), words):
-            for people, cuts in pool.map(lambda task: _cut(task, cache, read), group):
-                for person, cut in zip(people, cuts, strict=True):
+            for cuts in pool.map(lambda people: _cut(people, crops, read), group):
+                for person, cut in cuts:
                     file.seek(starts[person])
                     file.write(cut)
-        file.truncate(_bytes(cache))
-        file.flush()
-        os.fsync(file.fileno())
+        file.truncate(crops.nbytes)
 
 
-def _cut(people: list[int], cache: CropCache, read: Load) -> tuple[list[int], list[bytes]]:
+def _cut(people: list[int], crops: CropCache, read: Load) -> list[tuple[int, bytes]]:
     """Cuts the people of one picture, decoded at the reduction their upright crops would use."""
-    regions, cuts = cache.regions, []
-    decoded: dict[int, tuple[images.Pixels, int]] = {}
+    regions, cuts = crops.regions, []
+    decoded = cache(partial(read, int(regions.pictures[people[0]])))
     for person in people:
-        asked = images.reduction(regions.spacing[person].min())
-        if asked not in decoded:
-            decoded[asked] = read(int(regions.pictures[person]), asked)
-        pixels, factor = decoded[asked]
+        pixels, factor = decoded(images.reduction(regions.spacing[person].min()))
         width, height = regions.sizes[person].tolist()
-        cut = np.empty((cache.channels, height, width), np.uint8)
+        cut = np.empty((crops.channels, height, width), np.uint8)
         images.warp(pixels, images.in_reduced(regions.to_source[person], factor), cut, Buffers())
-        cuts.append(cut.transpose(1, 2, 0).tobytes())
-    return people, cuts
+        cuts.append((person, cut.transpose(1, 2, 0).tobytes()))
+    return cuts
 
 
-def _reached(
-    matrix: Float64[np.ndarray, "batch 2 3"], crop: tuple[int, ...]
-) -> tuple[Int64[np.ndarray, "batch 2"], Int64[np.ndarray, "batch 2"]]:
+def _reached(matrix: Affines, crop: tuple[int, ...]) -> tuple[Sides, Sides]:
     """The first and the last pixels, along x and y, that a crop's pixels are sampled from."""
     height, width = crop
     corners = np.array([(x, y, 1.0) for x in (0, width - 1) for y in (0, height - 1)]).T
@@ -202,22 +205,3 @@ def _key(facts: dict[str, Any]) -> str:
         digest.update(f"{name}:".encode())
         digest.update(fact.tobytes() if isinstance(fact, np.ndarray) else repr(fact).encode())
     return digest.hexdigest()[:16]
-
-
-def _holds(cache: CropCache) -> bool:
-    if not cache.file.exists():
-        return False
-    if not (intact := cache.file.stat().st_size == _bytes(cache)):
-        log.warning("%s is damaged and is made anew.", cache.file)
-    return intact
-
-
-def _bytes(cache: CropCache) -> int:
-    return int(cache.regions.ends[-1]) * cache.channels
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # given back even by a process that is killed
-        yield

@@ -1,6 +1,7 @@
 """The loaders of a run. The order of training depends on the seed and the batch's number alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,24 +14,20 @@ from heatmap_research.data.protocols import KeypointDataset, about
 from heatmap_research.types import IncompatibleError, Sample
 
 
+@dataclass(eq=False)
 class ShuffledBatches(Sampler[list[int]]):
     """Batches of indices, epoch after epoch, that start where training stands.
 
     Every rank draws the same order and takes its own part of each batch.
     """
 
-    def __init__(
-        self,
-        size: int,
-        batch_size: int,
-        seed: int,
-        position: Callable[[], int],  # batches trained on so far
-        rank: int = 0,
-        ranks: int = 1,
-        endless: bool = False,  # each epoch has new indices, larger by `size` than the last one's
-    ) -> None:
-        self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.position, self.rank, self.ranks, self.endless = position, rank, ranks, endless
+    size: int
+    batch_size: int
+    seed: int
+    position: Callable[[], int]  # batches trained on so far
+    rank: int = 0
+    ranks: int = 1
+    endless: bool = False  # each epoch has new indices, larger by `size` than the last one's
 
     def __len__(self) -> int:
         return self.size // (self.batch_size * self.ranks)
@@ -48,19 +45,6 @@ class ShuffledBatches(Sampler[list[int]]):
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(self.size, generator=generator)
         return (order + epoch * self.size * self.endless).tolist()
-
-
-class EachOnce(Sampler[int]):
-    """A rank's share of a data set, without padding, which would count some items twice."""
-
-    def __init__(self, size: int, rank: int, ranks: int) -> None:
-        self.indices = range(rank, size, ranks)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.indices)
 
 
 def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None) -> Sample:
@@ -136,15 +120,14 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         data = self.dataset("train")
-        size = len(data)
-        if size < self.batch_size * self._ranks:
+        size, (rank, ranks), endless = len(data), self._place, about(data).endless
+        if size < self.batch_size * ranks:
             raise IncompatibleError(
-                f"data.batch_size={self.batch_size} on {self._ranks} device(s) is more than the "
+                f"data.batch_size={self.batch_size} on {ranks} device(s) is more than the "
                 f"{size} training samples: choose a smaller one."
             )
-        place = (self._position, self._rank, self._ranks)
-        endless = about(data).endless
-        batches = ShuffledBatches(size, self.batch_size, self.seed, *place, endless)
+        order = (self.batch_size, self.seed, self._position, rank, ranks, endless)
+        batches = ShuffledBatches(size, *order)
         return self._loader(data, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -155,13 +138,13 @@ class DataModule(LightningDataModule):
 
     def _evaluation(self, stage: str) -> DataLoader[Sample]:
         data = self.dataset(stage)
-        size = len(data)
-        if size < self._ranks:
+        size, (rank, ranks) = len(data), self._place
+        if size < ranks:
             raise IncompatibleError(
-                f"data.{stage} has {size} sample(s) for {self._ranks} devices: choose fewer."
+                f"data.{stage} has {size} sample(s) for {ranks} devices: choose fewer."
             )
-        each = EachOnce(size, self._rank, self._ranks)
-        return self._loader(data, batch_size=self.batch_size, sampler=each)
+        share = range(rank, size, ranks)  # not padded, which would count some items twice
+        return self._loader(data, batch_size=self.batch_size, sampler=share)
 
     def _loader(self, data: KeypointDataset, **order: Any) -> DataLoader[Sample]:
         return DataLoader(
@@ -177,9 +160,6 @@ class DataModule(LightningDataModule):
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready if self.trainer else 0
 
     @property
-    def _rank(self) -> int:
-        return self.trainer.global_rank if self.trainer else 0
-
-    @property
-    def _ranks(self) -> int:
-        return self.trainer.world_size if self.trainer else 1
+    def _place(self) -> tuple[int, int]:
+        """This process's rank, and how many there are."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

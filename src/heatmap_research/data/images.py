@@ -88,8 +88,6 @@ def warp(
 
 def in_reduced(matrix: Float[np.ndarray, "*batch 2 3"], factor: int) -> np.ndarray:
     """Makes a matrix that leads to source pixels lead to those of a reduced picture."""
-    if factor == 1:
-        return matrix
     return (matrix - [0.0, 0.0, (factor - 1) / 2]) / factor
 
 
@@ -104,14 +102,10 @@ def _jpeg(
         if (width, height) != tuple(size) or space in ("CMYK", "YCCK"):
             return None
         high, wide = -(-height // factor), -(-width // factor)
-        return simplejpeg.decode_jpeg(
-            content,
-            "GRAY" if channels == 1 else "RGBX",
-            min_height=high,
-            min_width=wide,
-            min_factor=factor,
-            buffer=buffers.take(high, wide, 1 if channels == 1 else 4),
-        )
+        colours, depth = ("GRAY", 1) if channels == 1 else ("RGBX", 4)
+        asked = {"min_height": high, "min_width": wide, "min_factor": factor}
+        target = buffers.take(high, wide, depth)
+        return simplejpeg.decode_jpeg(content, colours, buffer=target, **asked)
     except ValueError:
         return None
 

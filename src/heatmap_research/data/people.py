@@ -37,8 +37,7 @@ class People:
         return len(self.ids)
 
     def select(self, chosen: Bool[np.ndarray, " person"] | Int64[np.ndarray, " place"]) -> "People":
-        columns = {field.name: getattr(self, field.name)[chosen] for field in fields(self)}
-        return replace(self, **columns)
+        return People(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def within(self, images: Bool[np.ndarray, " image"]) -> "People":
         """Keeps the people of these images, whose rows are numbered anew without the others."""

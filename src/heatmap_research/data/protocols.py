@@ -1,7 +1,4 @@
-"""What a data set has to offer, and what it may say of itself.
-
-They stand here, not in `types.py`, because `About` holds annotations, which only this room knows.
-"""
+"""What a data set has to offer, and what it may say of itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,14 +44,8 @@ class About:
     device: str | None = None  # where samples are made; None: in main memory, which may be pinned
 
 
-@runtime_checkable
-class _SaysMore(Protocol):
-    @property
-    def about(self) -> About: ...
-
-
 def about(data: object) -> About:
     """What a data set says of itself; a part of one, as overfit takes it, keeps only the device."""
     if isinstance(data, Subset):
         return About(device=about(data.dataset).device)
-    return data.about if isinstance(data, _SaysMore) else About()
+    return getattr(data, "about", About())

@@ -7,12 +7,17 @@ from pathlib import Path
 
 
 @contextmanager
-def written(file: Path) -> Iterator[Path]:
-    """Yields a second path to write to, and renames it, so that no reader sees half of the file."""
+def written(file: Path, suffix: str = "partial") -> Iterator[Path]:
+    """Yields a second path to write to, and renames it, so that no reader sees half of the file.
+
+    Writers of the same file at the same time need a suffix each; then the last one wins.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.partial")
+    partial = file.with_name(f"{file.name}.{suffix}")
     try:
         yield partial
+        with partial.open("rb") as content:
+            os.fsync(content.fileno())
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)

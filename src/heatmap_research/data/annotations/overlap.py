@@ -10,10 +10,7 @@ PAIRS_IN_MEMORY = 2**22
 def largest_iou(
     boxes: Boxes, images: Int64[np.ndarray, " person"], crowd: Bool[np.ndarray, " person"]
 ) -> Float64[np.ndarray, " person"]:
-    """The largest IoU of each box with another of its image, where crowds do not count.
-
-    Images with equally many boxes are worked on together.
-    """
+    """The largest IoU of each box with another of its image, where crowds do not count."""
     largest = np.zeros(len(boxes))
     order = np.argsort(images, kind="stable")
     starts, sizes = np.unique(images[order], return_index=True, return_counts=True)[1:]

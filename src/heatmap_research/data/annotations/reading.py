@@ -20,9 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def read(
-    file: str | Path,
-    sigmas: Sequence[float] | None = None,
-    category: str | int | None = None,
+    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
 ) -> Annotations:
     """Reads a file that does not change once a process; its arrays are shared and read-only.
 
@@ -40,20 +38,15 @@ def read(
 
 
 def schema_of(
-    file: str | Path,
-    sigmas: Sequence[float] | None = None,
-    category: str | int | None = None,
+    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
 ) -> Schema:
     return read(file, sigmas, category).schema
 
 
 @functools.cache
 def _warn_once(file: Path) -> None:
-    log.warning(
-        "%s: it gives no OKS sigmas and its joints are not COCO's, so each has %g; "
-        "data.sigmas=[...] sets them.",
-        *(file, schemas.DEFAULT_SIGMA),
-    )
+    words = "it gives no OKS sigmas and its joints are not COCO's, so each has"
+    log.warning("%s: %s %g; data.sigmas=[...] sets them.", file, words, schemas.DEFAULT_SIGMA)
 
 
 @functools.lru_cache(maxsize=8)
@@ -96,22 +89,23 @@ def _category(file: Path, categories: list[Record], wanted: str | None) -> Recor
     """The only category with keypoints, or the one that was asked for by name or number."""
     rows.ids(categories, "category", file)
     able = [c for c in categories if is_names(c.get("keypoints"))]
-    names = ", ".join(str(c.get("name", c["id"])) for c in able) or "none"
-    if wanted is None and len(able) == 1:
-        return {"name": "", **able[0]}
-    if wanted is None and able:
-        raise ValueError(
-            f"{file}: several categories have keypoints ({names}): choose data.category=NAME."
-        )
-    if wanted is None:
-        have = ", ".join(str(c.get("name", c["id"])) for c in categories) or "there are none"
-        raise ValueError(f"{file}: no category has names of keypoints (categories: {have}).")
-    asked = [c for c in categories if wanted in (str(c.get("name")), str(c["id"]))]
-    if asked and asked[0] not in able:
-        raise ValueError(f"{file}: category {wanted} has no keypoints; with keypoints: {names}.")
-    if not asked:
-        raise ValueError(f"{file}: there is no category {wanted}; with keypoints: {names}.")
-    return {"name": "", **asked[0]}
+    asked = [c for c in categories if wanted in (str(c.get("name")), str(c["id"]))][:1]
+    chosen = able if wanted is None else [c for c in asked if c in able]
+    if len(chosen) == 1:
+        return {"name": "", **chosen[0]}
+    names, all_names = (
+        ", ".join(str(c.get("name", c["id"])) for c in some) for some in (able, categories)
+    )
+    if asked:
+        problem = f"category {wanted} has no keypoints; with keypoints: {names or 'none'}"
+    elif wanted is not None:
+        problem = f"there is no category {wanted}; with keypoints: {names or 'none'}"
+    elif able:
+        problem = f"several categories have keypoints ({names}): choose data.category=NAME"
+    else:
+        have = all_names or "there are none"
+        problem = f"no category has names of keypoints (categories: {have})"
+    raise ValueError(f"{file}: {problem}.")
 
 
 def is_names(value: Any) -> bool:
@@ -125,7 +119,7 @@ def _of_category(file: Path, content: dict[str, list[Record]], chosen: Record) -
     for record in content["annotations"]:
         number = record.get("category_id")
         if type(number) is not int or number not in known:
-            there = f"there is no category {record.get('category_id')!r}"
+            there = f"there is no category {number!r}"
             said = there if "category_id" in record else "it has no category_id"
             raise ValueError(f"{file}: annotation {record.get('id')}: {said}.")
     return [r for r in content["annotations"] if r["category_id"] == chosen["id"]]

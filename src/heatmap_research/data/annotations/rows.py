@@ -1,9 +1,6 @@
-"""The annotations of one category, from records to columns of numbers.
+"""The annotations of one category, from records to columns of numbers."""
 
-A record is looked at by itself only where one is wrong.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 
 AREA_OF_BOX = 0.53  # the mean over COCO's people, for annotations without an area
 Record = dict[str, Any]
-Complain = Callable[[int, str], NoReturn]  # raises, given the record's place and what is wrong
+Numbers = Float64[np.ndarray, " person"]
 
 
 class Rows:
@@ -31,16 +28,16 @@ class Rows:
 
     def crowd(self) -> Bool[np.ndarray, " person"]:
         flags = [record.get("iscrowd") or 0 for record in self.records]
-        if strange := [row for row, flag in enumerate(flags) if flag not in (0, 1)]:
-            self.complain(strange[0], f"iscrowd is {flags[strange[0]]!r}, neither 0 nor 1")
+        for row, flag in enumerate(flags):
+            if flag not in (0, 1):
+                self.complain(row, f"iscrowd is {flag!r}, neither 0 nor 1")
         return np.array(flags, dtype=bool)
 
     def keypoints(self, joints: int) -> Float64[np.ndarray, "person joint 3"]:
         """A person whose list is missing or empty has no labelled joint."""
         nothing = [0] * (3 * joints)
         rows = [record.get("keypoints") or nothing for record in self.records]
-        flat = _matrix(rows, 3 * joints, "keypoints", self.complain)
-        points = flat.reshape(-1, joints, 3)
+        points = self._matrix(rows, 3 * joints, "keypoints").reshape(-1, joints, 3)
         seen = points[:, :, 2]
         self._refuse(~np.isin(seen, (0, 1, 2)), "visibility is {}, not 0, 1 or 2", seen)
         points = np.where(seen[:, :, None] > 0, points, 0.0)
@@ -50,30 +47,49 @@ class Rows:
     def boxes(self, points: Float64[np.ndarray, "person joint 3"]) -> Float64[np.ndarray, "p 4"]:
         given = np.array([bool(r.get("bbox")) for r in self.records], dtype=bool)
         rows = [record.get("bbox") or [0.0] * 4 for record in self.records]
-        boxes = _matrix(rows, 4, "bbox", self.complain)
+        boxes = self._matrix(rows, 4, "bbox")
         self._refuse(~np.isfinite(boxes), "bbox has {}", boxes)
         self._refuse(boxes[:, 2:] < 0, "bbox has a negative width or height, {:g}", boxes[:, 2:])
-        return np.where(given[:, None], boxes, _extent(points))
+        somewhere = (points[:, :, 2:] > 0).any(1)
+        return np.where(given[:, None], boxes, np.where(somewhere, extent(points), 0.0))
 
-    def areas(self, boxes: Float64[np.ndarray, "person 4"]) -> Float64[np.ndarray, " person"]:
+    def areas(self, boxes: Float64[np.ndarray, "person 4"]) -> Numbers:
         areas = self._numbers("area", AREA_OF_BOX * boxes[:, 2] * boxes[:, 3])
         self._refuse(~(np.isfinite(areas) & (areas >= 0)), "area is {}", areas)
         return areas
 
-    def heads(self) -> Float64[np.ndarray, " person"]:
+    def heads(self) -> Numbers:
         heads = self._numbers("head_size", np.full(len(self.records), np.nan))
         self._refuse(np.isinf(heads) | (heads <= 0), "head_size is {:g}, not above 0", heads)
         return heads
 
-    def _numbers(
-        self, key: str, otherwise: Float64[np.ndarray, " person"]
-    ) -> Float64[np.ndarray, " person"]:
-        values = [record.get(key) for record in self.records]
-        rows = [
-            [other if value is None else value]
-            for value, other in zip(values, otherwise.tolist(), strict=True)
-        ]
-        return _matrix(rows, 1, key, self.complain)[:, 0]
+    def _numbers(self, key: str, otherwise: Numbers) -> Numbers:
+        pairs = zip(self.records, otherwise.tolist(), strict=True)
+        rows = [[other if record.get(key) is None else record[key]] for record, other in pairs]
+        return self._matrix(rows, 1, key)[:, 0]
+
+    def _matrix(self, rows: list[Any], width: int, name: str) -> Float64[np.ndarray, "row width"]:
+        if not rows:
+            return np.zeros((0, width))
+        try:
+            table = np.array(rows)
+        except (ValueError, OverflowError):  # rows of several lengths
+            table = np.array(None)
+        if table.shape != (len(rows), width) or table.dtype.kind not in "iuf":
+            self._explain(rows, width, name)
+            table = np.array(rows, dtype=np.float64)
+        return table.astype(np.float64)
+
+    def _explain(self, rows: Sequence[Any], width: int, name: str) -> None:
+        """Complains of the first row that is not `width` numbers, if there is one."""
+        for row, values in enumerate(rows):
+            if not isinstance(values, list):
+                self.complain(row, f"{name} is {values!r}, no list of numbers")
+            if len(values) != width:
+                self.complain(row, f"{name} has {len(values)} numbers, not {width}")
+            for value in values:
+                if isinstance(value, bool) or not isinstance(value, (int, float)):
+                    self.complain(row, f"{name} has {value!r}, no number")
 
     def _refuse(self, wrong: Bool[np.ndarray, "..."], words: str, values: np.ndarray) -> None:
         if wrong.any():
@@ -84,55 +100,23 @@ class Rows:
         raise ValueError(f"{self.file}: annotation {self.ids[row]}: {words}.")
 
 
-def _matrix(
-    rows: Sequence[Any], width: int, name: str, complain: Complain
-) -> Float64[np.ndarray, "row width"]:
-    if not rows:
-        return np.zeros((0, width))
-    try:
-        table = np.array(rows)
-    except (ValueError, OverflowError):  # rows of several lengths
-        table = np.array(None)
-    if table.shape != (len(rows), width) or table.dtype.kind not in "iuf":
-        _explain(rows, width, name, complain)
-        table = np.array(rows, dtype=np.float64)
-    return table.astype(np.float64)
-
-
 def ids(records: Sequence[Record], what: str, file: Path) -> Int64[np.ndarray, " row"]:
-    def complain(row: int, words: str) -> NoReturn:
-        raise ValueError(f"{file}: {what} number {row}, from 0: its id {words}.")
-
-    values = _whole([record.get("id") for record in records], complain)
+    given = [record.get("id") for record in records]
+    for row, value in enumerate(given):
+        if type(value) is not int or abs(value) >= 2**63:
+            wrong = "is missing" if value is None else f"is {value!r}, no whole number"
+            raise ValueError(f"{file}: {what} number {row}, from 0: its id {wrong}.")
+    values = np.array(given, dtype=np.int64)
     once, counts = np.unique(values, return_counts=True)
     if len(once) < len(values):
         raise ValueError(f"{file}: {what} {once[counts > 1][0]} is there {counts.max()} times.")
     return values
 
 
-def _whole(values: Sequence[Any], complain: Complain) -> Int64[np.ndarray, " row"]:
-    for row, value in enumerate(values):
-        if type(value) is not int or abs(value) >= 2**63:
-            complain(row, "is missing" if value is None else f"is {value!r}, no whole number")
-    return np.array(values, dtype=np.int64)
-
-
-def _explain(rows: Sequence[Any], width: int, name: str, complain: Complain) -> None:
-    """Complains of the first row that is not `width` numbers, if there is one."""
-    for row, values in enumerate(rows):
-        if not isinstance(values, list):
-            complain(row, f"{name} is {values!r}, no list of numbers")
-        if len(values) != width:
-            complain(row, f"{name} has {len(values)} numbers, not {width}")
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                complain(row, f"{name} has {value!r}, no number")
-
-
-def _extent(points: Float64[np.ndarray, "person joint 3"]) -> Float64[np.ndarray, "person 4"]:
-    """The box of the labelled points; zeros for a person who has none."""
-    out = points[:, :, 2:] == 0
-    low = np.where(out, np.inf, points[:, :, :2]).min(1)
-    high = np.where(out, -np.inf, points[:, :, :2]).max(1)
+def extent(points: Float64[np.ndarray, "person joint 3"]) -> Float64[np.ndarray, "person 4"]:
+    """The box of the labelled points; nan for a person who has none."""
+    labelled = points[:, :, 2:] > 0
+    low = np.where(labelled, points[:, :, :2], np.inf).min(1)
+    high = np.where(labelled, points[:, :, :2], -np.inf).max(1)
     box = np.concatenate([low, high - low], axis=1)
-    return np.where(out.all((1, 2))[:, None], 0.0, box)
+    return np.where(labelled.any(1), box, np.nan)

@@ -26,12 +26,8 @@ def schema(category: Record, sigmas: Sequence[float] | None) -> Schema:
     names = category["keypoints"]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"category {category['name']}: two joints are called {twice[0]}.")
-    return Schema(
-        names=tuple(names),
-        flip=flip_of(category),
-        skeleton=skeleton_of(category),
-        sigmas=_sigmas(category, sigmas),
-    )
+    flip, skeleton = flip_of(category), skeleton_of(category)
+    return Schema(tuple(names), flip, skeleton, _sigmas(category, sigmas))
 
 
 def flip_of(category: Record) -> tuple[int, ...]:
@@ -75,11 +71,16 @@ def _of_pairs(pairs: Any, joints: int) -> tuple[int, ...]:
 
 def _sigmas(category: Record, asked: Sequence[float] | None) -> tuple[float, ...]:
     joints = len(category["keypoints"])
-    if asked is not None:
-        return _checked("sigmas", asked, joints)
-    if (key := sigma_key(category)) is not None:
-        return _checked(key, category[key], joints)
-    return _by_name(category["keypoints"]) or (DEFAULT_SIGMA,) * joints
+    key = sigma_key(category) if asked is None else "sigmas"
+    if key is None:
+        return _by_name(category["keypoints"]) or (DEFAULT_SIGMA,) * joints
+    values: Any = category[key] if asked is None else asked
+    if not isinstance(values, Sequence) or len(values) != joints:
+        count = f"{len(values)} values" if isinstance(values, Sequence) else repr(values)
+        raise ValueError(f"{key}: {count} for {joints} joints; give one OKS tolerance each.")
+    if bad := [s for s in values if not isinstance(s, (int, float)) or not 0 < s < math.inf]:
+        raise ValueError(f"{key} has {bad[0]!r}: give numbers above 0.")
+    return tuple(float(sigma) for sigma in values)
 
 
 def sigma_key(category: Record) -> str | None:
@@ -101,15 +102,6 @@ def _by_name(names: Sequence[str]) -> tuple[float, ...] | None:
     }
     sigmas = [table.get(" ".join(sides.words(name))) for name in names]
     return None if None in sigmas else tuple(sigma for sigma in sigmas if sigma is not None)
-
-
-def _checked(key: str, values: Any, joints: int) -> tuple[float, ...]:
-    if not isinstance(values, Sequence) or len(values) != joints:
-        count = f"{len(values)} values" if isinstance(values, Sequence) else repr(values)
-        raise ValueError(f"{key}: {count} for {joints} joints; give one OKS tolerance each.")
-    if bad := [s for s in values if not isinstance(s, (int, float)) or not 0 < s < math.inf]:
-        raise ValueError(f"{key} has {bad[0]!r}: give numbers above 0.")
-    return tuple(float(sigma) for sigma in values)
 
 
 def _whole(values: Any) -> bool:

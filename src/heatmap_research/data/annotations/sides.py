@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+LETTERS = {"l": "left", "r": "right"}
 Mark = tuple[str, str]  # the name without its side, which side
 
 
@@ -43,10 +44,10 @@ def _spelt_out(name: list[str]) -> Iterator[Mark]:
 
     def side_of(word: str) -> Mark | None:
         for side in ("left", "right"):
-            if word.startswith(side) or word.endswith(side):
-                begins = word.startswith(side)
-                rest = word.removeprefix(side) if begins else word.removesuffix(side)
-                return (f"|{rest}" if begins else f"{rest}|"), side
+            if word.startswith(side):
+                return f"|{word.removeprefix(side)}", side
+            if word.endswith(side):
+                return f"{word.removesuffix(side)}|", side
         return None
 
     return _marked(name, side_of)
@@ -54,12 +55,10 @@ def _spelt_out(name: list[str]) -> Iterator[Mark]:
 
 def _letter(name: list[str]) -> Iterator[Mark]:
     """Knows LEye, l_eye, eye_l and 'L. eye'."""
-    sides = {"l": "left", "r": "right"}
-    return _marked(name, lambda word: ("", sides[word]) if word in sides else None)
+    return _marked(name, lambda word: ("", LETTERS[word]) if word in LETTERS else None)
 
 
 def _first_letter(name: list[str]) -> Iterator[Mark]:
     """Knows leye and LANK."""
-    sides = {"l": "left", "r": "right"}
-    if name and len(name[0]) > 2 and name[0][0] in sides:
-        yield " ".join([name[0][1:], *name[1:]]), sides[name[0][0]]
+    if name and len(name[0]) > 2 and name[0][0] in LETTERS:
+        yield " ".join([name[0][1:], *name[1:]]), LETTERS[name[0][0]]

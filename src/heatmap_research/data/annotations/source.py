@@ -4,8 +4,7 @@ import gc
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +54,11 @@ def unpacked(file: Path) -> bytes:
 
 
 def _json(file: Path) -> Any:
+    collects = gc.isenabled()
     try:
         content = unpacked(file)
-        with _uncollected():
-            return json.loads(content)
+        gc.disable()  # or it spends half the time looking through new lists
+        return json.loads(content)
     except json.JSONDecodeError as error:
         whole = "breaks off" if error.pos >= len(error.doc.rstrip()) - 1 else "is no JSON from"
         place = f"line {error.lineno}, column {error.colno} (character {error.pos})"
@@ -72,16 +72,6 @@ def _json(file: Path) -> Any:
         raise ValueError(f"{file}: nested too deep to be COCO's format.") from error
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror or error}.") from error
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Turns off the garbage collector, which spends half the time looking through new lists."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from heatmap_research.data.annotations.rows import AREA_OF_BOX
-from heatmap_research.data.audit.columns import Mask, finite
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, Finding, finding
+from heatmap_research.data.audit.columns import Mask, finite, mask
+from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, Finding
 from heatmap_research.data.audit.records import Records
 
 MAX_ROUNDING = 1.0  # pixels, which nobody calls a mistake
@@ -18,10 +18,10 @@ def check(records: Records) -> Iterator[Finding]:
     negative = np.any(size < 0, axis=1)
     empty = (size == 0).any(1) & ~negative & records.labelled.any(1) & ~records.crowd
     missing = ~records.boxed & records.labelled.any(1)
-    yield from finding("box is missing", records.named(missing), "its labelled points' box")
-    yield from finding("box is not four numbers", records.named(records.boxed & ~known), REFUSED)
-    yield from finding("box has a negative width or height", records.named(negative), REFUSED)
-    yield from finding("box has no area", records.named(empty), LEFT_OUT)
+    yield Finding("box is missing", records.named(missing), "its labelled points' box")
+    yield Finding("box is not four numbers", records.named(records.boxed & ~known), REFUSED)
+    yield Finding("box has a negative width or height", records.named(negative), REFUSED)
+    yield Finding("box has no area", records.named(empty), LEFT_OUT)
     yield from _places(records, known & (size > 0).all(1))
     yield from _areas(records)
 
@@ -32,18 +32,17 @@ def _places(records: Records, sound: Mask) -> Iterator[Finding]:
     out = np.maximum(-low, high - records.frames).max(1)
     over = sound & ~away & (out > MAX_ROUNDING)
     most = f"box reaches out of its image, by up to {out[over].max(initial=0):.1f} px"
-    yield from finding("box lies wholly outside its image", records.named(away), LEARNT)
-    yield from finding(most, records.named(over), LEARNT)
+    yield Finding("box lies wholly outside its image", records.named(away), LEARNT)
+    yield Finding(most, records.named(over), LEARNT)
 
 
 def _areas(records: Records) -> Iterator[Finding]:
     areas, box = records.areas, records.boxes[:, 2:].prod(1)
-    missing = np.array([person.get("area") is None for person in records.people], dtype=bool)
+    missing = mask(person.get("area") is None for person in records.people)
     wrong = ~missing & ~(np.isfinite(areas) & (areas >= 0))
     large = (areas > MAX_SHARE * box) & (box > 0)
-    yield from finding(
-        "area is missing", records.named(missing), f"taken as {AREA_OF_BOX:g} of the box"
-    )
-    yield from finding("area is not a number from 0 up", records.named(wrong), REFUSED)
-    yield from finding("area is 0", records.named((areas == 0) & records.learnable), LEARNT)
-    yield from finding("area is larger than the box", records.named(large), LEARNT)
+    taken = f"taken as {AREA_OF_BOX:g} of the box"
+    yield Finding("area is missing", records.named(missing), taken)
+    yield Finding("area is not a number from 0 up", records.named(wrong), REFUSED)
+    yield Finding("area is 0", records.named((areas == 0) & records.learnable), LEARNT)
+    yield Finding("area is larger than the box", records.named(large), LEARNT)

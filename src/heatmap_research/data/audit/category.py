@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heatmap_research.data.annotations import schemas
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, Finding, finding
+from heatmap_research.data.audit.finding import LEARNT, REFUSED, Finding
 from heatmap_research.data.audit.records import Records
 
 
@@ -17,12 +17,12 @@ def check(records: Records) -> Iterator[Finding]:
     mirrored = [] if unread else _unmirrored(category.get("flip_indices"), len(names))
     edges = _edges(category.get("skeleton"), len(names))
     key = schemas.sigma_key(category) or schemas.SIGMA_KEYS[0]
-    yield from finding("name of several joints", again, REFUSED)
-    yield from finding("flip pair does not pair two joints", wrong, REFUSED)
-    yield from finding("flip pair of a joint with itself", alone, LEARNT)
-    yield from finding("flip_indices do not pair", mirrored, REFUSED)
-    yield from finding("skeleton edge does not join two joints", edges, "no skeleton is drawn")
-    yield from finding(f"{key} do not fit", _sigmas(category.get(key), len(names)), REFUSED)
+    yield Finding("name of several joints", again, REFUSED)
+    yield Finding("flip pair does not pair two joints", wrong, REFUSED)
+    yield Finding("flip pair of a joint with itself", alone, LEARNT)
+    yield Finding("flip_indices do not pair", mirrored, REFUSED)
+    yield Finding("skeleton edge does not join two joints", edges, "no skeleton is drawn")
+    yield Finding(f"{key} do not fit", _sigmas(category.get(key), len(names)), REFUSED)
 
 
 def _unpaired(pairs: Any, joints: int) -> tuple[list[str], list[str]]:

@@ -1,5 +1,7 @@
 """Makes columns of numbers from records that may hold anything."""
 
+from collections import Counter
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -16,6 +18,15 @@ def finite(values: Array) -> Mask:
     return np.asarray(np.isfinite(values).all(-1), dtype=bool)
 
 
+def mask(flags: Iterable[bool]) -> Mask:
+    return np.fromiter(flags, dtype=bool)
+
+
+def several(names: Iterable[str]) -> list[str]:
+    """Those that are there more than once, and how often."""
+    return [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
+
+
 def is_id(value: Any) -> bool:
     return type(value) is int and abs(value) < 2**63
 
@@ -23,19 +34,7 @@ def is_id(value: Any) -> bool:
 def numbers(values: list[Any], width: int) -> Array:
     """A row for each value; what is not a list of `width` numbers becomes a row of nan."""
     blank = [np.nan] * width
-    rows = [value if _is_row(value, width) else blank for value in values]
+    rows = [value if isinstance(value, list) and len(value) == width else blank for value in values]
     if not {type(x) for x in chain.from_iterable(rows)} <= NUMBERS:
         rows = [[x if type(x) in NUMBERS else np.nan for x in row] for row in rows]
     return np.array(rows, dtype=np.float64).reshape(len(values), width)
-
-
-def _is_row(value: Any, width: int) -> bool:
-    return isinstance(value, list) and len(value) == width
-
-
-def extent(points: Array, labelled: Mask) -> Array:
-    """The box of the labelled points; nan where there are none."""
-    low = np.where(labelled[..., None], points[..., :2], np.inf).min(1)
-    high = np.where(labelled[..., None], points[..., :2], -np.inf).max(1)
-    box = np.concatenate([low, np.subtract(high, low)], axis=1)
-    return np.where(labelled.any(1, keepdims=True), box, np.nan)

@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 from heatmap_research.data import whole_file
 
 LEFT, RIGHT, MIDDLE = "#ff7f0e", "#1f9bff", "#b9b9b9"
+GREY = "#555555"
 CELL_INCHES = 2.1
 MAX_COLUMNS = 6
 HEADER_INCHES = 3.8
 WINDOW_SHARE = 1.2  # side of what is shown, in sides of what has to be seen
 MIN_WINDOW = 16.0  # pixels
 EDGE = "#222222"
+NUMBER: dict[str, Any] = {  # of a joint, beside it
+    "path_effects": [patheffects.withStroke(linewidth=1.8, foreground="white")],
+    **{"textcoords": "offset points", "annotation_clip": False, "zorder": 4},
+    **{"fontsize": 7, "ha": "center", "va": "center"},
+}
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,14 @@ class DrawnPerson:
     @property
     def window(self) -> tuple[float, float, float]:
         """Middle x and y, and side, of a square around the box and every labelled point."""
-        corners = np.concatenate([self.box[:2], self.box[:2] + self.box[2:]]).reshape(2, 2)
+        corners = np.stack([self.box[:2], self.box[:2] + self.box[2:]])
         seen = np.concatenate([self.points[self.labelled, :2], corners])
         seen = seen[np.isfinite(seen).all(1)]
         if not len(seen):
             return 0.0, 0.0, MIN_WINDOW
         low, high = seen.min(0), seen.max(0)
-        middle = (low + high) / 2
-        return middle[0], middle[1], max(WINDOW_SHARE * float((high - low).max()), MIN_WINDOW)
+        x, y = (low + high) / 2
+        return x, y, max(WINDOW_SHARE * float((high - low).max()), MIN_WINDOW)
 
     @property
     def told_apart(self) -> tuple[int, float]:
@@ -109,15 +115,9 @@ def draw(axes: Axes, person: DrawnPerson, skeleton: Skeleton, size: float = 1.0)
 
 def _marker(colour: str, filled: str, size: float) -> dict[str, Any]:
     """Draws a covered point as a ring in its colour, a visible one as a disc with a dark rim."""
-    rim = colour if filled == "white" else EDGE
-    width = 1.3 if filled == "white" else 0.6
-    return {
-        "markersize": 4.2 * size,
-        "markerfacecolor": filled,
-        "markeredgecolor": rim,
-        "markeredgewidth": width * size,
-        "zorder": 3,
-    }
+    rim, width = (colour, 1.3) if filled == "white" else (EDGE, 0.6)
+    face = {"markerfacecolor": filled, "markeredgecolor": rim, "markeredgewidth": width * size}
+    return {"markersize": 4.2 * size, "zorder": 3, **face}
 
 
 def _picture(axes: Axes, person: DrawnPerson) -> None:
@@ -135,33 +135,19 @@ def _picture(axes: Axes, person: DrawnPerson) -> None:
         axes.plot([a, a + w, a + w, a, a], [b, b, b + h, b + h, b], color="#888888", linewidth=0.5)
     axes.set(xlim=(x - side / 2, x + side / 2), ylim=(y + side / 2, y - side / 2))
     axes.set(aspect="equal", xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_color("#cccccc")
+    axes.spines[:].set_color("#cccccc")
 
 
 def _key(above: SubFigure, person: DrawnPerson, skeleton: Skeleton) -> None:
-    figure, words = above.subplots(
-        1, 2, width_ratios=[HEADER_INCHES, CELL_INCHES * MAX_COLUMNS - HEADER_INCHES]
-    )
+    widths = [HEADER_INCHES, CELL_INCHES * MAX_COLUMNS - HEADER_INCHES]
+    figure, words = above.subplots(1, 2, width_ratios=widths)
     draw(figure, person, skeleton, size=1.7)
     figure.set_xlabel(person.name, fontsize=7, labelpad=2)
-    white = [patheffects.withStroke(linewidth=1.8, foreground="white")]
     centre = person.points[person.labelled, :2].mean(0) if person.labelled.any() else np.zeros(2)
     for joint in np.flatnonzero(person.labelled).tolist():
         place = person.points[joint, :2]
         away = (place - centre) / max(float(np.linalg.norm(place - centre)), 1e-9) * (9, -9)
-        figure.annotate(
-            str(joint),
-            place,
-            away,
-            textcoords="offset points",
-            fontsize=7,
-            ha="center",
-            va="center",
-            path_effects=white,
-            annotation_clip=False,
-            zorder=4,
-        )
+        figure.annotate(str(joint), place, away, **NUMBER)
     _names(words, skeleton)
 
 
@@ -170,17 +156,15 @@ def _names(axes: Axes, skeleton: Skeleton) -> None:
     deep = max(20, math.ceil(len(skeleton.names) / 3))
     for joint, (name, colour) in enumerate(zip(skeleton.names, skeleton.colours, strict=True)):
         x, y = 0.02 + 0.33 * (joint // deep), 0.97 - (joint % deep) * 0.9 / deep
-        shade = colour if colour != MIDDLE else "#555555"
-        axes.text(
-            x, y, f"{joint}  {name}", color=shade, fontsize=160 / deep, transform=axes.transAxes
-        )
-    kinds = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
+        shade = colour if colour != MIDDLE else GREY
+        words = f"{joint}  {name}"
+        axes.text(x, y, words, color=shade, fontsize=160 / deep, transform=axes.transAxes)
+    kinds = (
+        *(("left", "-", LEFT, LEFT), ("right", "-", RIGHT, RIGHT), ("middle", "-", MIDDLE, MIDDLE)),
+        *(("visible", "", GREY, GREY), ("covered", "", GREY, "white")),
+    )
     handles = [
-        Line2D([], [], marker="o", color=colour, label=side, **_marker(colour, colour, 1.5))
-        for side, colour in kinds.items()
-    ]
-    handles += [
-        Line2D([], [], linestyle="", marker="o", label=label, **_marker("#555555", filled, 1.5))
-        for label, filled in (("visible", "#555555"), ("covered", "white"))
+        Line2D([], [], ls=line, marker="o", color=rim, label=label, **_marker(rim, filled, 1.5))
+        for label, line, rim, filled in kinds
     ]
     axes.legend(handles=handles, loc="lower left", ncols=5, fontsize=8, frameon=False)

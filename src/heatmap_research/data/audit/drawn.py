@@ -25,45 +25,39 @@ def drawn_by_lot(records: Records, number: int, seed: int) -> list[int]:
     learnable = np.flatnonzero(records.learnable)
     if not len(learnable):
         raise ValueError(f"{records.file}: there is nobody to learn from; name some with --id.")
-    chosen = np.random.default_rng(seed).choice(
-        learnable, min(number, len(learnable)), replace=False
-    )
-    return sorted(chosen.tolist())
+    lot = np.random.default_rng(seed)
+    return sorted(lot.choice(learnable, min(number, len(learnable)), replace=False).tolist())
 
 
 def named(records: Records, ids: Sequence[str]) -> list[int]:
     """The rows of these annotations, also of those training would refuse or leave out."""
-    place: dict[str, list[int]] = {}
-    for row, name in enumerate(records.ids):
-        place.setdefault(name, []).append(row)
-    if unknown := [name for name in ids if name not in place]:
+    if unknown := [name for name in ids if name not in records.ids]:
         raise ValueError(f"{records.file}: there is no annotation {', '.join(unknown)}.")
-    return [row for name in ids for row in place[name]]
+    return [row for name in ids for row, own in enumerate(records.ids) if own == name]
 
 
 def people(
     records: Records, rows: Sequence[int], folder: Path | None, channels: int
 ) -> list[DrawnPerson]:
-    return [_person(records, row, folder, channels) for row in rows]
-
-
-def _person(records: Records, row: int, folder: Path | None, channels: int) -> DrawnPerson:
-    name, image = records.ids[row], None
-    if folder is not None:
+    drawn = []
+    for row in rows:
         image = _image(records, int(records.rows[row]), folder, channels)
-        name += "" if image is not None else " (no image)"
-    return DrawnPerson(name, records.points[row], records.boxes[row], image)
+        name = records.ids[row] + (" (no image)" if folder and image is None else "")
+        drawn.append(DrawnPerson(name, records.points[row], records.boxes[row], image))
+    return drawn
 
 
-def _image(records: Records, row: int, folder: Path, channels: int) -> NDArray[np.uint8] | None:
+def _image(
+    records: Records, row: int, folder: Path | None, channels: int
+) -> NDArray[np.uint8] | None:
     """Three channels to look at; None if the image cannot be read, which `check` explains."""
+    if folder is None or row < 0:
+        return None
     from heatmap_research.data import images  # and with it OpenCV
 
-    if row < 0:
-        return None
-    file = records.image_file(row, folder)
     try:
-        pixels, _ = images.read(str(file), channels, records.known_size(row))
+        path = str(records.image_file(row, folder))
+        pixels, _ = images.read(path, channels, records.known_size(row))
     except ValueError:
         return None
     return pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1].repeat(3, axis=2)

@@ -1,6 +1,5 @@
 """Runs every check on one file, and says whether training would take it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,21 +27,17 @@ def audit(
     file: Path, folder: Path | None = None, name: str | None = None, channels: int = 3
 ) -> Audit:
     records = reading.read(file, name)
-    findings = [] if records is None else sorted(_all(records, folder, channels), key=_gravity)
+    findings = [] if records is None else _findings(records, folder, channels)
     refusals = (f"{each.first(1)}: {each.problem}." for each in findings if each.refused)
     return Audit(file, findings, records, _refusal(file, name) or next(refusals, None))
 
 
-def _all(records: Records, folder: Path | None, channels: int) -> Iterator[Finding]:
-    for part in (category, people, images, points, boxes, sides):
-        yield from part.check(records)
+def _findings(records: Records, folder: Path | None, channels: int) -> list[Finding]:
+    parts = [part.check(records) for part in (category, people, images, points, boxes, sides)]
     if folder is not None:
-        yield from images.check_on_disk(records, folder, channels)
-
-
-def _gravity(finding: Finding) -> int:
-    """0 for what is refused, which is listed first."""
-    return 0 if finding.refused else 1 if finding.training == LEFT_OUT else 2
+        parts.append(images.check_on_disk(records, folder, channels))
+    findings = (each for part in parts for each in part if each.where)
+    return sorted(findings, key=lambda each: (not each.refused, each.training != LEFT_OUT))
 
 
 def _refusal(file: Path, name: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """One kind of problem in an annotation file, where it is, and what training makes of it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 REFUSED = "refused"
@@ -13,7 +13,7 @@ SKIPPABLE = f"{REFUSED}; data.on_error=skip leaves it out"
 @dataclass(frozen=True)
 class Finding:
     problem: str
-    where: Sequence[str]  # the names of all records that have it
+    where: Sequence[str]  # the names of all records that have it, which may be none
     training: str  # what training does with these records
 
     @property
@@ -27,9 +27,3 @@ class Finding:
         names = [shown[0], *(name.removeprefix(kind) for name in shown[1:])]
         more = len(self.where) - number
         return ", ".join(names) + (f" and {more} more" if more > 0 else "")
-
-
-def finding(problem: str, where: Iterable[str], training: str) -> Iterator[Finding]:
-    """Yields a finding if any record has the problem."""
-    if records := tuple(where):
-        yield Finding(problem, records, training)

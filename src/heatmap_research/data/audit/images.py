@@ -1,7 +1,6 @@
 """Images: as the file lists them, and as they are on disk, where training would read them."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from heatmap_research.data.audit.columns import is_id
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding, finding
-from heatmap_research.data.audit.records import Record, Records
+from heatmap_research.data.audit.columns import is_id, mask, several
+from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding
+from heatmap_research.data.audit.records import Records
 
 REDUCTION = 8  # source pixels per pixel: every byte of a JPEG is read, few pixels are made
 
@@ -20,33 +19,32 @@ def check(records: Records) -> Iterator[Finding]:
     ids = [image.get("id") for image in records.images]
     files = [str(image.get("file_name") or "") for image in records.images]
     used = np.isin(np.arange(len(ids)), records.rows[records.learnable])
-    no_id = np.array([not is_id(i) for i in ids], dtype=bool)
-    unnamed = used & np.array([not name for name in files], dtype=bool)
-    wrong = np.array([not all(map(_is_size, _size(image))) for image in records.images], dtype=bool)
+    no_id = mask(not is_id(i) for i in ids)
+    unnamed = used & mask(not name for name in files)
+    sizes = [(image.get("width") or 0, image.get("height") or 0) for image in records.images]
+    wrong = mask(not all(map(_is_size, size)) for size in sizes)
     unknown = used & ~wrong & ~(records.image_sizes > 0).all(1)
-    twice = [f"image {i} ({n} times)" for i, n in Counter(map(str, ids)).items() if n > 1]
-    shared = [f"{name} ({n} times)" for name, n in Counter(files).items() if n > 1 and name]
-    nameless = records.named_images(unnamed)
-    yield from finding("image without a whole number as id", records.named_images(no_id), REFUSED)
-    yield from finding("id of several images", twice, REFUSED)
-    yield from finding("image without a file_name", nameless, SKIPPABLE)
-    yield from finding("file of several images", shared, LEARNT)
-    yield from finding("width or height is no size", records.named_images(wrong), REFUSED)
-    sizeless = records.named_images(unknown)
-    yield from finding("image without width and height", sizeless, "taken from the picture")
+    shared = several(filter(None, files))
+    yield Finding("image without a whole number as id", records.named_images(no_id), REFUSED)
+    yield Finding("id of several images", several(f"image {i}" for i in ids), REFUSED)
+    yield Finding("image without a file_name", records.named_images(unnamed), SKIPPABLE)
+    yield Finding("file of several images", shared, LEARNT)
+    yield Finding("width or height is no size", records.named_images(wrong), REFUSED)
+    taken = "taken from the picture"
+    yield Finding("image without width and height", records.named_images(unknown), taken)
 
 
 def check_on_disk(records: Records, folder: Path, channels: int) -> Iterator[Finding]:
     """Reads the images with someone to learn from; no training reads any other."""
     if not folder.is_dir():
-        yield from finding("folder of images is not there", [str(folder)], REFUSED)
+        yield Finding("folder of images is not there", [str(folder)], REFUSED)
         return
     rows = sorted(set(records.rows[records.learnable & (records.rows >= 0)].tolist()))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         problems = list(pool.map(lambda row: _problem(records, row, folder, channels), rows))
     for kind in ("is not on disk", "has another size than the file says", "cannot be read"):
         where = [image for problem, image in problems if problem == kind]
-        yield from finding(f"image {kind}", where, SKIPPABLE)
+        yield Finding(f"image {kind}", where, SKIPPABLE)
 
 
 def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[str, str]:
@@ -63,10 +61,6 @@ def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[s
         reason = str(error).replace(str(file), "").strip(" :")
         return kind or "cannot be read", f"{name} {reason}"
     return "", ""
-
-
-def _size(image: Record) -> tuple[Any, Any]:
-    return image.get("width") or 0, image.get("height") or 0
 
 
 def _is_size(value: Any) -> bool:

@@ -1,48 +1,38 @@
 """Checks of annotations as records: their ids, images, repetitions and counts."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from heatmap_research.data.audit.columns import NUMBERS, Mask, finite, is_id
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding, finding
+from heatmap_research.data.audit.columns import NUMBERS, finite, is_id, mask, several
+from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding
 from heatmap_research.data.audit.records import Records
 
 
 def check(records: Records) -> Iterator[Finding]:
     people = records.people
-    no_id = _those(not is_id(person.get("id")) for person in people)
-    strange = _those((person.get("iscrowd") or 0) not in (0, 1) for person in people)
+    no_id = mask(not is_id(person.get("id")) for person in people)
+    strange = mask((person.get("iscrowd") or 0) not in (0, 1) for person in people)
     none = ~records.labelled.any(1) & (records.points[..., 2] == 0).all(1) & ~records.crowd
     heads = [person.get("head_size") for person in people]
-    headless = _those(head is not None and not _is_size(head) for head in heads)
-    yield from finding("record is not an object", records.odd, REFUSED)
-    yield from finding("category without a whole number as id", records.unnumbered, REFUSED)
-    yield from finding("annotation of no listed category", records.lost, REFUSED)
-    yield from finding("annotation without a whole number as id", records.named(no_id), REFUSED)
-    yield from finding("id of several annotations", _several(records.named(~no_id)), REFUSED)
-    unlisted = records.named(records.rows < 0)
-    yield from finding("annotation of an image not listed", unlisted, REFUSED)
-    yield from finding("iscrowd is neither 0 nor 1", records.named(strange), REFUSED)
-    yield from finding("head_size is not above 0", records.named(headless), REFUSED)
-    yield from finding("person without a labelled point", records.named(none), LEFT_OUT)
-    yield from finding("same person again: same image, same points", _again(records), LEARNT)
-    yield from finding("num_keypoints disagrees with the points", _miscounted(records), UNREAD)
+    headless = mask(head is not None and not _is_size(head) for head in heads)
+    yield Finding("record is not an object", records.odd, REFUSED)
+    yield Finding("category without a whole number as id", records.unnumbered, REFUSED)
+    yield Finding("annotation of no listed category", records.lost, REFUSED)
+    yield Finding("annotation without a whole number as id", records.named(no_id), REFUSED)
+    yield Finding("id of several annotations", several(records.named(~no_id)), REFUSED)
+    yield Finding("annotation of an image not listed", records.named(records.rows < 0), REFUSED)
+    yield Finding("iscrowd is neither 0 nor 1", records.named(strange), REFUSED)
+    yield Finding("head_size is not above 0", records.named(headless), REFUSED)
+    yield Finding("person without a labelled point", records.named(none), LEFT_OUT)
+    yield Finding("same person again: same image, same points", _again(records), LEARNT)
+    yield Finding("num_keypoints disagrees with the points", _miscounted(records), UNREAD)
 
 
 def _is_size(value: Any) -> bool:
     """Accepts NaN too, which says that the size is not known."""
     return type(value) in NUMBERS and (value != value or 0 < value < np.inf)
-
-
-def _those(flags: Iterable[bool]) -> Mask:
-    return np.fromiter(flags, dtype=bool)
-
-
-def _several(names: Iterable[str]) -> list[str]:
-    return [f"{name} ({count} times)" for name, count in Counter(names).items() if count > 1]
 
 
 def _again(records: Records) -> list[str]:
@@ -62,5 +52,5 @@ def _miscounted(records: Records) -> list[str]:
     given = [person.get("num_keypoints") for person in records.people]
     count = records.labelled.sum(1).tolist()
     known = finite(records.points[..., 2])
-    differs = _those(a is not None and a != b for a, b in zip(given, count, strict=True))
+    differs = mask(a is not None and a != b for a, b in zip(given, count, strict=True))
     return records.named(known & differs)

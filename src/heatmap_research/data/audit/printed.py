@@ -1,9 +1,6 @@
-"""Prints an audit for a terminal, or in lines that stay whole where it is piped.
+"""Prints an audit for a terminal, or in lines that stay whole where it is piped."""
 
-First come counts and percentiles of what the file holds, as far as it can be read.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from heatmap_research.data.audit.records import Records
 
 PIPED_WIDTH = 1000  # characters
 PERCENTS = (5, 25, 50, 75, 95)
+FINDING_COLUMNS = ("records", "problem", "training", "where")
 JOINT_COLUMNS = ("joint", "name", "mirror", "sigma", "visible %", "covered %", "unlabelled %")
 
 
@@ -32,9 +30,11 @@ def show(audit: Audit, first: int) -> None:
     if audit.records is not None:
         _say(console, f"{audit.file}")
         console.print(_facts_table(audit.records))
-        console.print(_joints_table(audit.records))
+        joints = (map(Text, row) for row in _joints(audit.records))
+        console.print(_table(JOINT_COLUMNS, ("name", "mirror"), joints))
         if audit.findings:
-            console.print(_findings_table(audit.findings, first))
+            findings = (_cells(each, first) for each in audit.findings)
+            console.print(_table(FINDING_COLUMNS, FINDING_COLUMNS[1:], findings))
         else:
             _say(console, "No problem found.")
     _say(console, audit.verdict, "red" if audit.refusal else "green")
@@ -52,31 +52,21 @@ def _facts_table(records: Records) -> Table:
     return table
 
 
-def _joints_table(records: Records) -> Table:
-    table = _table()
-    for column in JOINT_COLUMNS:
-        left = column in ("name", "mirror")
-        table.add_column(column, justify="left" if left else "right", overflow="fold")
-    for row in _joints(records):
-        table.add_row(*map(Text, row))
+def _cells(each: Finding, first: int) -> Iterator[Text]:
+    yield Text(str(len(each.where)))
+    yield Text(each.problem)
+    style = "red" if each.refused else "yellow" if each.training == LEFT_OUT else ""
+    yield Text(each.training, style)
+    yield Text(each.first(first))
+
+
+def _table(columns: Sequence[str], left: Sequence[str], rows: Iterable[Iterable[Text]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
-
-
-def _findings_table(findings: Sequence[Finding], first: int) -> Table:
-    table = _table()
-    table.add_column("records", justify="right")
-    for column in ("problem", "training", "where"):
-        table.add_column(column, overflow="fold")
-    for each in findings:
-        style = "red" if each.refused else "yellow" if each.training == LEFT_OUT else ""
-        training = Text(each.training, style)
-        where = Text(each.first(first))
-        table.add_row(str(len(each.where)), Text(each.problem), training, where)
-    return table
-
-
-def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def _facts(records: Records) -> Iterator[tuple[str, str]]:
@@ -93,19 +83,13 @@ def _facts(records: Records) -> Iterator[tuple[str, str]]:
     yield "OKS sigmas", _source_of_sigmas(records)
     widths, heights = records.boxes[learnable, 2:].T
     yield "percentiles", "  ".join(f"{f'{p} %':>6}" for p in PERCENTS)
-    for name, values in (
-        ("box width, px", widths),
-        ("box height, px", heights),
-        ("root of area, px", np.sqrt(records.areas[learnable].clip(0))),
-    ):
-        yield name, _spread(values)
+    yield "box width, px", _spread(widths)
+    yield "box height, px", _spread(heights)
+    yield "root of area, px", _spread(np.sqrt(records.areas[learnable].clip(0)))
 
 
 def _joints(records: Records) -> Iterator[tuple[str, ...]]:
-    """Number, name, mirror joint and sigma of each joint.
-
-    After them, for how many per cent of the learnable people it is visible, covered, unlabelled.
-    """
+    """The cells of JOINT_COLUMNS; the shares are of the learnable people."""
     visible = records.points[records.learnable, :, 2]
     mirror = dict(records.pairs) | {b: a for a, b in records.pairs}
     sigmas = _sigmas(records)
@@ -121,9 +105,8 @@ def _mean(values: NDArray[Any], digits: int = 2) -> str:
 
 def _spread(values: Array) -> str:
     known = values[np.isfinite(values)]
-    if not len(known):
-        return "n/a"
-    return "  ".join(f"{value:6.1f}" for value in np.percentile(known, PERCENTS))
+    shown = np.percentile(known, PERCENTS) if len(known) else ()
+    return "  ".join(f"{value:6.1f}" for value in shown) or "n/a"
 
 
 def _sigmas(records: Records) -> tuple[float, ...]:

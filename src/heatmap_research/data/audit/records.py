@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatmap_research.data import annotations
-from heatmap_research.data.audit.columns import Array, Mask, extent, is_id, numbers
+from heatmap_research.data.annotations.rows import extent
+from heatmap_research.data.audit.columns import Array, Mask, is_id, mask, numbers
 
 Record = dict[str, Any]
 
@@ -22,9 +24,9 @@ class Records:
     category: Record
     images: list[Record]
     people: list[Record]
-    lost: tuple[str, ...]  # annotations whose category is not listed
-    odd: tuple[str, ...]  # entries that are not records
-    unnumbered: tuple[str, ...]  # categories without an id
+    lost: list[str]  # annotations whose category is not listed
+    odd: list[str]  # entries that are not records
+    unnumbered: list[str]  # categories without an id
 
     @property
     def names(self) -> list[str]:
@@ -52,18 +54,11 @@ class Records:
 
     @cached_property
     def bones(self) -> list[tuple[int, int]]:
-        try:
-            return list(annotations.skeleton_of(self.category))
-        except TypeError:  # not even a list
-            return []
+        return list(annotations.skeleton_of(self.category))
 
     @cached_property
     def ids(self) -> list[str]:
         return [str(person.get("id", f"at {i}")) for i, person in enumerate(self.people)]
-
-    @cached_property
-    def image_ids(self) -> list[str]:
-        return [str(image.get("id", f"at {i}")) for i, image in enumerate(self.images)]
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -80,13 +75,13 @@ class Records:
     @cached_property
     def boxed(self) -> Mask:
         """Whether the file gives the person a box."""
-        return np.array([bool(person.get("bbox")) for person in self.people], dtype=bool)
+        return mask(bool(person.get("bbox")) for person in self.people)
 
     @cached_property
     def boxes(self) -> Array:
         """The file's boxes, or those of the labelled points where it gives none."""
         given = numbers([person.get("bbox") for person in self.people], 4)
-        return np.where(self.boxed[:, None], given, extent(self.points, self.labelled))
+        return np.where(self.boxed[:, None], given, extent(self.points))
 
     @cached_property
     def areas(self) -> Array:
@@ -109,22 +104,22 @@ class Records:
 
     @cached_property
     def crowd(self) -> Mask:
-        return np.array([bool(person.get("iscrowd", 0)) for person in self.people], dtype=bool)
+        return mask(bool(person.get("iscrowd", 0)) for person in self.people)
 
     @cached_property
     def frames(self) -> Array:
         """Width and height of each person's image."""
-        sizes = np.append(self.image_sizes, [[np.nan, np.nan]], axis=0)
-        return sizes[self.rows]
+        return np.append(self.image_sizes, [[np.nan, np.nan]], axis=0)[self.rows]
 
     def named(self, people: Mask) -> list[str]:
-        return [f"annotation {self.ids[row]}" for row in np.flatnonzero(people).tolist()]
+        return [f"annotation {name}" for name in compress(self.ids, people)]
 
     def named_images(self, images: Mask) -> list[str]:
         return [self.image_name(row) for row in np.flatnonzero(images).tolist()]
 
     def image_name(self, row: int) -> str:
-        return f"image {self.image_ids[row]} ({self.images[row].get('file_name', 'no file name')})"
+        image = self.images[row]
+        return f"image {image.get('id', f'at {row}')} ({image.get('file_name', 'no file name')})"
 
     def image_file(self, row: int, folder: Path) -> Path:
         return folder / str(self.images[row].get("file_name"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.data.converters.coco_file import Category, Record, keys, load, person, write
+from heatmap_research.data.converters.coco_file import Category, Record, load, person, write
 
 SIDES = ("right", "left")
 NAMES = (
@@ -33,30 +33,19 @@ def convert(source: Path, target: Path) -> int:
     """Returns the number of people. Their areas are the boxes', as in the official evaluation."""
     images: list[Record] = []
     people: list[Record] = []
-    for number, record in enumerate(_records(source), start=1):
+    needed = {"image_id", "keypoint_annotations", "human_annotations"}
+    records = load(source, "AI Challenger's format, a list of", needed)
+    for number, record in enumerate(records, start=1):
         images.append({"id": number, "file_name": f"{record['image_id']}.jpg"})
         for human, points in record["keypoint_annotations"].items():
             where = f"{source}: image {record['image_id']}, {human}"
             x, y, right, low = _box(record, human, where)
-            people.append(
-                person(
-                    *(len(people) + 1, number, _keypoints(points, where)),
-                    bbox=[x, y, right - x, low - y],
-                    area=(right - x) * (low - y),
-                )
-            )
+            width, height = right - x, low - y
+            facts = {"bbox": [x, y, width, height], "area": width * height}
+            keypoints = _keypoints(points, where)
+            people.append(person(len(people) + 1, number, keypoints, **facts))
     write(target, "AI Challenger human keypoints", CATEGORY, images, people)
     return len(people)
-
-
-def _records(source: Path) -> list[Record]:
-    records = load(source)
-    needed = {"image_id", "keypoint_annotations", "human_annotations"}
-    if not isinstance(records, list) or any(needed - keys(record) for record in records):
-        raise ValueError(
-            f"{source}: not AI Challenger's format, a list of {', '.join(sorted(needed))}."
-        )
-    return records
 
 
 def _box(record: Record, human: str, where: str) -> list[float]:

@@ -57,14 +57,15 @@ def person(number: int, image: int, keypoints: Sequence[float], **facts: Any) ->
     }
 
 
-def load(source: Path) -> Any:
+def load(source: Path, what: str, needed: set[str]) -> list[Record]:
+    """Reads a JSON list of records with these keys; an error tells `what` the file is not."""
     try:
-        return json.loads(source.read_bytes())
+        records = json.loads(source.read_bytes())
     except OSError as error:
         raise ValueError(f"{source}: cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
         raise ValueError(f"{source}: this is no whole JSON: {error}.") from error
-
-
-def keys(record: Any) -> set[str]:
-    return set(record) if isinstance(record, dict) else set()
+    listed: list[Any] = records if isinstance(records, list) else [None]
+    if not all(isinstance(record, dict) and needed <= set(record) for record in listed):
+        raise ValueError(f"{source}: not {what} {', '.join(sorted(needed))}.")
+    return listed

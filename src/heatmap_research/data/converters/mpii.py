@@ -7,12 +7,11 @@ both. Pixels count from 1 in either, and from 0 in what is written.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.data.converters.coco_file import Category, keys, load, person, write
-from heatmap_research.data.converters.mpii_matlab import people_of
+from heatmap_research.data.converters.coco_file import Category, load, person, write
+from heatmap_research.data.converters.mpii_matlab import Person, people_of
 
 SIDES = ("right", "left")
 LIMBS = (("ankle", "knee"), ("knee", "hip"), ("wrist", "elbow"), ("elbow", "shoulder"))
@@ -40,25 +39,10 @@ BOX_LOWERED = 15.0  # pixels at scale 1, as by everyone since Newell et al. (201
 HEAD_SHARE = 0.6  # of the head box's diagonal: the length PCKh measures in
 
 
-@dataclass(frozen=True)
-class Person:
-    """A person as published: pixels count from 1."""
-
-    image: str
-    center: tuple[float, float] | None
-    scale: float | None
-    points: dict[int, tuple[float, float, int]]  # of labelled joints: x, y, our visibility
-    head: tuple[float, float, float, float] | None  # x1, y1, x2, y2
-    alone: bool | None  # sufficiently apart from others
-
-
 def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
     """Returns the number of people. Head boxes of a .json are looked up in the official .mat."""
-    if source.suffix == ".mat":
-        published = [Person(**facts) for facts in people_of(source)]
-    else:
-        published = list(_of_json(source, matlab))
-    published = [someone for someone in published if someone.points]
+    everybody = people_of(source) if source.suffix == ".mat" else _of_json(source, matlab)
+    published = [someone for someone in everybody if someone.points]
     numbers = _numbers([someone.image for someone in published])
     images = [{"id": number, "file_name": image} for image, number in numbers.items()]
     people = [
@@ -76,11 +60,9 @@ def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
 
 def _of_json(source: Path, matlab: Path | None) -> Iterator[Person]:
     """joints_vis tells which joints are labelled, but not which of them are covered."""
-    records = load(source)
-    needed = {"image", "center", "scale", "joints", "joints_vis"}
-    if not isinstance(records, list) or any(needed - keys(record) for record in records):
-        raise ValueError(f"{source}: not a list of {', '.join(sorted(needed))}.")
-    known = _index(matlab)
+    records = load(source, "a list of", {"image", "center", "scale", "joints", "joints_vis"})
+    published = [] if matlab is None else people_of(matlab)
+    known = {_key(p.image, p.center): p for p in published if p.center is not None}
     for place, record in enumerate(records):
         joints, seen = record["joints"], record["joints_vis"]
         if not len(joints) == len(seen) == len(CATEGORY.names):
@@ -110,13 +92,6 @@ def _labelled(joints: Any, seen: Any, official: Person | None) -> dict[int, Any]
     }
 
 
-def _index(matlab: Path | None) -> dict[tuple[str, int, int], Person]:
-    if matlab is None:
-        return {}
-    people = (Person(**facts) for facts in people_of(matlab))
-    return {_key(p.image, p.center): p for p in people if p.center is not None}
-
-
 def _key(image: str, center: Any) -> tuple[str, int, int]:
     return image, round(center[0]), round(center[1])
 
@@ -124,10 +99,10 @@ def _key(image: str, center: Any) -> tuple[str, int, int]:
 def _numbers(images: list[str]) -> dict[str, int]:
     """Image ids: their names, if these are numbers, so that every file has the same ids."""
     names = list(dict.fromkeys(images))
-    stems = [Path(name).stem for name in names]
-    if all(stem.isdecimal() for stem in stems) and len({int(s) for s in stems}) == len(stems):
-        return {name: int(stem) for name, stem in zip(names, stems, strict=True)}
-    return {name: number for number, name in enumerate(names, start=1)}
+    numbers = [int(Path(name).stem) for name in names if Path(name).stem.isdecimal()]
+    if len(set(numbers)) < len(names):
+        numbers = list(range(1, len(names) + 1))
+    return dict(zip(names, numbers, strict=True))
 
 
 def _keypoints(someone: Person) -> list[float]:

@@ -1,15 +1,26 @@
 """Reads the people of MPII's official MATLAB file, whose structs lack what was not annotated."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-CORNERS = ("x1", "y1", "x2", "y2")
+
+@dataclass(frozen=True)
+class Person:
+    """A person as published: pixels count from 1."""
+
+    image: str
+    center: tuple[float, float] | None
+    scale: float | None
+    points: dict[int, tuple[float, float, int]]  # of labelled joints: x, y, our visibility
+    head: tuple[float, float, float, float] | None  # x1, y1, x2, y2
+    alone: bool | None  # sufficiently apart from others
 
 
-def people_of(file: Path) -> Iterator[dict[str, Any]]:
+def people_of(file: Path) -> Iterator[Person]:
     """The people of training images who have labelled joints; those of test images are secret."""
     release = _release(file)
     trained, alone = np.atleast_1d(release.img_train), np.atleast_1d(release.single_person)
@@ -19,13 +30,14 @@ def people_of(file: Path) -> Iterator[dict[str, Any]]:
         apart = {int(n) for n in _many(alone[row])} if row < len(alone) else set()
         for place, rectangle in enumerate(_many(getattr(image, "annorect", None)), start=1):
             if points := _points(rectangle):
-                yield {
-                    "image": str(image.image.name),
-                    "points": points,
-                    **_place(rectangle),
-                    "head": _head(rectangle),
-                    "alone": place in apart,
-                }
+                yield Person(
+                    image=str(image.image.name),
+                    center=_numbers(getattr(rectangle, "objpos", None), "x", "y"),
+                    scale=_number(rectangle, "scale"),
+                    points=points,
+                    head=_numbers(rectangle, "x1", "y1", "x2", "y2"),
+                    alone=place in apart,
+                )
 
 
 def _release(file: Path) -> Any:
@@ -59,25 +71,19 @@ def _number(struct: Any, name: str) -> float | None:
     return float(value[0]) if value.size == 1 and str(value[0]) else None
 
 
+def _numbers(struct: Any, *names: str) -> Any:
+    """A tuple; None if one of the numbers is not there."""
+    numbers = tuple(_number(struct, name) for name in names)
+    return None if None in numbers else numbers
+
+
 def _points(rectangle: Any) -> dict[int, tuple[float, float, int]]:
     """Takes a joint as visible unless it is said to be covered; head and neck never say it."""
     points = {}
     for annotated in _many(getattr(rectangle, "annopoints", None)):
         for point in _many(getattr(annotated, "point", None)):
-            x, y, joint = (_number(point, name) for name in ("x", "y", "id"))
-            if x is not None and y is not None and joint is not None:
+            if numbers := _numbers(point, "x", "y", "id"):
+                x, y, joint = numbers
                 covered = _number(point, "is_visible") == 0
                 points[int(joint)] = (x, y, 1 if covered else 2)
     return points
-
-
-def _place(rectangle: Any) -> dict[str, Any]:
-    spot = getattr(rectangle, "objpos", None)
-    x, y = _number(spot, "x"), _number(spot, "y")
-    center = None if x is None or y is None else (x, y)
-    return {"center": center, "scale": _number(rectangle, "scale")}
-
-
-def _head(rectangle: Any) -> tuple[float, ...] | None:
-    corners = [_number(rectangle, name) for name in CORNERS]
-    return None if None in corners else tuple(c for c in corners if c is not None)

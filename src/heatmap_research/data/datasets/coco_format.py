@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from heatmap_research.codec.geometry import Geometry, apply, inverse
 from heatmap_research.data import augmentation, crop_cache, images
-from heatmap_research.data.annotations import Annotations, read
-from heatmap_research.data.augmentation import Augmentation, Draws
+from heatmap_research.data.annotations import read
+from heatmap_research.data.augmentation import Augmentation, Draws, Joints
 from heatmap_research.data.buffers import Buffers
-from heatmap_research.data.crop_cache import CropCache
+from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, Rows, Sides
 from heatmap_research.data.datasets._image_files import ImageFiles
 from heatmap_research.data.people import People, detected, labelled, part_of
 from heatmap_research.data.protocols import About
@@ -57,9 +57,6 @@ class CocoFormat(Dataset[Sample]):
     seed: int  # of the augmentation
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
     part: str  # all images, the held_out ones, or the rest
-    truth: Annotations = field(init=False, repr=False)
-    people: People = field(init=False, repr=False)
-    files: ImageFiles = field(init=False, repr=False)
     skipped: tuple[str, ...] = field(init=False, repr=False, default=())
     crops: CropCache | None = field(init=False, repr=False, default=None)
     buffers: Buffers = field(init=False, repr=False, default_factory=Buffers)
@@ -129,29 +126,27 @@ class CocoFormat(Dataset[Sample]):
         return height, width
 
     def _to_source(self, people: People, draws: Draws | None) -> Float64[Tensor, "batch 2 3"]:
-        padded = torch.from_numpy(self._padded(people.boxes))
+        padded = self._padded(people)
         if self.augment is None or draws is None:
             return self.geometry.to_source(padded, self._size)
-        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-        box = self.augment.boxes(draws, padded, points, visible, self.upper)
+        box = self.augment.boxes(draws, padded, self._joints(people))
         return augmentation.to_source(draws, box, self._size, self.geometry)
 
-    def _padded(self, boxes: Float64[np.ndarray, "batch 4"]) -> Float64[np.ndarray, "batch 4"]:
-        corner, size = boxes[:, :2], boxes[:, 2:]
+    def _joints(self, people: People) -> Joints:
+        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
+        return Joints(points, visible, self.upper)
+
+    def _padded(self, people: People) -> Float64[Tensor, "batch 4"]:
+        corner, size = torch.from_numpy(people.boxes).split(2, dim=1)
         grown = self.padding * size
-        return np.concatenate([corner + (size - grown) / 2, grown], axis=1)
+        return torch.cat([corner + (size - grown) / 2, grown], dim=1)
 
     def _mirrored(self, draws: Draws, points: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         flip, mirrored = list(self.schema.flip), draws.flip[:, None]
         points = torch.where(mirrored[..., None], points[:, flip], points)
         return points, torch.where(mirrored, visible[:, flip], visible)
 
-    def _crops(
-        self,
-        row: Int64[np.ndarray, " batch"],
-        people: People,
-        to_source: Float64[np.ndarray, "batch 2 3"],
-    ) -> UInt8[np.ndarray, "batch channel height width"]:
+    def _crops(self, row: Rows, people: People, to_source: Affines) -> Crops:
         """Decodes each image once, or once for each reduction at which its people are read."""
         crops = self.buffers.take(len(row), self.channels, *self._size)
         done = np.zeros(len(row), bool)
@@ -170,10 +165,8 @@ class CocoFormat(Dataset[Sample]):
         return crops
 
     def _people(self) -> People:
-        if self.boxes == "gt":
-            people = labelled(self.truth)
-        else:
-            people = detected(Path(str(self.detections)).expanduser(), self.truth)
+        file = Path(str(self.detections)).expanduser()
+        people = labelled(self.truth) if self.boxes == "gt" else detected(file, self.truth)
         if not len(people):
             raise ValueError(f"{self.annotations}: nobody in it has a box and a labelled joint.")
         return people
@@ -188,10 +181,8 @@ class CocoFormat(Dataset[Sample]):
         self.skipped = tuple(problems.values())
         if not problems:
             return
-        log.warning(
-            "%d of %d images are skipped:\n  %s",
-            *(len(problems), len(used), "\n  ".join(self.skipped)),
-        )
+        told = (len(problems), len(used), "\n  ".join(self.skipped))
+        log.warning("%d of %d images are skipped:\n  %s", *told)
         kept = ~np.isin(np.arange(len(self.truth.image_ids)), list(problems))
         self.people, self.truth = self.people.within(kept), self.truth.select(kept)
         self.files = self._image_files()
@@ -210,28 +201,26 @@ class CocoFormat(Dataset[Sample]):
         asked = self._regions(sizes)
         return crop_cache.load(folder, facts, self.channels, asked, self.files.read)
 
-    def _regions(self, sizes: Int64[np.ndarray, "person 2"]) -> crop_cache.Regions:
-        people, padded = self.people, torch.from_numpy(self._padded(self.people.boxes))
+    def _regions(self, sizes: Sides) -> crop_cache.Regions:
+        people, padded = self.people, self._padded(self.people)
         plain = self.geometry.to_source(padded, self._size).numpy()
         boxes = [padded]
         if self.augment is not None:
-            points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-            boxes = self.augment.candidates(padded, points, visible, self.upper)
-        ends = [self._extent(box.numpy()) for box in boxes]
-        low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
-        return crop_cache.regions(plain, low, high, people.images, sizes)
+            boxes = self.augment.candidates(padded, self._joints(people))
+        low, high = zip(*map(self._extent, boxes), strict=True)
+        ends = np.min(low, axis=0), np.max(high, axis=0)
+        return crop_cache.regions(plain, *ends, people.images, sizes)
 
-    def _extent(
-        self, box: Float64[np.ndarray, "person 4"]
-    ) -> tuple[Float64[np.ndarray, "person 2"], Float64[np.ndarray, "person 2"]]:
+    def _extent(self, box: Float64[Tensor, "row 4"]) -> tuple[Places, Places]:
         """The first and the last source pixels, x and y, that crops of a box may reach."""
-        plain = self.geometry.to_source(torch.from_numpy(box), self._size).numpy()
+        plain = self.geometry.to_source(box, self._size).numpy()
+        corner, size = box[:, :2].numpy(), box[:, 2:].numpy()
         reach = _spacing(plain)[:, None] * np.array(self._size[::-1]) / 2
         if (augment := self.augment) is not None:
             if augment.rotation:
                 reach = np.repeat(np.linalg.norm(reach, axis=1, keepdims=True), 2, axis=1)
-            reach = reach * (1 + augment.scale) + augment.shift * box[:, 2:]
-        middle = box[:, :2] + box[:, 2:] / 2
+            reach = reach * (1 + augment.scale) + augment.shift * size
+        middle = corner + size / 2
         return middle - reach - 2, middle + reach + 2
 
     def _validate(self) -> None:
@@ -249,17 +238,12 @@ class CocoFormat(Dataset[Sample]):
             raise ValueError(f"data.held_out={self.held_out}: give a number of images.")
 
 
-def _spacing(to_source: Float64[np.ndarray, "batch 2 3"]) -> Float64[np.ndarray, " batch"]:
+def _spacing(to_source: Affines) -> Float64[np.ndarray, " row"]:
     """Source pixels from one pixel of a crop to the next, along the axis where they are fewer."""
     return np.linalg.norm(to_source[:, :, :2], axis=1).min(-1)
 
 
-def _occluded(
-    draws: Draws,
-    crops: UInt8[np.ndarray, "batch channel height width"],
-    points: Tensor,
-    visible: Tensor,
-) -> Tensor:
+def _occluded(draws: Draws, crops: Crops, points: Tensor, visible: Tensor) -> Tensor:
     """Paints the patches black; a visible joint under one becomes covered."""
     if not draws.patches.numel():
         return visible

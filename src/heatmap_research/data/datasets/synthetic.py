@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from heatmap_research.data import counter_random
+from heatmap_research.data.counter_random import Index
 from heatmap_research.data.protocols import About
 from heatmap_research.data.rendering import body
 from heatmap_research.data.rendering import pool as pools
@@ -69,7 +69,7 @@ class Synthetic(Dataset[Sample]):
         labels = {name: label[row] for name, label in self.labels.items()}
         return Sample(image=torch.from_numpy(self.images[row.numpy()]), **labels)
 
-    def _labels(self, index: Int[Tensor, " batch"]) -> dict[str, Tensor]:
+    def _labels(self, index: Index) -> dict[str, Tensor]:
         """All of a sample but its image. There is no source image: a crop is its own source."""
         joints = self.figures.joints(index)
         corner = joints.amin(1)
@@ -88,9 +88,7 @@ class Synthetic(Dataset[Sample]):
             "overlap": 0 * one,
         }
 
-    def _as_labelled(
-        self, joints: Float[Tensor, "batch 13 2"], index: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch 13 2"]:
+    def _as_labelled(self, joints: body.Joints, index: Index) -> body.Joints:
         if self.label_noise:
             purpose = (self.figures.seed, "label noise")
             noise = counter_random.normal(purpose, index, joints[0].numel()).view(joints.shape)

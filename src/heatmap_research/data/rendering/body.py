@@ -31,6 +31,8 @@ RANGES = {  # drawn uniformly: lengths in torsos, angles in degrees
     **{f"{side}_leg": (-10.0, 70.0) for side in SIDES},
     **{f"{side}_knee": (-100.0, 0.0) for side in SIDES},
 }
+Joints = Float[Tensor, "batch 13 2"]
+Scalar = Float[Tensor, " batch"]
 ARM = (0.52, 0.48)  # upper and lower length, torsos
 LEG = (0.62, 0.60)
 
@@ -75,7 +77,7 @@ HEAD_RADIUS = 2.6  # pixels of a 64-pixel image
 MARKER_RADIUS = 1.5
 
 
-def pose(draws: Float[Tensor, "batch ranges"]) -> Float[Tensor, "batch 13 2"]:
+def pose(draws: Float[Tensor, "batch ranges"]) -> Joints:
     """Places the joints from one uniform draw for each range.
 
     The unit is the length of a torso, y points down, the origin is the middle of the hips.
@@ -88,33 +90,23 @@ def pose(draws: Float[Tensor, "batch ranges"]) -> Float[Tensor, "batch 13 2"]:
     for side, sign in SIDES.items():
         shoulder = neck + _downwards(body["lean"] + 90, sign * body["half_shoulders"])
         hip = _downwards(body["lean"] + 90, sign * body["half_hips"])
-        joints |= _bent(side, sign, body, shoulder, ("shoulder", "arm", "elbow", "wrist"), ARM)
-        joints |= _bent(side, sign, body, hip, ("hip", "leg", "knee", "ankle"), LEG)
+        for root, words, lengths in (
+            (shoulder, ("shoulder", "arm", "elbow", "wrist"), ARM),
+            (hip, ("hip", "leg", "knee", "ankle"), LEG),
+        ):
+            first, swing, middle, last = (f"{side}_{word}" for word in words)
+            upper = body["lean"] + sign * body[swing]
+            bend = root + _downwards(upper, lengths[0])
+            end = bend + _downwards(upper + sign * body[middle], lengths[1])
+            joints |= {first: root, middle: bend, last: end}
     return torch.stack([joints[name] for name in NAMES], dim=1)
 
 
-def _bent(
-    side: str,
-    sign: float,
-    body: dict[str, Tensor],
-    root: Float[Tensor, "batch 2"],
-    words: tuple[str, str, str, str],
-    lengths: tuple[float, float],
-) -> dict[str, Tensor]:
-    first, swing, middle, last = (f"{side}_{word}" for word in words)
-    upper = body["lean"] + sign * body[swing]
-    bend = root + _downwards(upper, lengths[0])
-    end = bend + _downwards(upper + sign * body[middle], lengths[1])
-    return {first: root, middle: bend, last: end}
-
-
-def _downwards(
-    degrees: Float[Tensor, " batch"], length: Float[Tensor, " batch"] | float
-) -> Float[Tensor, "batch 2"]:
+def _downwards(degrees: Scalar, length: Scalar | float) -> Float[Tensor, "batch 2"]:
     angle = torch.deg2rad(degrees)
     return torch.stack([length * angle.sin(), length * angle.cos()], dim=-1)
 
 
-def with_middles(joints: Float[Tensor, "batch 13 2"]) -> Float[Tensor, "batch 15 2"]:
+def with_middles(joints: Joints) -> Float[Tensor, "batch 15 2"]:
     shoulders, hips = (joints[:, i] + joints[:, FLIP[i]] for i in (1, 7))
     return torch.cat([joints, torch.stack([shoulders, hips], dim=1) / 2], dim=1)

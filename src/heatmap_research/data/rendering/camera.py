@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+Images = Float[Tensor, "batch channel height width"]
 
-def blur(
-    image: Float[Tensor, "batch channel height width"], sigma: float
-) -> Float[Tensor, "batch channel height width"]:
+
+def blur(image: Images, sigma: float) -> Images:
     """Gaussian blur that reaches at least three sigma; the border is repeated outwards."""
     reach = math.ceil(3 * sigma)
     taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
@@ -33,9 +33,7 @@ def _convolve(image: Tensor, taps: list[float], dim: int) -> Tensor:
     return total
 
 
-def area_average(
-    image: Float[Tensor, "batch channel height width"], factor: int
-) -> Float[Tensor, "batch channel small_height small_width"]:
+def area_average(image: Images, factor: int) -> Float[Tensor, "batch channel rows columns"]:
     rows = reduce(torch.add, (image[:, :, offset::factor] for offset in range(factor)))
     cells = reduce(torch.add, (rows[..., offset::factor] for offset in range(factor)))
     return cells / factor**2

@@ -5,32 +5,27 @@ so that a pixel never depends on the batch around it.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+Point = Float[Tensor, "batch 2"]  # x, y in pixels
+Colour = Float[Tensor, "batch channel"]
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Canvas:
     image: Float[Tensor, "batch channel height width"]  # painted in place
     edge: float  # half width of the soft edge of a shape, pixels
-    scratch: list[Tensor] = field(init=False, repr=False)
-    layer: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        planes = [torch.empty_like(self.image[:, 0]) for _ in range(2)]
-        object.__setattr__(self, "scratch", planes)
-        object.__setattr__(self, "layer", torch.empty_like(self.image))
+        self.scratch = [torch.empty_like(self.image[:, 0]) for _ in range(2)]
+        self.layer = torch.empty_like(self.image)
 
-    def capsule(
-        self,
-        start: Float[Tensor, "batch 2"],
-        end: Float[Tensor, "batch 2"],
-        radius: float,
-        colour: Float[Tensor, "batch channel"],
-    ) -> None:
+    def capsule(self, start: Point, end: Point, radius: float, colour: Colour) -> None:
         along, across = self.scratch
         height, width = self.image.shape[-2:]
         length, x_unit, y_unit = _direction(start, end)
@@ -41,15 +36,11 @@ class Canvas:
         beyond = torch.clamp(along, along.new_zeros(()), length, out=self.layer[:, 0])
         along.sub_(beyond)
         distance = along.mul_(along).add_(across.mul_(across)).sqrt_()
-        self._paint(self._cover(distance, radius, scratch=across), colour)
+        cover = self._cover(distance, radius, scratch=across)
+        torch.sub(colour[..., None, None], self.image, out=self.layer)
+        self.image.add_(self.layer.mul_(cover[:, None]))
 
-    def disc(
-        self,
-        centre: Float[Tensor, "batch 2"],
-        radius: float,
-        colour: Float[Tensor, "batch channel"],
-        opacity: float = 1.0,
-    ) -> None:
+    def disc(self, centre: Point, radius: float, colour: Colour, opacity: float = 1.0) -> None:
         """Computes only a window around the disc, for speed."""
         x, y = self._window(centre, radius + self.edge)  # (B, P)
         apart_x, apart_y = x - centre[:, :1], y - centre[:, 1:]
@@ -68,9 +59,8 @@ class Canvas:
         size = min(math.floor(2 * reach) + 1, height, width)
         corner = (centre - reach).ceil()
         steps = torch.arange(size, device=centre.device)
-        x = corner[:, :1].clamp(0, width - size) + steps
-        y = corner[:, 1:].clamp(0, height - size) + steps
-        return x, y
+        x, y = corner[:, :1].clamp(0, width - size), corner[:, 1:].clamp(0, height - size)
+        return x + steps, y + steps
 
     def _cover(self, distance: Tensor, radius: float, scratch: Tensor) -> Tensor:
         """The share of each pixel that is covered, computed in place of the distance.
@@ -82,16 +72,12 @@ class Canvas:
         square = torch.mul(ramp, ramp, out=scratch)
         return ramp.mul_(-2).add_(3).mul_(square)
 
-    def _paint(self, cover: Tensor, colour: Tensor) -> None:
-        torch.sub(colour[..., None, None], self.image, out=self.layer)
-        self.image.add_(self.layer.mul_(cover[:, None]))
 
-
-def _direction(start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _direction(start: Tensor, end: Tensor) -> Iterator[Tensor]:
+    """The length of a line, and the x and y of its unit vector."""
     x, y = (end - start).double().unbind(-1)
     length = (x * x + y * y).sqrt()
-    length, x, y = (v.float()[:, None, None] for v in (length, x / length, y / length))
-    return length, x, y
+    return (v.float()[:, None, None] for v in (length, x / length, y / length))
 
 
 def stretch(

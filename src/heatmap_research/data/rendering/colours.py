@@ -1,37 +1,34 @@
 """The colours of limbs, discs and backgrounds: red, green, blue in [0, 1]."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from heatmap_research.data import counter_random
-from heatmap_research.data.counter_random import Purpose
+from heatmap_research.data.counter_random import Index, Purpose, uniform
+from heatmap_research.data.photometric import LUMINANCE
 from heatmap_research.data.rendering import body
 from heatmap_research.data.rendering.canvas import stretch
 
-LUMINANCE = (0.299, 0.587, 0.114)
 COARSE, FINE = 5, 17  # lattice points along a side of a texture's two octaves
 
 
-def parts(
-    purpose: Purpose, index: Int[Tensor, " batch"], palette_cue: bool
-) -> Float[Tensor, "batch part 3"]:
+def parts(purpose: Purpose, index: Index, palette_cue: bool) -> Float[Tensor, "batch part 3"]:
     rows = [row if palette_cue else part.mirrored for row, part in enumerate(body.PALETTE)]
     palette = torch.tensor([part.colour for part in body.PALETTE], device=index.device)
-    draws = counter_random.uniform((*purpose, "parts"), index, palette.numel())
+    draws = uniform((*purpose, "parts"), index, palette.numel())
     jitter = (draws.view(-1, *palette.shape) - 0.5) * 0.3
     return (palette + jitter).clamp(0, 1)[:, rows]
 
 
-def markers(purpose: Purpose, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch 13 3"]:
-    draws = counter_random.uniform((*purpose, "markers"), index, 3 * len(body.NAMES))
+def markers(purpose: Purpose, index: Index) -> Float[Tensor, "batch 13 3"]:
+    draws = uniform((*purpose, "markers"), index, 3 * len(body.NAMES))
     return 0.85 + 0.15 * draws.view(-1, len(body.NAMES), 3)
 
 
-def texture(purpose: Purpose, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch fine fine 3"]:
+def texture(purpose: Purpose, index: Index) -> Float[Tensor, "batch fine fine 3"]:
     """A lattice of colours, to be stretched over the image."""
     base, coarse, fine = (
-        counter_random.uniform((*purpose, side), index, 3 * side**2).view(-1, 3, side, side)
+        uniform((*purpose, side), index, 3 * side**2).view(-1, 3, side, side)
         for side in (1, COARSE, FINE)
     )
     octaves = stretch(coarse - 0.5, FINE, FINE) * 0.5 + (fine - 0.5) * 0.35
@@ -41,7 +38,7 @@ def texture(purpose: Purpose, index: Int[Tensor, " batch"]) -> Float[Tensor, "ba
 def channels(colour: Float[Tensor, "*batch 3"], count: int) -> Float[Tensor, "*batch {count}"]:
     """One channel is luminance, two or three are red, green, blue; more are fixed mixtures."""
     extra = torch.arange(max(0, count - 3), device=colour.device)
-    mixtures = counter_random.uniform(("channels",), extra, 3)
+    mixtures = uniform(("channels",), extra, 3)
     mixtures = mixtures / (mixtures[:, :1] + mixtures[:, 1:2] + mixtures[:, 2:])
     plain = torch.eye(3) if count > 1 else torch.tensor([LUMINANCE])
     weights = torch.cat([plain.to(colour.device), mixtures])[:count]

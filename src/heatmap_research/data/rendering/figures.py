@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from heatmap_research.data import counter_random
+from heatmap_research.data.counter_random import Index
 from heatmap_research.data.rendering import body, camera, colours, placement, tiles
 from heatmap_research.data.rendering.canvas import Canvas, stretch
 
@@ -65,18 +66,16 @@ class Figures:
         if self.placement not in ("uniform", "box"):
             raise ValueError(f"data.placement={self.placement}: choose uniform or box.")
 
-    def __call__(
-        self, index: Int[Tensor, " batch"]
-    ) -> UInt8[Tensor, "batch {self.channels} height width"]:
+    def __call__(self, index: Index) -> UInt8[Tensor, "batch {self.channels} height width"]:
         height, width = self._scene_size
         at_once = max(1, PIXELS_AT_ONCE.get(index.device.type, 1 << 16) // (height * width))
         return torch.cat([self._develop(self._scene(part), part) for part in index.split(at_once)])
 
-    def joints(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch 13 2"]:
+    def joints(self, index: Index) -> body.Joints:
         """x, y in pixels of the image."""
         return self._joints(index, "front", self.placement)
 
-    def covered(self, index: Int[Tensor, " batch"]) -> Bool[Tensor, "batch 13"]:
+    def covered(self, index: Index) -> Bool[Tensor, "batch 13"]:
         height, width = self.image_size
         x, y = self.joints(index).unbind(-1)
         return self._tiles(index).at(x - (width - 1) / 2, y - (height - 1) / 2)
@@ -101,11 +100,10 @@ class Figures:
 
     def _place(self, box: Tensor, who: str, how: str, index: Tensor) -> tuple[Tensor, Tensor]:
         draws = counter_random.uniform((self.seed, who, "place"), index, 3).double()
-        size = box.new_tensor([self.image_size[1], self.image_size[0]])
+        where = box.new_tensor([*reversed(self.image_size)]), box, draws
         if how == "uniform":
-            return placement.uniform(size, box, draws, self.margin)
-        jitter = self.scale_jitter, self.shift_jitter
-        return placement.crop(size, box, draws, self.padding, *jitter)
+            return placement.uniform(*where, self.margin)
+        return placement.crop(*where, self.padding, self.scale_jitter, self.shift_jitter)
 
     def _scene(self, index: Tensor) -> Tensor:
         """Paints (B, C, H, W) in [0, 255], `downsample` times as large as the image."""
@@ -144,10 +142,9 @@ class Figures:
         return tiles.scatter(self.seed, index, *self.image_size, fraction=self.occlusion)
 
     def _mask(self, index: Tensor) -> Tensor:
-        height, width = self._scene_size
         y, x = (
             (torch.arange(side, device=index.device) - (side - 1) / 2) / self.downsample
-            for side in (height, width)
+            for side in self._scene_size
         )
         return self._tiles(index).at(x[None, None], y[None, :, None])[:, None]
 

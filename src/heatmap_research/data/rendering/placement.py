@@ -3,15 +3,15 @@
 from jaxtyping import Float
 from torch import Tensor
 
+Size = Float[Tensor, "2"]  # width, height of the image
 Pair = Float[Tensor, "batch 2"]
+Draws = Float[Tensor, "batch 3"]
 Placed = tuple[Float[Tensor, "batch 1"], Pair]  # pixels per torso; x, y from the outer corner
 
 FILL = (0.72, 0.97)  # from and to, of the largest scale that fits
 
 
-def uniform(
-    size: Float[Tensor, "2"], box: Pair, draws: Float[Tensor, "batch 3"], margin: float
-) -> Placed:
+def uniform(size: Size, box: Pair, draws: Draws, margin: float) -> Placed:
     """Puts the whole figure anywhere inside the margins."""
     room = size * (1 - 2 * margin)
     fill = FILL[0] + (FILL[1] - FILL[0]) * draws[:, :1]
@@ -20,12 +20,7 @@ def uniform(
 
 
 def crop(
-    size: Float[Tensor, "2"],
-    box: Pair,
-    draws: Float[Tensor, "batch 3"],
-    padding: float,
-    scale_jitter: float,
-    shift_jitter: float,
+    size: Size, box: Pair, draws: Draws, padding: float, scale_jitter: float, shift_jitter: float
 ) -> Placed:
     """Puts the figure as in a crop around a detected box, which may cut off joints."""
     jitter = 2 * draws - 1

@@ -4,18 +4,17 @@ import functools
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from heatmap_research.data import threads
+from heatmap_research.data import threads, whole_file
 from heatmap_research.data.progress import announced
 from heatmap_research.data.rendering.figures import Figures
 
@@ -31,12 +30,13 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
     """Maps images from the directory `cache`; keeps them in memory if it is None or unusable."""
     if cache is None:
         return render(figures, first, count)
-    path = Path(os.path.expanduser(cache)) / file_name(figures, first, count)
+    path = Path(cache).expanduser() / file_name(figures, first, count)
     if _holds(path, figures, first, count):
         return np.load(path, mmap_mode="r")
     images = render(figures, first, count)
     try:
-        _write(path, images)
+        with whole_file.written(path, uuid4().hex) as partial, partial.open("wb") as file:
+            np.save(file, images)
         return np.load(path, mmap_mode="r")
     except OSError as problem:
         _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {problem}")
@@ -78,20 +78,6 @@ def _holds(path: Path, figures: Figures, first: int, count: int) -> bool:
     if not intact:
         log.warning("%s is damaged and is rendered anew.", path)
     return intact
-
-
-def _write(path: Path, images: Images) -> None:
-    """Each process writes a file of its own and renames it, so that the last one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        try:
-            np.save(file, images)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
 
 
 @functools.cache

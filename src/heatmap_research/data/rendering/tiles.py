@@ -8,12 +8,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heatmap_research.data import counter_random
+from heatmap_research.data.counter_random import Index, uniform
 
 TILES_PER_SIDE = 6  # the shorter side of an image
+Pixels = Float[Tensor, "#batch ..."]
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,7 @@ class Tiles:
     shift: Float[Tensor, "batch 2"]  # tiles
     side: float  # pixels
 
-    def at(
-        self, x: Float[Tensor, "#batch ..."], y: Float[Tensor, "#batch ..."]
-    ) -> Bool[Tensor, "batch ..."]:
+    def at(self, x: Pixels, y: Pixels) -> Bool[Tensor, "batch ..."]:
         """Whether points, in pixels from the middle of the image, are covered."""
         shape = (-1, *[1] * (x.ndim - 1))
         cosine, sine = (turn.view(shape) for turn in self.turn.unbind(-1))
@@ -43,13 +42,11 @@ class Tiles:
         return tile.clamp_(0, self.per_row - 1).long()
 
 
-def scatter(
-    seed: int, index: Int[Tensor, " batch"], height: int, width: int, fraction: float
-) -> Tiles:
+def scatter(seed: int, index: Index, height: int, width: int, fraction: float) -> Tiles:
     side = min(height, width) / TILES_PER_SIDE
     per_row = 2 * math.ceil(math.hypot(height, width) / side)  # twice the image, however turned
-    draws = counter_random.uniform((seed, "tiles", "lattice"), index, 3)
+    draws = uniform((seed, "tiles", "lattice"), index, 3)
     angle = draws[:, 0].double() * (math.pi / 2)
     turn = torch.stack([angle.cos(), angle.sin()], dim=-1).float()
-    covered = counter_random.uniform((seed, "tiles", "covered"), index, per_row**2) < fraction
+    covered = uniform((seed, "tiles", "covered"), index, per_row**2) < fraction
     return Tiles(covered, turn, draws[:, 1:], side)
