@@ -1,6 +1,7 @@
 """Figures of an error budget; they take budgets, profiles and laws, and know no network."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ WORDS = {
     "miss": "miss",
 }
 REST = "#999999"
-HARM = "#aa0000"
+HARM = {"color": "white", "edgecolor": "#aa0000", "hatch": "////"}  # a part that adds error
 
 
 def named(part: str, cell: str) -> str:
@@ -114,15 +115,14 @@ def scores(curves: Mapping[str, Reliability], risk: Risk, title: str = "") -> Fi
 def _waterfall(
     axes: Axes, budget: Budget, total: float, steps: Sequence[float], words: str
 ) -> None:
-    """Draws the total, the parts that are taken off it one by one, and the remainder.
-
-    A part that adds error is hatched.
-    """
+    """Draws the total, the parts that are taken off it one by one, and the remainder."""
     axes.barh(0, total, color="black", height=0.7)
     _number(axes, total, 0, f"{total:.3f}", total)
     end = total
     for place, (name, step) in enumerate(zip(budget.order, steps, strict=True), start=1):
-        _part(axes, place, end, step, COLOURS[list(WORDS).index(name) % len(COLOURS)])
+        colour = COLOURS[list(WORDS).index(name) % len(COLOURS)]
+        style: dict[str, Any] = {"color": colour} if step >= 0 else HARM
+        axes.barh(place, abs(step), left=min(end, end - step), height=0.7, **style)
         _number(axes, max(end, end - step), place, signed(-step), total)
         axes.vlines(end, place - 0.65, place + 0.35, color="grey", lw=0.6)
         end -= step
@@ -133,13 +133,6 @@ def _waterfall(
     axes.set_xlim(0, 1.17 * total)
     axes.set_xlabel(words, fontsize=9)
     frameless(axes)
-
-
-def _part(axes: Axes, place: int, end: float, step: float, colour: str) -> None:
-    if step >= 0:
-        axes.barh(place, step, left=end - step, color=colour, height=0.7)
-    else:
-        axes.barh(place, -step, left=end, color="white", edgecolor=HARM, hatch="////", height=0.7)
 
 
 def _number(axes: Axes, x: float, y: float, words: str, total: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from heatmap_research.analysis.error_budget.stages import Readout
-from heatmap_research.analysis.error_budget.state import State, mean_length, start
+from heatmap_research.analysis.error_budget.state import State, start
 
 POINTS_FOR_A_PART = 64  # a bin is cut into more parts only where each would have these
 MIN_POINTS = 8  # fewer say nothing of a mean
@@ -109,12 +109,8 @@ def fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]
 
 def _best(state: State, readouts: Sequence[Readout]) -> State:
     """Keeps the run's own readout where another is only as good."""
-    stages = (state.fit, state.read)
-    able = [each for each in readouts if all(each in stage.answers for stage in stages)]
-    best = min(
-        [state.readout, *able],
-        key=lambda readout: mean_length(state.fit.errors(readout), state.fit),
-    )
+    able = [each for each in readouts if each in state.fit.answers and each in state.read.answers]
+    best = min([state.readout, *able], key=state.fit.mean_px)
     return start(state.frame, state.fit, state.read, best)
 
 

@@ -84,8 +84,3 @@ class Replacement(Protocol):
 def start(frame: Frame, fit: Stage, read: Stage, readout: Readout) -> State:
     """The errors as the run makes them."""
     return State(frame, fit, read, readout, fit.errors(readout), read.errors(readout))
-
-
-def mean_length(errors: Points, stage: Stage) -> float:
-    """The mean error of labelled joints, in crop pixels."""
-    return float(np.hypot(*errors[stage.truth.counted].T).mean())

@@ -31,8 +31,6 @@ class TruePoses:
 def annotated(truth: Annotations, padding: float) -> TruePoses:
     """Everyone with a box and a labelled joint; a crop is the box, `padding` times as large."""
     people = labelled(truth)
-    if not len(people):
-        raise ValueError(f"{truth.file}: nobody in it has a box and a labelled joint.")
     corner, size = people.boxes[:, :2], people.boxes[:, 2:]
     images = truth.image_ids[truth.images]
     return TruePoses(
