@@ -38,7 +38,7 @@ class Example:
         return Example(self.image, maps, self.lines, self.truth[one], self.decoded[one], deviations)
 
 
-def draw(axes: Axes, example: Example, style: str = "-") -> None:
+def draw(axes: Axes, example: Example) -> None:
     """Draws the image, its maps, true points (crosses) and decoded points (dots)."""
     height, width = example.image.shape[:2]
     axes.imshow(example.image, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
@@ -46,7 +46,7 @@ def draw(axes: Axes, example: Example, style: str = "-") -> None:
     if len(example.maps) == 1:
         _overlay(axes, example)
     if len(example.maps) == 2:
-        _traces(axes, example, style)
+        _traces(axes, example)
     if example.deviations is not None:
         _ellipses(axes, example.decoded, example.deviations)
     axes.plot(*example.truth.T, "+", color=TRUE, markersize=7, markeredgewidth=1.6)
@@ -100,7 +100,7 @@ def _overlay(axes: Axes, example: Example) -> None:
     axes.set(**limits)
 
 
-def _traces(axes: Axes, example: Example, style: str) -> None:
+def _traces(axes: Axes, example: Example) -> None:
     """Draws the vectors over columns above the image, and those over rows at its right."""
     height, width = example.image.shape[:2]
     rows, columns = (_relative(each) for each in example.maps)
@@ -110,8 +110,8 @@ def _traces(axes: Axes, example: Example, style: str) -> None:
     xs = left + across * np.arange(columns.shape[1])
     for joint, (row, column) in enumerate(zip(rows, columns, strict=True)):
         colour = f"C{joint % 10}"
-        axes.plot(xs, -1 - room * column, style, color=colour, linewidth=0.8)
-        axes.plot(width + room * row, ys, style, color=colour, linewidth=0.8)
+        axes.plot(xs, -1 - room * column, "-", color=colour, linewidth=0.8)
+        axes.plot(width + room * row, ys, "-", color=colour, linewidth=0.8)
     axes.set(xlim=(-0.5, width + room + 1), ylim=(height - 0.5, -room - 2))
 
 

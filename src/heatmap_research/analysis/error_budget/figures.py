@@ -46,13 +46,12 @@ def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figur
     figure.suptitle(f"{title} (hatched: adds error)", fontsize=10)
     panels = figure.subplots(len(budgets), 2, squeeze=False)
     for (left, right), budget in zip(panels, budgets, strict=True):
-        steps = [part.mean_px for part in budget.parts]
+        steps, squares = zip(*((p.mean_px, p.square_px2) for p in budget.parts), strict=True)
         _waterfall(left, budget, budget.total_px, steps, "mean error, crop pixels")
-        names = [named(name, cell) for name in budget.order]
-        left.set_yticks(range(len(names) + 2), ["as it is", *names, "remainder"], fontsize=8)
-        squares = [part.square_px2 for part in budget.parts]
         _waterfall(right, budget, budget.total_px2, squares, "mean squared error, crop pixels²")
-        right.set_yticks(range(len(names) + 2), [])
+        names = ["as it is", *(named(name, cell) for name in budget.order), "remainder"]
+        left.set_yticks(range(len(names)), names, fontsize=8)
+        right.set_yticks(range(len(names)), [])
     orders = ("put right one after the other", "the same in the opposite order")
     for axes, words in zip(panels[:, 0], orders, strict=False):
         axes.set_title(f"{words}, from the top down", fontsize=9, loc="left")
@@ -162,8 +161,7 @@ def _reliability(axes: Axes, curves: Mapping[str, Reliability]) -> None:
         axes.plot(curve.score, curve.rate, color=colour, lw=1)
         words = f"{name}: ECE {curve.ece:.3f}"
         axes.scatter(curve.score, curve.rate, s=size, color=colour, label=words)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_xlabel("score (mean of an interval of 0.1; larger dot: more points)")
     axes.set_ylabel("share that is right")
 

@@ -24,8 +24,7 @@ class Decoding:
     name: ClassVar[str] = "decoding"
 
     def __call__(self, state: State) -> State:
-        _, flip = state.readout
-        return _best(state, [(decoder, flip) for decoder in state.fit.decoders])
+        return _best(state, [(decoder, state.readout[1]) for decoder in state.fit.decoders])
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Flip:
     name: ClassVar[str] = "flip"
 
     def __call__(self, state: State) -> State:
-        decoder, _ = state.readout
-        return _best(state, [(decoder, flip) for flip in (False, True)])
+        return _best(state, [(state.readout[0], flip) for flip in (False, True)])
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,8 @@ class PhaseBias:
     name: ClassVar[str] = "phase_bias"
 
     def __call__(self, state: State) -> State:
-        frame = state.frame
-        sound = frame.sound(state.fit.truth, state.fitted)
-        own, other = (frame.phase(stage.truth.points) for stage in (state.fit, state.read))
+        sound = state.frame.sound(state.fit.truth, state.fitted)
+        own, other = (state.frame.phase(stage.truth.points) for stage in (state.fit, state.read))
         bias = fitted(own[sound], state.fitted[sound])
         return state.less(bias(own), bias(other))
 

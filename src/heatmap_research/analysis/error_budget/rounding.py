@@ -35,7 +35,6 @@ class ExactLabels:
     rounded: Mapping[str, ByPhase]  # if labels were rounded
     exact: Mapping[str, ByPhase]  # if they were not
     widths: tuple[float, ...]  # of the posterior, crop pixels a joint
-    seed: int = 0
     name: ClassVar[str] = "labels"
 
     def __call__(self, state: State) -> State:
@@ -45,7 +44,7 @@ class ExactLabels:
     def _cost(self, state: State, true: PerAxis, errors: PerAxis) -> PerAxis:
         frame, (decoder, _) = state.frame, state.readout
         rounded, exact = self.rounded[decoder], self.exact[decoder]
-        draws = np.random.default_rng(self.seed).random(true.shape)
+        draws = np.random.default_rng(0).random(true.shape)
         cost = np.zeros(true.shape)
         step = max(1, ANSWERS_AT_ONCE // (true.shape[1] * 2))
         for first in range(0, len(true), step):

@@ -62,8 +62,7 @@ def decoded(
     for people in _nearest(codec.grid, true).split(max(1, BINS_AT_ONCE // bins)):
         maps = _answered(representation, schema, people, noise, generator)
         for name, decoder in codec.decoders.items():
-            positions = [decoder(each, codec.grid.stride) for each in maps]
-            parts[name].append(codec.grid.join(positions))
+            parts[name].append(codec.grid.join([decoder(m, codec.grid.stride) for m in maps]))
     return {name: torch.cat(points) for name, points in parts.items()}
 
 

@@ -56,9 +56,8 @@ def uniform(
     size = np.array([width, height], dtype=np.float64)
     draws = np.random.default_rng(seed).random((number, schema.joints, 2))
     points = (margin + (1 - 2 * margin) * draws) * size - 0.5
-    images = np.arange(number)
+    images, areas = np.arange(number), np.full(number, area * height * width)
     crops = np.tile([0.0, 0.0, width, height], (number, 1))
-    areas = np.full(number, area * height * width)
     visible = np.full(points.shape[:2], 2)
     marked = np.concatenate([points, visible[..., None]], axis=-1)
     truth = People(images, marked, areas, crops, np.zeros(number, dtype=bool))
