@@ -24,6 +24,10 @@ class Uncertainty:
     pooled: Bool[np.ndarray, " joint"]  # whether too few points made it the width of all joints
     share: float  # of labelled joints, those it was measured on
 
+    @property
+    def is_of_few(self) -> bool:
+        return self.share < 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Joints:
@@ -68,7 +72,7 @@ def sentences(measured: Uncertainty, names: Sequence[str]) -> Iterator[str]:
     )
     star = " (*: too few of its own, so of all joints)" if measured.pooled.any() else ""
     yield f"measured on the {near} of labelled joints that are no gross errors, px: {each}{star}."
-    if measured.share < 0.5:
+    if measured.is_of_few:
         yield (
             f"Warning: {100 * (1 - measured.share):.0f} % of joints are gross errors, which that "
             "leaves out: it is how unsure the network is where it is not lost, and too low for "
