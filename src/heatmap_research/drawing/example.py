@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ class Example:
         return Example(self.image, maps, self.lines, self.truth[one], self.decoded[one], deviations)
 
 
-def draw(axes: Axes, example: Example, style: str = "-") -> None:
+def draw(axes: Axes, example: Example) -> None:
     """Draws the image, its maps, true points (crosses) and decoded points (dots)."""
     height, width = example.image.shape[:2]
     axes.imshow(example.image, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
@@ -45,7 +46,7 @@ def draw(axes: Axes, example: Example, style: str = "-") -> None:
     if len(example.maps) == 1:
         _overlay(axes, example)
     if len(example.maps) == 2:
-        _traces(axes, example, style)
+        _traces(axes, example)
     if example.deviations is not None:
         _ellipses(axes, example.decoded, example.deviations)
     axes.plot(*example.truth.T, "+", color=TRUE, markersize=7, markeredgewidth=1.6)
@@ -55,10 +56,10 @@ def draw(axes: Axes, example: Example, style: str = "-") -> None:
 
 def sheet(label: Example, predicted: Example | None, names: Sequence[str], title: str) -> Figure:
     """All joints above; below, every joint by itself, its label over what was predicted."""
-    wholes = {"image": _bare(label), "label": label}
-    if predicted is not None:
-        wholes["predicted"] = predicted
+    nowhere = np.full_like(label.decoded, np.nan)
+    bare = Example(label.image, [], label.lines, label.truth, nowhere)
     kinds = [label] if predicted is None else [label, predicted]
+    wholes = dict(zip(("image", "label", "predicted"), [bare, *kinds], strict=False))
     columns = max(len(wholes), min(7, len(names)))
     rows = math.ceil(len(names) / columns) * len(kinds)
     figure = Figure(figsize=(2 * columns, 3.6 + 2.1 * rows), layout="constrained")
@@ -83,12 +84,6 @@ def _joint_by_joint(cells: np.ndarray, kinds: Sequence[Example], names: Sequence
             axes.set_title(name if row == 0 else f"{name}, predicted", fontsize=7)
 
 
-def _bare(example: Example) -> Example:
-    """The image and its true points, without maps and decoded points."""
-    nowhere = np.full_like(example.decoded, np.nan)
-    return Example(example.image, [], example.lines, example.truth, nowhere)
-
-
 def _overlay(axes: Axes, example: Example) -> None:
     """Draws all joints' maps as one, scaled to equal peaks; where they overlap the higher shows."""
     heat = _relative(example.maps[0])
@@ -100,15 +95,12 @@ def _overlay(axes: Axes, example: Example) -> None:
         top + down * (rows - 0.5),
         top - down / 2,
     )
-    limits = axes.get_xlim(), axes.get_ylim()
-    axes.imshow(
-        heat.max(axis=0), extent=extent, cmap="inferno", alpha=0.55, interpolation="nearest"
-    )
-    axes.set_xlim(*limits[0])
-    axes.set_ylim(*limits[1])
+    limits: dict[str, Any] = {"xlim": axes.get_xlim(), "ylim": axes.get_ylim()}
+    axes.imshow(heat.max(0), extent=extent, cmap="inferno", alpha=0.55, interpolation="nearest")
+    axes.set(**limits)
 
 
-def _traces(axes: Axes, example: Example, style: str) -> None:
+def _traces(axes: Axes, example: Example) -> None:
     """Draws the vectors over columns above the image, and those over rows at its right."""
     height, width = example.image.shape[:2]
     rows, columns = (_relative(each) for each in example.maps)
@@ -118,10 +110,9 @@ def _traces(axes: Axes, example: Example, style: str) -> None:
     xs = left + across * np.arange(columns.shape[1])
     for joint, (row, column) in enumerate(zip(rows, columns, strict=True)):
         colour = f"C{joint % 10}"
-        axes.plot(xs, -1 - room * column, style, color=colour, linewidth=0.8)
-        axes.plot(width + room * row, ys, style, color=colour, linewidth=0.8)
-    axes.set_xlim(-0.5, width + room + 1)
-    axes.set_ylim(height - 0.5, -room - 2)
+        axes.plot(xs, -1 - room * column, "-", color=colour, linewidth=0.8)
+        axes.plot(width + room * row, ys, "-", color=colour, linewidth=0.8)
+    axes.set(xlim=(-0.5, width + room + 1), ylim=(height - 0.5, -room - 2))
 
 
 def _ellipses(axes: Axes, points: Array, deviations: Array) -> None:

@@ -32,24 +32,20 @@ def example(
     points = by_decoder[decoder or next(iter(by_decoder))].keypoints
     regression = isinstance(codec, CoordinateCodec)
     learnt = regression and spread and len(activated) > 1
-    maps = [] if regression else [each * _shaped(drawn, like=each) for each in activated]
+    maps = [each * drawn.view(1, -1, *[1] * (each.ndim - 2)) for each in activated]
     return Example(
         image=_colours(batch.image[0]),
-        maps=[_array(each) for each in maps],
+        maps=[] if regression else [each[0].numpy() for each in maps],
         lines=() if regression else codec.grid.lines,
         truth=_where(batch.keypoints, batch.visible > 0),
         decoded=_where(points, drawn > 0),
-        deviations=_array(activated[1]) if learnt else None,
+        deviations=activated[1][0].numpy() if learnt else None,
     )
 
 
 def decoded(codec: Codec | CoordinateCodec, activated: Heatmaps) -> dict[str, Prediction]:
     with torch.inference_mode():
         return codec.decode(activated)
-
-
-def _shaped(per_joint: Tensor, like: Heatmap) -> Tensor:
-    return per_joint.view(1, -1, *[1] * (like.ndim - 2))
 
 
 def _has_shape(label: Heatmap) -> PerJoint:
@@ -66,7 +62,3 @@ def _colours(image: Tensor) -> np.ndarray:
 
 def _where(points: Tensor, there: Tensor) -> Array:
     return np.where(there[0, :, None].numpy(), points[0].numpy(), np.nan)
-
-
-def _array(tensor: Tensor) -> Array:
-    return tensor[0].numpy()

@@ -26,10 +26,10 @@ def budget(cfg: DictConfig) -> None:
     flip = job.config.flip_test if cfg.base.flip_test is None else cfg.base.flip_test
     with error_budget.made(out):
         error_budget.evaluate(job, folder, out, checkpoint)
-        limits = (cfg.good, cfg.near, cfg.oks)
-        account, schema = error_budget.load(out, cfg.stage, cfg.base.decoder, flip, *limits)
-        facts = {name: cfg[name] for name in ("good", "near", "oks", "checkpoint")}
-        error_budget.write(account, schema.names, out, cfg.stage, run=cfg.run, **facts)
+        limits = {name: cfg[name] for name in ("good", "near", "oks")}
+        account, schema = error_budget.load(out, cfg.stage, cfg.base.decoder, flip, **limits)
+        facts = {"run": cfg.run, **limits, "checkpoint": cfg.checkpoint}
+        error_budget.write(account, schema.names, out, cfg.stage, **facts)
     error_budget.report(account, schema.names, cfg.stage, out)
 
 

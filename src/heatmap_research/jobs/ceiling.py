@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ from rich.progress import track
 from rich.table import Table
 
 from heatmap_research.analysis.error_budget import per_joint, stages
-from heatmap_research.analysis.error_budget.per_joint import Uncertainty
 from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, true_poses
 from heatmap_research.analysis.theory.ceiling_table import Row
 from heatmap_research.analysis.theory.posterior import is_entangled
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.analysis.theory.true_poses import TruePoses
 from heatmap_research.config.instantiate import is_number, refusing
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
@@ -43,12 +41,12 @@ PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px
 
 
 def run(cfg: DictConfig) -> None:
-    check_values(cfg)
+    _check_values(cfg)
     truth = _truth(cfg)
     facts: dict[str, Any] = {}
     said: list[str] = []
     if cfg.run is not None:
-        joints, jobs, measured = trained(cfg, truth)
+        joints, jobs, measured = _trained(cfg, truth)
         facts = {"run": cfg.run, **_listed(measured, joints.names)}
         first, *more = per_joint.sentences(measured, joints.names)
         said = [f"Uncertainty is the run's, by joint (shown: the mean), {first}", *more]
@@ -60,22 +58,16 @@ def run(cfg: DictConfig) -> None:
     started = time.monotonic()
     table = _rows(cfg, jobs, truth, joints)
     seconds = time.monotonic() - started
-    points = "uniform" if truth is None else truth.file.name
-    facts |= {"points": points, "noise": cfg.noise, "seed": cfg.seed, "padding": cfg.padding}
-    facts |= source_version()
+    facts["points"] = "uniform" if truth is None else truth.file.name
+    facts |= {name: cfg[name] for name in ("noise", "seed", "padding")} | source_version()
     ceiling_table.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
     console = Console(width=None if Console().is_terminal else 190)
-    for size in dict.fromkeys((row["height"], row["width"]) for row in table):
-        part = [row for row in table if (row["height"], row["width"]) == size]
-        console.print(shown(part))
+    for part in ceiling_table.split(table, "height", "width").values():
+        console.print(_shown(part))
         ceiling_figures.write(part, out)
-    for line in said:
-        console.print(line, highlight=False)
     people = cfg.uniform.people if truth is None else int(truth.learnable.sum())
-    console.print(
-        f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet",
-        highlight=False,
-    )
+    said.append(f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet")
+    console.print(*said, sep="\n", highlight=False)
 
 
 def _make(out: Path) -> None:
@@ -88,9 +80,9 @@ def _make(out: Path) -> None:
         raise IncompatibleError(f"out={out}: {error.strerror}; choose another folder.") from error
 
 
-def trained(
+def _trained(
     cfg: DictConfig, truth: annotations.Annotations | None
-) -> tuple[Schema, list[Representation], Uncertainty]:
+) -> tuple[Schema, list[Representation], per_joint.Uncertainty]:
     """A run's own codec for a network that is sure, and for one as unsure as the run's.
 
     How unsure it is, is measured by joint on what it predicted of val.
@@ -118,7 +110,7 @@ def trained(
     return joints, jobs, measured
 
 
-def _listed(measured: Uncertainty, names: Sequence[str]) -> dict[str, str]:
+def _listed(measured: per_joint.Uncertainty, names: Sequence[str]) -> dict[str, str]:
     """The widths as strings for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
@@ -140,33 +132,32 @@ def _finished(cfg: DictConfig) -> RunStore:
     return store
 
 
-def check_values(cfg: DictConfig) -> None:
-    for key, least in (("padding", 0.0), ("noise", 0.0), ("uniform.area", 0.0)):
+def _check_values(cfg: DictConfig) -> None:
+    for key, sensible, words in (
+        ("padding", lambda value: value > 0, "a number above 0"),
+        ("noise", lambda value: value >= 0, "a number above 0"),
+        ("uniform.area", lambda value: value > 0, "a number above 0"),
+        ("uniform.margin", lambda value: 0 <= value < 0.5, "a share, 0 to 0.5"),
+        ("uniform.people", lambda value: isinstance(value, int) and value >= 1, "1 or more"),
+        ("seed", *ROOT["seed"]),
+        ("near", lambda value: 0 < value < 1, "a similarity above 0 and below 1"),
+    ):
         value = OmegaConf.select(cfg, key)
-        if not is_number(value) or value < least or (value == 0 and key != "noise"):
-            raise IncompatibleError(f"{key}={value}: give a number above 0.")
-    if not is_number(cfg.uniform.margin) or not 0 <= cfg.uniform.margin < 0.5:
-        raise IncompatibleError(f"uniform.margin={cfg.uniform.margin}: give a share, 0 to 0.5.")
-    if not isinstance(cfg.uniform.people, int) or cfg.uniform.people < 1:
-        raise IncompatibleError(f"uniform.people={cfg.uniform.people}: give 1 or more.")
-    sensible, words = ROOT["seed"]
-    if not sensible(cfg.seed):
-        raise IncompatibleError(f"seed={cfg.seed}: give {words}.")
-    if not is_number(cfg.near) or not 0 < cfg.near < 1:
-        raise IncompatibleError(f"near={cfg.near}: give a similarity above 0 and below 1.")
+        if not is_number(value) or not sensible(value):
+            raise IncompatibleError(f"{key}={value}: give {words}.")
     if not cfg.grids:
         raise IncompatibleError("grids: leave at least one.")
 
 
-def shown(table: Sequence[Row]) -> Table:
-    height, width = table[0]["height"], table[0]["width"]
-    result = Table(title=f"Ceilings at {height} x {width}: errors in pixels of the crop")
-    names = ("layout", "target", "sigma", "stride", "decoder", "geometry", "flip", "uncertainty")
-    for name in names:
+def _shown(table: Sequence[Row]) -> Table:
+    size = "{height} x {width}".format(**table[0])
+    result = Table(title=f"Ceilings at {size}: errors in pixels of the crop")
+    for name in (
+        *("layout", "target", "sigma", "stride", "decoder", "geometry", "flip", "uncertainty"),
+        *("mean", "median", "p95", "bias x", "bias y", "source px", "OKS", "AP"),
+    ):
         words = name in ("layout", "target", "decoder", "geometry", "flip")
         result.add_column(name, justify="left" if words else "right")
-    for name in ("mean", "median", "p95", "bias x", "bias y", "source px", "OKS", "AP"):
-        result.add_column(name, justify="right")
     for row in table:
         result.add_row(
             *(row["layout"], row["target"], "" if row["sigma"] is None else f"{row['sigma']:g}"),
@@ -183,25 +174,23 @@ def _rows(
     truth: annotations.Annotations | None,
     joints: Schema,
 ) -> list[Row]:
-    @cache
-    def poses(image_size: tuple[int, int]) -> TruePoses:
+    def poses(size: tuple[int, int]) -> true_poses.TruePoses:
         if truth is not None:
             return true_poses.annotated(truth, cfg.padding)
-        points = cfg.uniform
-        return true_poses.uniform(
-            joints, image_size, points.people, points.margin, points.area, cfg.seed
-        )
+        number, margin, area = (cfg.uniform[name] for name in ("people", "margin", "area"))
+        return true_poses.uniform(joints, size, number, margin, area, cfg.seed)
+
+    by_size = {size: poses(size) for size in {job.codec.grid.image_size for job in jobs}}
 
     def of_a_codec(job: Representation) -> list[Row]:
-        return list(ceiling_table.rows(job, poses(job.codec.grid.image_size), cfg.noise, cfg.seed))
+        people = by_size[job.codec.grid.image_size]
+        return list(ceiling_table.rows(job, people, cfg.noise, cfg.seed))
 
-    for size in dict.fromkeys(job.codec.grid.image_size for job in jobs):
-        poses(size)
     with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as pool:
         rows = pool.map(of_a_codec, jobs)
         console = Console(stderr=True)
-        shown = track(rows, "ceilings", total=len(jobs), console=console, transient=True)
-        return [row for codec in shown for row in codec]
+        tracked = track(rows, "ceilings", total=len(jobs), console=console, transient=True)
+        return list(chain.from_iterable(tracked))
 
 
 def _truth(cfg: DictConfig) -> annotations.Annotations | None:

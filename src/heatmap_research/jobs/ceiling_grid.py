@@ -1,6 +1,6 @@
 """The codecs of a grid: every value of every dimension, as options of conf/ name them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 import hydra
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from heatmap_research.analysis.theory.ceiling_table import described
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.config.codec import codec_of
 from heatmap_research.config.instantiate import instantiate, is_number, with_values
@@ -36,20 +37,14 @@ def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]
         chosen = dict(zip(DIMENSIONS, values, strict=True))
         base = _base(loss, tuple(decoders))
         made = _representation(base, chosen, joints)
-        new = {decoder: point_of(made, decoder) for decoder in made.codec.decoders}
+        new = {name: tuple(described(made, name).values()) for name in made.codec.decoders}
         fresh = [decoder for decoder, key in new.items() if key not in done]
         done.update(new.values())
         if fresh == list(new):
             yield made
         elif fresh:
-            yield _representation(_only(base, fresh), chosen, joints)
-
-
-def point_of(made: Representation, decoder: str) -> tuple[Any, ...]:
-    """The values in which the row of this decoder differs from every other row."""
-    grid = made.codec.grid
-    what = (made.layout, made.target, made.sigmas[decoder], grid.stride, decoder)
-    return (*what, made.geometry, made.flip_test, made.uncertainty, grid.image_size)
+            few = with_values(base, decoder={name: base.decoder[name] for name in fresh})
+            yield _representation(few, chosen, joints)
 
 
 def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]]:
@@ -67,16 +62,14 @@ def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]
         values[dimension] = list(dict.fromkeys(listed))
     if len(values["loss"]) > 1:
         raise IncompatibleError(f"loss={values['loss']}: a grid has one loss; choose it.")
-    for layout in values["layout"]:
-        if layout not in LAYOUTS:
-            raise IncompatibleError(f"layout={layout}: choose 2d, 1d or both.")
-    for flip in values["flip_test"]:
-        if not isinstance(flip, bool):
-            raise IncompatibleError(f"flip_test={flip}: choose false, true or both.")
-    for dimension in ("sigma", "uncertainty"):
-        for value in values[dimension]:
-            if not is_number(value):
-                raise IncompatibleError(f"{dimension}={value}: give numbers of input pixels.")
+    for dimension, sensible, words in (
+        ("layout", lambda value: value in LAYOUTS, "choose 2d, 1d or both"),
+        ("flip_test", lambda value: isinstance(value, bool), "choose false, true or both"),
+        ("sigma", is_number, "give numbers of input pixels"),
+        ("uncertainty", is_number, "give numbers of input pixels"),
+    ):
+        if refused := [value for value in values[dimension] if not sensible(value)]:
+            raise IncompatibleError(f"{dimension}={refused[0]}: {words}.")
     return values
 
 
@@ -123,10 +116,6 @@ def _base(loss: str, decoders: tuple[str, ...]) -> DictConfig:
     cfg = prepare(with_values(cfg, decoder=listed), {}).config  # all and main stand for others
     OmegaConf.set_readonly(cfg, True)
     return OmegaConf.masked_copy(cfg, list(KEPT))
-
-
-def _only(base: DictConfig, decoders: Sequence[str]) -> DictConfig:
-    return with_values(base, decoder={name: base.decoder[name] for name in decoders})
 
 
 @cache

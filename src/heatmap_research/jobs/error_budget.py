@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from heatmap_research.analysis.error_budget import account, figures, stages
-from heatmap_research.analysis.error_budget.account import Account, Limits
+from heatmap_research.analysis.error_budget.account import Account
 from heatmap_research.analysis.error_budget.report import sentences, table
 from heatmap_research.analysis.error_budget.stages import StageTruth
 from heatmap_research.analysis.error_budget.state import Frame
@@ -81,23 +81,15 @@ def load(
             f"decoder={decoder}: this run's answers are read by {', '.join(record['decoders'])}."
         )
     apart = stage == "test" and not _same(by_stage["val"].truth, by_stage["test"].truth)
+    fit = by_stage["val"] if apart else None
+    known = represented(job, codec, readout[1])
     with refusing(f"run={folder.parent.parent}, stage={stage}"):
-        taken = account.of_run(
-            frame,
-            schema,
-            by_stage["val"] if apart else None,
-            by_stage[stage],
-            readout,
-            represented(job, codec, readout[1]),
-            Limits(good, oks),
-        )
-    return taken, schema
+        return account.of_run(frame, schema, fit, by_stage[stage], readout, known, oks), schema
 
 
 def framed(codec: Codec | CoordinateCodec, schema: Schema, good: float, near: float) -> Frame:
     lines, cell = (codec.grid.lines, "bin") if isinstance(codec, Codec) else (PIXELS, "pixel")
-    with refusing("good, near"):
-        return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
+    return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
 
 
 def represented(job: Job, codec: Codec | CoordinateCodec, flip_test: bool) -> Representation | str:
@@ -121,16 +113,11 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
     write_json(folder / "budget.json", content)
     decoder, flip = taken.readout
     how = f"{stage}, decoder {decoder}{', flip test' if flip else ''}"
+    cell = taken.cell
+    within = f"Error within a {cell}, gross errors left out: {how}"
     drawn = {
-        "budget": figures.bars(
-            (taken.forwards, taken.backwards), f"Error budget: {how}", taken.cell
-        ),
-        "phase": figures.phases(
-            taken.phases,
-            taken.laws,
-            f"Error within a {taken.cell}, gross errors left out: {how}",
-            taken.cell,
-        ),
+        "budget": figures.bars((taken.forwards, taken.backwards), f"Error budget: {how}", cell),
+        "phase": figures.phases(taken.phases, taken.laws, within, cell),
         "border": figures.border(taken.border, f"Error and the border: {how}"),
         "scores": figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),
     }
@@ -141,15 +128,10 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
 def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(taken, stage))
-    for line in sentences(taken, names):
-        console.print(line, highlight=False)
-    console.print(
-        f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png", highlight=False
-    )
+    files = f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png"
+    console.print(*sentences(taken, names), files, sep="\n", highlight=False)
 
 
 def _same(one: StageTruth, other: StageTruth) -> bool:
     """Whether both are of the same people: a data set without a test stage reads val twice."""
-    return one.points.shape == other.points.shape and bool(
-        np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)
-    )
+    return np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)

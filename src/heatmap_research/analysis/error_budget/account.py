@@ -1,27 +1,16 @@
 """All that a run's predictions say of where its error comes from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from heatmap_research.analysis.error_budget import gross, law, parts, per_joint, profiles, rounding
 from heatmap_research.analysis.error_budget.calibration import Reliability, Risk, reliability, risk
-from heatmap_research.analysis.error_budget.law import Law
-from heatmap_research.analysis.error_budget.parts import SYSTEMATIC, Budget
-from heatmap_research.analysis.error_budget.per_joint import Joints, Uncertainty
-from heatmap_research.analysis.error_budget.profiles import Profile
 from heatmap_research.analysis.error_budget.replacements import Decoding, Flip
-from heatmap_research.analysis.error_budget.rounding import ExactLabels
 from heatmap_research.analysis.error_budget.stages import Readout, Stage
-from heatmap_research.analysis.error_budget.state import (
-    Frame,
-    Replacement,
-    State,
-    mean_length,
-    start,
-)
+from heatmap_research.analysis.error_budget.state import Frame, Replacement, State, start
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.types import Schema
 
@@ -32,19 +21,19 @@ class Account:
 
     readout: Readout
     fitted_to: str  # what was chosen and fitted on
-    forwards: Budget
-    backwards: Budget
+    forwards: parts.Budget
+    backwards: parts.Budget
     absent: Mapping[str, str]  # parts that this run cannot have, and why
     best: tuple[Readout, ...]  # what decoding and flip together chose, a half each if crossed
     flip_px: float | None  # what a flip test takes off this decoder's mean error, below 0: adds
     kinds: Mapping[str, int]  # labelled joints by kind of error, as the run has them
     kinds_left: Mapping[str, int]  # and after decoder, flip test and biases
-    joints: Joints
-    uncertainty: Uncertainty  # of the stage that was fitted to, read best
+    joints: per_joint.Joints
+    uncertainty: per_joint.Uncertainty  # of the stage that was fitted to, read best
     cell: str  # what a phase is within: a bin; a pixel where there are no bins
-    phases: Mapping[str, Profile]
-    laws: Mapping[str, Law]  # of this decoder: sure of the truth, and as unsure as the run
-    border: Mapping[str, Profile]
+    phases: Mapping[str, profiles.Profile]
+    laws: Mapping[str, law.Law]  # of this decoder: sure of the truth, and as unsure as the run
+    border: Mapping[str, profiles.Profile]
     scores: Mapping[str, Reliability]
     risk: Risk
 
@@ -61,24 +50,20 @@ class Account:
             "flip_px": self.flip_px,
             "kinds": dict(self.kinds),
             "kinds_left": dict(self.kinds_left),
-            "by_joint": self.joints.as_json(),
+            "by_joint": _listed(self.joints),
             "uncertainty_share": self.uncertainty.share,
             "phase_in": self.cell,
-            "phases": {axis: profile.as_json() for axis, profile in self.phases.items()},
+            "phases": {axis: _listed(profile) for axis, profile in self.phases.items()},
             "laws": {name: each.as_json() for name, each in self.laws.items()},
-            "border": {name: profile.as_json() for name, profile in self.border.items()},
-            "scores": {name: curve.as_json() for name, curve in self.scores.items()},
+            "border": {name: _listed(profile) for name, profile in self.border.items()},
+            "scores": {n: {"ece": curve.ece} | _listed(curve) for n, curve in self.scores.items()},
             "aurc_px": self.risk.aurc,
             "aurc_excess_px": self.risk.excess,
         }
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The similarity from which on a joint, or a person, counts as right when scores are judged."""
-
-    joint: float  # OKS of one joint
-    person: float  # OKS
+def _listed(columns: profiles.Profile | per_joint.Joints | Reliability) -> dict[str, Any]:
+    return {name: values.tolist() for name, values in asdict(columns).items()}
 
 
 def of_run(
@@ -88,7 +73,7 @@ def of_run(
     read: Stage,
     readout: Readout,
     codec: Representation | str,  # or why there is none
-    limits: Limits,
+    person: float,  # OKS from which on a person counts as right when scores are judged
 ) -> Account:
     starts = _starts(frame, val, read, readout)
     unsure = per_joint.uncertainty(frame, read if val is None else val, readout[1])
@@ -96,7 +81,7 @@ def of_run(
     able, absent = _replacements(frame, read, labels)
     forwards, backwards = parts.both_orders(starts, able)
     best = [Flip()(Decoding()(state)) for state in starts]
-    scores, cost = _scores(frame, starts, limits)
+    scores, cost = _scores(frame, starts, person)
     return Account(
         readout=readout,
         fitted_to="the other half of the images" if val is None else "val",
@@ -106,7 +91,7 @@ def of_run(
         best=tuple(dict.fromkeys(state.readout for state in best)),
         flip_px=_saved_by_flip(read, readout[0]),
         kinds=gross.counts(starts),
-        kinds_left=gross.counts([parts.replaced(s, able, SYSTEMATIC) for s in starts]),
+        kinds_left=gross.counts([parts.replaced(s, able, parts.SYSTEMATIC) for s in starts]),
         joints=per_joint.joints(starts, unsure),
         uncertainty=unsure,
         cell=frame.cell,
@@ -130,7 +115,7 @@ def _starts(frame: Frame, val: Stage | None, read: Stage, readout: Readout) -> l
 
 
 def _replacements(
-    frame: Frame, read: Stage, labels: ExactLabels | str
+    frame: Frame, read: Stage, labels: rounding.ExactLabels | str
 ) -> tuple[tuple[Replacement, ...], dict[str, str]]:
     """What this run can have put right, and the parts that it cannot, with the reasons."""
     absent = {"labels": labels} if isinstance(labels, str) else {}
@@ -147,33 +132,28 @@ def _replacements(
 
 
 def _saved_by_flip(read: Stage, decoder: str) -> float | None:
-    readouts = [(decoder, False), (decoder, True)]
-    if not all(readout in read.answers for readout in readouts):
+    plain, flipped = (decoder, False), (decoder, True)
+    if not {plain, flipped} <= set(read.answers):
         return None
-    plain, flipped = (mean_length(read.errors(readout), read) for readout in readouts)
-    return plain - flipped
+    return read.mean_px(plain) - read.mean_px(flipped)
 
 
 def _scores(
-    frame: Frame, states: Sequence[State], limits: Limits
+    frame: Frame, states: Sequence[State], person: float
 ) -> tuple[dict[str, Reliability], Risk]:
     """Reliability by joint and by person, whose score is their joints' mean; risk by joint."""
     counted = np.concatenate([s.read.truth.counted for s in states])
     scores = np.concatenate([s.read.scores[s.readout] for s in states])
     similarity = np.concatenate([frame.similarity(s.read.truth, s.errors) for s in states])
     errors = np.concatenate([s.errors for s in states])[counted]
-    right = similarity[counted] >= limits.joint
+    right = similarity[counted] >= frame.good
     known = counted.any(-1)
-    whole, oks = (_mean(values[known], counted[known]) for values in (scores, similarity))
+    whole, oks = (
+        np.where(counted, values, 0).sum(-1)[known] / counted.sum(-1)[known]
+        for values in (scores, similarity)
+    )
     curves = {
-        f"joints, OKS at least {limits.joint:g}": reliability(scores[counted].clip(0, 1), right),
-        f"people, OKS at least {limits.person:g}": reliability(
-            whole.clip(0, 1), oks >= limits.person
-        ),
+        f"joints, OKS at least {frame.good:g}": reliability(scores[counted].clip(0, 1), right),
+        f"people, OKS at least {person:g}": reliability(whole.clip(0, 1), oks >= person),
     }
     return curves, risk(scores[counted], np.hypot(*errors.T))
-
-
-def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Each person's mean over labelled joints."""
-    return np.where(counted, values, 0).sum(-1) / counted.sum(-1)

@@ -3,8 +3,7 @@
 `right` says which points (or people) are right, `loss` what each costs; scores lie in [0, 1].
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -24,9 +23,6 @@ class Reliability:
     def ece(self) -> float:
         """Expected calibration error: the mean distance of rate and score, weighted by count."""
         return float(np.average(np.abs(self.rate - self.score), weights=self.count))
-
-    def as_json(self) -> dict[str, Any]:
-        return {"ece": self.ece, **{name: v.tolist() for name, v in asdict(self).items()}}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Figures of an error budget; they take budgets, profiles and laws, and know no network."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ WORDS = {
     "miss": "miss",
 }
 REST = "#999999"
-HARM = "#aa0000"
+HARM = {"color": "white", "edgecolor": "#aa0000", "hatch": "////"}  # a part that adds error
 
 
 def named(part: str, cell: str) -> str:
@@ -45,13 +46,12 @@ def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figur
     figure.suptitle(f"{title} (hatched: adds error)", fontsize=10)
     panels = figure.subplots(len(budgets), 2, squeeze=False)
     for (left, right), budget in zip(panels, budgets, strict=True):
-        steps = [part.mean_px for part in budget.parts]
+        steps, squares = zip(*((p.mean_px, p.square_px2) for p in budget.parts), strict=True)
         _waterfall(left, budget, budget.total_px, steps, "mean error, crop pixels")
-        names = [named(name, cell) for name in budget.order]
-        left.set_yticks(range(len(names) + 2), ["as it is", *names, "remainder"], fontsize=8)
-        squares = [part.square_px2 for part in budget.parts]
         _waterfall(right, budget, budget.total_px2, squares, "mean squared error, crop pixels²")
-        right.set_yticks(range(len(names) + 2), [])
+        names = ["as it is", *(named(name, cell) for name in budget.order), "remainder"]
+        left.set_yticks(range(len(names)), names, fontsize=8)
+        right.set_yticks(range(len(names)), [])
     orders = ("put right one after the other", "the same in the opposite order")
     for axes, words in zip(panels[:, 0], orders, strict=False):
         axes.set_title(f"{words}, from the top down", fontsize=9, loc="left")
@@ -114,15 +114,14 @@ def scores(curves: Mapping[str, Reliability], risk: Risk, title: str = "") -> Fi
 def _waterfall(
     axes: Axes, budget: Budget, total: float, steps: Sequence[float], words: str
 ) -> None:
-    """Draws the total, the parts that are taken off it one by one, and the remainder.
-
-    A part that adds error is hatched.
-    """
+    """Draws the total, the parts that are taken off it one by one, and the remainder."""
     axes.barh(0, total, color="black", height=0.7)
     _number(axes, total, 0, f"{total:.3f}", total)
     end = total
     for place, (name, step) in enumerate(zip(budget.order, steps, strict=True), start=1):
-        _part(axes, place, end, step, COLOURS[list(WORDS).index(name) % len(COLOURS)])
+        colour = COLOURS[list(WORDS).index(name) % len(COLOURS)]
+        style: dict[str, Any] = {"color": colour} if step >= 0 else HARM
+        axes.barh(place, abs(step), left=min(end, end - step), height=0.7, **style)
         _number(axes, max(end, end - step), place, signed(-step), total)
         axes.vlines(end, place - 0.65, place + 0.35, color="grey", lw=0.6)
         end -= step
@@ -133,13 +132,6 @@ def _waterfall(
     axes.set_xlim(0, 1.17 * total)
     axes.set_xlabel(words, fontsize=9)
     frameless(axes)
-
-
-def _part(axes: Axes, place: int, end: float, step: float, colour: str) -> None:
-    if step >= 0:
-        axes.barh(place, step, left=end - step, color=colour, height=0.7)
-    else:
-        axes.barh(place, -step, left=end, color="white", edgecolor=HARM, hatch="////", height=0.7)
 
 
 def _number(axes: Axes, x: float, y: float, words: str, total: float) -> None:
@@ -169,8 +161,7 @@ def _reliability(axes: Axes, curves: Mapping[str, Reliability]) -> None:
         axes.plot(curve.score, curve.rate, color=colour, lw=1)
         words = f"{name}: ECE {curve.ece:.3f}"
         axes.scatter(curve.score, curve.rate, s=size, color=colour, label=words)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_xlabel("score (mean of an interval of 0.1; larger dot: more points)")
     axes.set_ylabel("share that is right")
 

@@ -109,14 +109,14 @@ def _as_good(state: State, chosen: np.ndarray, good: np.ndarray) -> Points:
     lengths = np.hypot(*np.moveaxis(state.errors, -1, 0))
     wanted = lengths.copy()
     everywhere = lengths[good]
-    for joint in range(lengths.shape[1]):
+    for joint in np.flatnonzero(chosen.any(0)):
         there = np.flatnonzero(chosen[:, joint])
         known = lengths[good[:, joint], joint]
         known = known if len(known) else everywhere
-        if len(there) and len(known):
+        if len(known):
             order = there[np.argsort(lengths[there, joint], kind="stable")]
             wanted[order, joint] = np.quantile(known, (np.arange(len(there)) + 0.5) / len(there))
-        elif len(there):
+        else:
             wanted[there, joint] = _limit(state)[there, joint]
     return state.errors * (wanted / np.where(lengths > 0, lengths, 1))[..., None]
 

@@ -11,13 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from heatmap_research.analysis.error_budget import replacements as oracles
 from heatmap_research.analysis.error_budget.gross import KINDS, Gross
-from heatmap_research.analysis.error_budget.replacements import (
-    Decoding,
-    Flip,
-    JointBias,
-    PhaseBias,
-)
 from heatmap_research.analysis.error_budget.rounding import ExactLabels
 from heatmap_research.analysis.error_budget.state import Replacement, State
 
@@ -63,7 +58,8 @@ def replacements(labels: ExactLabels | None) -> tuple[Replacement, ...]:
     An error can be taken off an answer only after the answer is chosen.
     """
     exact = () if labels is None else (labels,)
-    return (Decoding(), Flip(), *exact, JointBias(), PhaseBias(), *map(Gross, KINDS[1:]))
+    biases = oracles.JointBias(), oracles.PhaseBias()
+    return (oracles.Decoding(), oracles.Flip(), *exact, *biases, *map(Gross, KINDS[1:]))
 
 
 def budget(starts: Sequence[State], able: Sequence[Replacement], order: Sequence[str]) -> Budget:

@@ -1,19 +1,12 @@
 """Joint by joint: what a run gets wrong, and how unsure its network is."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from heatmap_research.analysis.error_budget.replacements import (
-    MIN_POINTS,
-    Decoding,
-    JointBias,
-    PhaseBias,
-    by_joint,
-)
+from heatmap_research.analysis.error_budget import replacements
 from heatmap_research.analysis.error_budget.stages import Stage
 from heatmap_research.analysis.error_budget.state import Frame, State, start
 
@@ -47,9 +40,6 @@ class Joints:
     uncertainty: Float64[np.ndarray, " joint"]  # crop pixels, without gross errors
     pooled: Bool[np.ndarray, " joint"]  # whose uncertainty is that of all joints
 
-    def as_json(self) -> dict[str, Any]:
-        return {name: values.tolist() for name, values in asdict(self).items()}
-
 
 def uncertainty(frame: Frame, stage: Stage, flip: bool) -> Uncertainty:
     """Measures the robust spread of the best decoder's errors.
@@ -59,13 +49,13 @@ def uncertainty(frame: Frame, stage: Stage, flip: bool) -> Uncertainty:
     """
     any_readout = next(readout for readout in stage.answers if readout[1] == flip)
     state = start(frame, stage, stage, any_readout)
-    for replacement in (Decoding(), JointBias(), PhaseBias()):
-        state = replacement(state)
+    for kind in (replacements.Decoding, replacements.JointBias, replacements.PhaseBias):
+        state = kind()(state)
     sound = frame.sound(stage.truth, state.errors)
     if not sound.any():
         none = np.zeros(sound.shape[1], dtype=bool)
         return Uncertainty(np.full(none.shape, np.nan), none, 0.0)
-    pooled = sound.sum(0) < MIN_POINTS
+    pooled = sound.sum(0) < replacements.MIN_POINTS
     widths = [
         _robust_deviation(state.errors[sound] if few else state.errors[sound[:, joint], joint])
         for joint, few in enumerate(pooled)
@@ -102,7 +92,7 @@ def joints(states: Sequence[State], measured: Uncertainty) -> Joints:
     return Joints(
         count=count,
         mean_px=np.where(counted, lengths, 0).sum(0) / known,
-        bias=by_joint(errors, sound),
+        bias=replacements.by_joint(errors, sound),
         good=(counted & (similarity >= frame.good)).sum(0) / known,
         uncertainty=measured.widths,
         pooled=measured.pooled,

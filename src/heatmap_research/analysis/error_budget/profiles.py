@@ -1,8 +1,7 @@
 """Errors against where the truth lies: within its bin, and how far from the crop's border."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -21,18 +20,12 @@ class Profile:
     absolute_deviation: Float64[np.ndarray, " interval"]
     count: Float64[np.ndarray, " interval"]
 
-    def as_json(self) -> dict[str, Any]:
-        return {name: values.tolist() for name, values in asdict(self).items()}
-
 
 def by_phase(states: Sequence[State], intervals: int = 16) -> dict[str, Profile]:
     """Errors along x and along y over the truth's phase; gross errors are left out."""
-    phases, errors = [], []
-    for state in states:
-        sound = state.frame.sound(state.read.truth, state.errors)
-        phases.append(state.frame.phase(state.read.truth.points)[sound])
-        errors.append(state.errors[sound])
-    phase, error = np.concatenate(phases), np.concatenate(errors)
+    pairs = [(s, s.frame.sound(s.read.truth, s.errors)) for s in states]
+    phase = np.concatenate([s.frame.phase(s.read.truth.points)[sound] for s, sound in pairs])
+    error = np.concatenate([s.errors[sound] for s, sound in pairs])
     edges = np.linspace(-0.5, 0.5, intervals + 1)
     return {name: profile(phase[:, a], error[:, a], edges) for a, name in enumerate(("x", "y"))}
 
@@ -42,9 +35,8 @@ def by_border(states: Sequence[State], intervals: int = 12) -> Profile:
 
     Intervals hold equally many points.
     """
-    counted = [state.read.truth.counted for state in states]
-    points = np.concatenate([s.read.truth.points[c] for s, c in zip(states, counted, strict=True)])
-    errors = np.concatenate([s.errors[c] for s, c in zip(states, counted, strict=True)])
+    points = np.concatenate([s.read.truth.points[s.read.truth.counted] for s in states])
+    errors = np.concatenate([s.errors[s.read.truth.counted] for s in states])
     distance = to_border(points, states[0].frame)
     edges = np.unique(np.quantile(distance, np.linspace(0, 1, intervals + 1)))
     edges = edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from heatmap_research.analysis.error_budget.stages import Readout
-from heatmap_research.analysis.error_budget.state import State, mean_length, start
+from heatmap_research.analysis.error_budget.state import State, start
 
 POINTS_FOR_A_PART = 64  # a bin is cut into more parts only where each would have these
 MIN_POINTS = 8  # fewer say nothing of a mean
@@ -24,8 +24,7 @@ class Decoding:
     name: ClassVar[str] = "decoding"
 
     def __call__(self, state: State) -> State:
-        _, flip = state.readout
-        return _best(state, [(decoder, flip) for decoder in state.fit.decoders])
+        return _best(state, [(decoder, state.readout[1]) for decoder in state.fit.decoders])
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Flip:
     name: ClassVar[str] = "flip"
 
     def __call__(self, state: State) -> State:
-        decoder, _ = state.readout
-        return _best(state, [(decoder, flip) for flip in (False, True)])
+        return _best(state, [(state.readout[0], flip) for flip in (False, True)])
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,8 @@ class PhaseBias:
     name: ClassVar[str] = "phase_bias"
 
     def __call__(self, state: State) -> State:
-        frame = state.frame
-        sound = frame.sound(state.fit.truth, state.fitted)
-        own, other = (frame.phase(stage.truth.points) for stage in (state.fit, state.read))
+        sound = state.frame.sound(state.fit.truth, state.fitted)
+        own, other = (state.frame.phase(stage.truth.points) for stage in (state.fit, state.read))
         bias = fitted(own[sound], state.fitted[sound])
         return state.less(bias(own), bias(other))
 
@@ -109,12 +106,8 @@ def fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]
 
 def _best(state: State, readouts: Sequence[Readout]) -> State:
     """Keeps the run's own readout where another is only as good."""
-    stages = (state.fit, state.read)
-    able = [each for each in readouts if all(each in stage.answers for stage in stages)]
-    best = min(
-        [state.readout, *able],
-        key=lambda readout: mean_length(state.fit.errors(readout), state.fit),
-    )
+    able = [each for each in readouts if each in state.fit.answers and each in state.read.answers]
+    best = min([state.readout, *able], key=state.fit.mean_px)
     return start(state.frame, state.fit, state.read, best)
 
 

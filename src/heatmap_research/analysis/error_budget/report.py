@@ -46,8 +46,7 @@ def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
     yield _largest(account.forwards, account.backwards, account.cell)
     yield _read_best(account)
     total = sum(account.kinds.values())
-    kinds = account.kinds.items()
-    shares = ", ".join(f"{name} {100 * count / total:.1f} %" for name, count in kinds)
+    shares = ", ".join(f"{n} {100 * count / total:.1f} %" for n, count in account.kinds.items())
     yield f"Of {total} labelled joints: {shares}."
     means = account.joints.mean_px
     worst = [joint for joint in np.argsort(-means) if not np.isnan(means[joint])][:3]

@@ -7,12 +7,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from heatmap_research.analysis.error_budget.law import (
-    PHASES_PER_BIN,
-    ByPhase,
-    biases,
-    looked_up,
-)
+from heatmap_research.analysis.error_budget.law import PHASES_PER_BIN, ByPhase, biases, looked_up
 from heatmap_research.analysis.error_budget.state import Frame, State
 from heatmap_research.analysis.theory.posterior import is_entangled
 from heatmap_research.analysis.theory.round_trip import Representation
@@ -28,14 +23,6 @@ PerAxis = Float64[np.ndarray, "person joint 2"]
 
 
 @dataclass(frozen=True, eq=False)
-class Biases:
-    """A decoder's errors on learnt maps, by where in its bin the network's mean lies."""
-
-    rounded: ByPhase  # if labels were rounded
-    exact: ByPhase  # if they were not
-
-
-@dataclass(frozen=True, eq=False)
 class ExactLabels:
     """Puts labels at the exact place where the run had them at whole bins or pixels.
 
@@ -44,30 +31,31 @@ class ExactLabels:
     under rounded labels, less its error under exact ones, is taken off.
     """
 
-    biases: Mapping[str, Biases]  # by decoder
+    # each decoder's errors on learnt maps, by where in its bin the network's mean lies
+    rounded: Mapping[str, ByPhase]  # if labels were rounded
+    exact: Mapping[str, ByPhase]  # if they were not
     widths: tuple[float, ...]  # of the posterior, crop pixels a joint
-    seed: int = 0
     name: ClassVar[str] = "labels"
 
     def __call__(self, state: State) -> State:
         stages = ((state.fit, state.fitted), (state.read, state.errors))
-        decoder, _ = state.readout
-        known = self.biases[decoder]
-        return state.less(*(self._cost(known, state.frame, s.truth.points, e) for s, e in stages))
+        return state.less(*(self._cost(state, stage.truth.points, e) for stage, e in stages))
 
-    def _cost(self, known: Biases, frame: Frame, true: PerAxis, errors: PerAxis) -> PerAxis:
-        draws = np.random.default_rng(self.seed).random(true.shape)
+    def _cost(self, state: State, true: PerAxis, errors: PerAxis) -> PerAxis:
+        frame, (decoder, _) = state.frame, state.readout
+        rounded, exact = self.rounded[decoder], self.exact[decoder]
+        draws = np.random.default_rng(0).random(true.shape)
         cost = np.zeros(true.shape)
         step = max(1, ANSWERS_AT_ONCE // (true.shape[1] * 2))
         for first in range(0, len(true), step):
             part = slice(first, first + step)
-            means = self._means(known, frame, true[part], errors[part], draws[part])
+            means = self._means(rounded, frame, true[part], errors[part], draws[part])
             phase = frame.phase(means)
-            cost[part] = looked_up(known.rounded, phase) - looked_up(known.exact, phase)
+            cost[part] = looked_up(rounded, phase) - looked_up(exact, phase)
         return cost
 
     def _means(
-        self, known: Biases, frame: Frame, true: PerAxis, errors: PerAxis, draws: PerAxis
+        self, rounded: ByPhase, frame: Frame, true: PerAxis, errors: PerAxis, draws: PerAxis
     ) -> PerAxis:
         """Draws where the network's means may have been, in crop pixels."""
         spacing = np.array(frame.spacing)
@@ -76,7 +64,7 @@ class ExactLabels:
         steps = round(2 * REACH_IN_BINS * PHASES_PER_BIN)
         moves = np.linspace(-REACH_IN_BINS, REACH_IN_BINS, steps + 1)
         places = answer + moves[:, None, None, None] * spacing  # (move, person, joint, 2)
-        answers = looked_up(known.rounded, frame.phase(places)) + places
+        answers = looked_up(rounded, frame.phase(places)) + places
         far = ((places - true) / wide) ** 2 + ((answers - answer) / (SHARP_IN_BINS * spacing)) ** 2
         sums = np.exp(-0.5 * (far - far.min(0))).cumsum(0)
         chosen = (sums < draws * sums[-1]).sum(0)
@@ -102,6 +90,5 @@ def exact_labels(
     inner: Target = target.target if isinstance(target, Rounded) else target
     exact = replace(rounded, codec=replace(rounded.codec, target=inner), whole_pixels=False)
     known = tuple(widths.tolist())
-    with_rounding, without = (biases(r, schema, frame, known) for r in (rounded, exact))
-    both = {name: Biases(bias, without[name]) for name, bias in with_rounding.items()}
-    return ExactLabels(both, known)
+    with_rounding, without = (biases(each, schema, frame, known) for each in (rounded, exact))
+    return ExactLabels(with_rounding, without, known)

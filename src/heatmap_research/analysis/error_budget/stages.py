@@ -51,6 +51,10 @@ class Stage:
     def errors(self, readout: Readout) -> Points:
         return self.answers[readout] - self.truth.points
 
+    def mean_px(self, readout: Readout) -> float:
+        """The mean error of labelled joints, in crop pixels."""
+        return float(np.hypot(*self.errors(readout)[self.truth.counted].T).mean())
+
     @property
     def decoders(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(decoder for decoder, _ in self.answers))
@@ -91,27 +95,18 @@ def _readouts(table: pa.Table) -> list[Readout]:
 
 def _columns(rows: pa.Table) -> dict[str, np.ndarray]:
     """Columns as arrays (person, joint), people in the order of their ids."""
-    keys = {name: rows[name].to_numpy() for name in ("instance", "joint")}
-    order = np.lexsort((keys["joint"], keys["instance"]))
-    joints = int(keys["joint"].max()) + 1
-    names = [name for name in rows.column_names if name not in ("stage", "decoder", "flip_test")]
-    columns = {name: rows[name].to_numpy()[order].reshape(-1, joints) for name in names}
+    rows = rows.drop_columns(["stage", "decoder", "flip_test"])
+    rows = rows.sort_by([("instance", "ascending"), ("joint", "ascending")])
+    shape = -1, pc.max(rows["joint"]).as_py() + 1
     kinds = {"image": np.int64, "visible": np.int64}
-    return {name: column.astype(kinds.get(name, np.float64)) for name, column in columns.items()}
+    return {
+        name: rows[name].to_numpy().reshape(shape).astype(kinds.get(name, np.float64))
+        for name in rows.column_names
+    }
 
 
 def _truth(columns: Mapping[str, np.ndarray]) -> StageTruth:
-    points = np.stack([columns["x_true"], columns["y_true"]], -1)
-    first, unit = _affine(columns)
-    images, scale = columns["image"][:, 0], columns["scale"][:, 0]
-    return StageTruth(images, points, columns["visible"], scale, first, unit)
-
-
-def _affine(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """First source pixel and source pixels per crop pixel, along x and y.
-
-    Each axis is a line through all points that are known in both.
-    """
+    """A crop's place in the source is, along each axis, a line through the points in both."""
     lines = []
     for axis in ("x", "y"):
         crop = np.concatenate([columns[axis], columns[f"{axis}_true"]], -1)
@@ -119,5 +114,7 @@ def _affine(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         from_middle = crop - crop.mean(-1, keepdims=True)
         unit = (from_middle * source).sum(-1) / (from_middle**2).sum(-1).clip(1e-12)
         lines.append((source.mean(-1) - unit * crop.mean(-1), unit))
-    (left, across), (top, down) = lines
-    return np.stack([left, top], -1), np.stack([across, down], -1)
+    first, unit = np.stack(lines, -1)
+    points = np.stack([columns["x_true"], columns["y_true"]], -1)
+    images, scale = columns["image"][:, 0], columns["scale"][:, 0]
+    return StageTruth(images, points, columns["visible"], scale, first, unit)

@@ -23,13 +23,6 @@ class Frame:
     near: float  # one this similar to a point is at that point
     cell: str = "bin"  # what a phase is within; a pixel where there are no bins
 
-    def __post_init__(self) -> None:
-        if not 0 < self.near < self.good < 1:
-            raise ValueError(
-                f"near={self.near:g} and good={self.good:g}: give similarities above 0 and below "
-                "1, the second the higher."
-            )
-
     @property
     def spacing(self) -> tuple[float, float]:
         """Crop pixels per bin along x and y."""
@@ -84,8 +77,3 @@ class Replacement(Protocol):
 def start(frame: Frame, fit: Stage, read: Stage, readout: Readout) -> State:
     """The errors as the run makes them."""
     return State(frame, fit, read, readout, fit.errors(readout), read.errors(readout))
-
-
-def mean_length(errors: Points, stage: Stage) -> float:
-    """The mean error of labelled joints, in crop pixels."""
-    return float(np.hypot(*errors[stage.truth.counted].T).mean())

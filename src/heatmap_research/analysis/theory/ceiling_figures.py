@@ -1,6 +1,5 @@
 """Figures of ceilings; they take rows, and know no codec."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -9,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from heatmap_research.analysis.theory.ceiling_table import TO_MIDDLE, Row, law
+from heatmap_research.analysis.theory.ceiling_table import TO_MIDDLE, Row, law, split
 from heatmap_research.drawing.style import COLOURS, frameless
 
 LEAST_PX = 1e-5  # what is less is float32's own
 DOTS_PER_INCH = 80
-MARKERS = {"2d": "o", "1d": "s"}
+MARKERS, STYLES = {"2d": "o", "1d": "s"}, ("-", "--", "-.", ":")  # of layouts, of targets
+LINE = ("layout", "target", "sigma", "decoder")  # what the rows of one line share
 
 
 def write(rows: Sequence[Row], folder: Path) -> None:
@@ -22,12 +22,12 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     size = f"{rows[0]['height']}x{rows[0]['width']}"
     plain = [r for r in rows if not r["flip_test"] and r["geometry"] == rows[0]["geometry"]]
     sure = [row for row in plain if not row["uncertainty"]]
-    kinds = {_kind(row) for row in plain if row["uncertainty"]}
     figures = {"codecs": codecs(rows)}
     if len({row["stride"] for row in sure}) > 1:
         figures["stride"] = staircase(sure)
-    if kinds:
-        figures["uncertainty"] = dither([row for row in plain if _kind(row) in kinds])
+    kind = itemgetter("layout", "target", "stride")
+    if kinds := {kind(row) for row in plain if row["uncertainty"]}:
+        figures["uncertainty"] = dither([row for row in plain if kind(row) in kinds])
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}_{size}.png", dpi=DOTS_PER_INCH)
 
@@ -55,17 +55,11 @@ def codecs(rows: Sequence[Row]) -> Figure:
 
 def staircase(rows: Sequence[Row]) -> Figure:
     """Mean error over stride: a line for each label and decoder, beside the laws."""
-    kind = itemgetter("layout", "target", "sigma", "decoder")
-    counts = Counter(kind(row) for row in rows)
-    rows = [row for row in rows if counts[kind(row)] > 1]
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    _lines(axes, rows, lambda row: row["stride"])
-    strides = sorted({row["stride"] for row in rows})
-    for share, style, words in (
-        (TO_MIDDLE, "--", "0.3826 stride"),
-        (TO_MIDDLE / 2, ":", "0.1913 stride"),
-    ):
+    lines = [line for line in split(rows, *LINE).values() if len(line) > 1]
+    figure, axes = _lines(lines, lambda row: row["stride"])
+    strides = sorted({row["stride"] for line in lines for row in line})
+    for share, style in ((TO_MIDDLE, "--"), (TO_MIDDLE / 2, ":")):
+        words = f"{share:.4f} stride"
         axes.plot(strides, [share * s for s in strides], style, color="black", lw=1, label=words)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -79,10 +73,9 @@ def staircase(rows: Sequence[Row]) -> Figure:
 
 def dither(rows: Sequence[Row]) -> Figure:
     """Mean error in bins over the width of a network's posterior."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    _lines(
-        axes, rows, lambda row: row["uncertainty"] / row["stride"], lambda row: 1 / row["stride"]
+    lines = list(split(rows, *LINE).values())
+    figure, axes = _lines(
+        lines, lambda row: row["uncertainty"] / row["stride"], lambda row: 1 / row["stride"]
     )
     axes.axhline(TO_MIDDLE, ls="--", color="black", lw=1, label="0.3826: the label alone")
     axes.axhline(TO_MIDDLE / 2, ls=":", color="black", lw=1, label="0.1913: quarter of a bin")
@@ -95,33 +88,27 @@ def dither(rows: Sequence[Row]) -> Figure:
 
 
 def _lines(
-    axes: Axes,
-    rows: Sequence[Row],
+    lines: Sequence[Sequence[Row]],
     across: Callable[[Row], float],
     unit: Callable[[Row], float] = lambda row: 1.0,  # by which pixels are multiplied
-) -> None:
-    colours = _colours(rows)
-    targets = list(dict.fromkeys(row["target"] for row in rows))
-    styles = dict(zip(targets, ("-", "--", "-.", ":") * len(targets), strict=False))
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        by_name.setdefault(f"{_label(row)} {row['decoder']}", []).append(row)
-    for name, members in by_name.items():
-        members = sorted(members, key=across)
+) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    colours = _colours([row for line in lines for row in line])
+    targets = list(dict.fromkeys(line[0]["target"] for line in lines))
+    for line in lines:
+        first, *_ = rows = sorted(line, key=across)
         axes.plot(
-            [across(row) for row in members],
-            [max(row["mean_px"], LEAST_PX) * unit(row) for row in members],
-            styles[members[0]["target"]] + MARKERS[members[0]["layout"]],
-            color=colours[members[0]["decoder"]],
+            [across(row) for row in rows],
+            [max(row["mean_px"], LEAST_PX) * unit(row) for row in rows],
+            STYLES[targets.index(first["target"]) % len(STYLES)] + MARKERS[first["layout"]],
+            color=colours[first["decoder"]],
             markersize=4,
             lw=1,
-            label=name,
+            label=f"{_label(first)} {first['decoder']}",
         )
     frameless(axes)
-
-
-def _kind(row: Row) -> tuple[str, str, float]:
-    return row["layout"], row["target"], row["stride"]
+    return figure, axes
 
 
 def _colours(rows: Sequence[Row]) -> dict[str, str]:
@@ -143,11 +130,10 @@ def _label(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    parts = [f"{_label(row)}, stride {row['stride']:.3g}", row["decoder"]]
-    if row["geometry"] != "center":
-        parts.append(row["geometry"])
-    if row["flip_test"]:
-        parts.append("flip")
-    if row["uncertainty"]:
-        parts.append(f"width {row['uncertainty']:g} px")
-    return ", ".join(parts)
+    parts = (
+        f"{_label(row)}, stride {row['stride']:.3g}, {row['decoder']}",
+        row["geometry"] if row["geometry"] != "center" else "",
+        "flip" if row["flip_test"] else "",
+        f"width {row['uncertainty']:g} px" if row["uncertainty"] else "",
+    )
+    return ", ".join(filter(None, parts))

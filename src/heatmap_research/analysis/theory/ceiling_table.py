@@ -1,7 +1,7 @@
 """What codecs reach where nothing is left to learn: rows of a table, its file, its laws."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Float, Float64
 
 from heatmap_research.analysis.theory import round_trip
 from heatmap_research.analysis.theory.laws import quantisation
@@ -31,17 +31,10 @@ SCHEMA = pa.schema(
         ("uncertainty", pa.float64()),  # input pixels along each axis; the mean over joints
         ("height", pa.int32()),
         ("width", pa.int32()),
-        ("mean_px", pa.float64()),  # of the crop; likewise median, p95 and bias
-        ("median_px", pa.float64()),
-        ("p95_px", pa.float64()),
-        ("bias_x", pa.float64()),
-        ("bias_y", pa.float64()),
-        ("mean_source_px", pa.float64()),
-        ("mean_oks", pa.float64()),
-        ("ap", pa.float64()),
-        ("ap50", pa.float64()),
-        ("ap75", pa.float64()),
-        ("pck05", pa.float64()),  # share of joints within 0.05 of the box's longer side
+        # pixels of the crop, then of the source; pck05: within 0.05 of the box's longer side
+        *((name, pa.float64()) for name in ("mean_px", "median_px", "p95_px", "bias_x", "bias_y")),
+        *((name, pa.float64()) for name in ("mean_source_px", "mean_oks", "ap", "ap50", "ap75")),
+        ("pck05", pa.float64()),
     ]
 )
 TO_MIDDLE = quantisation.mean_distance(1, 1)  # mean distance to a square's middle, in sides
@@ -69,7 +62,7 @@ def rows(
     for decoder, points in answers.items():
         in_source = geometry.apply(to_source, points.double()).numpy()
         yield {
-            **_described(representation, decoder),
+            **described(representation, decoder),
             **_errors((points - true).double().numpy()[counted]),
             "mean_source_px": _mean(_length(in_source - poses.keypoints)[counted]),
             **_similarities(in_source, poses),
@@ -83,18 +76,28 @@ def law(row: Row) -> float | None:
     whole = "rounded" in row["target"] or row["target"] == "one_hot"
     if row["decoder"] == "argmax" or (whole and row["decoder"] in ("quarter_offset", "dark")):
         return TO_MIDDLE * row["stride"]
-    symmetric = row["target"] in ("gaussian", "laplace")
-    is_half = row["decoder"] == "quarter_offset" and symmetric
-    return TO_MIDDLE / 2 * row["stride"] if is_half else None
+    if row["decoder"] == "quarter_offset" and row["target"] in ("gaussian", "laplace"):
+        return TO_MIDDLE / 2 * row["stride"]
+    return None
 
 
 def write(rows: Sequence[Row], file: Path, **facts: str) -> None:
-    """Writes Parquet whose metadata holds the facts that are true of every row."""
-    plain = [{name: _or_null(value) for name, value in row.items()} for row in rows]
-    pq.write_table(pa.Table.from_pylist(plain, SCHEMA.with_metadata(facts)), file)
+    """Writes Parquet, NaN as null; its metadata holds the facts that are true of every row."""
+    schema = SCHEMA.with_metadata(facts)
+    arrays = [pa.array([row[f.name] for row in rows], f.type, from_pandas=True) for f in schema]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), file)
 
 
-def _described(representation: Representation, decoder: str) -> Row:
+def split(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows by their values of these keys, in the order in which these first come."""
+    kinds: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        kinds.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return kinds
+
+
+def described(representation: Representation, decoder: str) -> Row:
+    """The values in which the row of this decoder differs from every other row."""
     grid = representation.codec.grid
     return {
         "layout": representation.layout,
@@ -128,20 +131,13 @@ def _similarities(points: Float64[np.ndarray, "person joint 2"], poses: TruePose
     Equal scores stand in the order of images, then of the file.
     """
     sigmas = np.array(poses.schema.sigmas)
-    labelled: Bool[np.ndarray, "person joint"] = poses.visible > 0
     truths = np.concatenate([poses.keypoints, poses.visible[..., None]], axis=-1)
     similarity = oks.to_truth(points.copy(), truths, poses.areas, poses.boxes, sigmas)
     answers = Found(poses.images, points, np.ones(len(poses)))
     ap = average_precision.evaluate(poses.truth, answers, sigmas)
-    size = poses.boxes[:, 2:].max(1)
-    close = _length(points - poses.keypoints) <= 0.05 * size[:, None]
-    return {
-        "mean_oks": _mean(similarity),
-        "ap": ap["AP"],
-        "ap50": ap["AP50"],
-        "ap75": ap["AP75"],
-        "pck05": _mean(close[labelled]),
-    }
+    close = _length(points - poses.keypoints) <= 0.05 * poses.boxes[:, 2:].max(1, keepdims=True)
+    aps = {name.lower(): ap[name] for name in ("AP", "AP50", "AP75")}
+    return {"mean_oks": _mean(similarity), **aps, "pck05": _mean(close[poses.visible > 0])}
 
 
 def _length(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
@@ -150,7 +146,3 @@ def _length(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else math.nan
-
-
-def _or_null(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,5 +1,6 @@
 """Simulations beside their laws, and how both are drawn: markers are simulated, lines are laws."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,23 +26,20 @@ class LawCurve:
     law: Points | None
 
 
-def draw_all(axes: Axes, curves: Sequence[LawCurve], floor: float | None = None) -> None:
+def draw_all(axes: Axes, curves: Sequence[LawCurve], floor: float = -math.inf) -> None:
     """Earlier markers are larger, or later ones would hide them."""
     for place, curve in enumerate(curves):
         draw(axes, curve, COLOURS[place], MARKERS[place], 8.5 - 1.2 * place, floor)
 
 
 def draw(
-    axes: Axes, curve: LawCurve, colour: str, marker: str, size: float, floor: float | None = None
+    axes: Axes, curve: LawCurve, colour: str, marker: str, size: float, floor: float = -math.inf
 ) -> None:
     """What lies below the floor is drawn on it; markers without a law are joined by dots."""
-    measured = curve.measured if floor is None else np.maximum(curve.measured, floor)
+    measured = np.maximum(curve.measured, floor)
     axes.plot(curve.across, measured, marker, color=colour, ms=size, mfc="none")
-    if curve.law is None:
-        axes.plot(curve.across, measured, ":", color=colour, lw=1)
-    else:
-        law = curve.law if floor is None else np.maximum(curve.law, floor)
-        axes.plot(curve.across, law, "-", color=colour, lw=1)
+    line, style = (measured, ":") if curve.law is None else (np.maximum(curve.law, floor), "-")
+    axes.plot(curve.across, line, style, color=colour, lw=1)
 
 
 def legend_beside(axes: Axes, curves: Sequence[LawCurve], title: str | None = None) -> None:
@@ -54,10 +52,9 @@ def legend_beside(axes: Axes, curves: Sequence[LawCurve], title: str | None = No
 
 def legend_entries(curves: Sequence[LawCurve]) -> list[Line2D]:
     """An entry for each curve, then what markers and lines stand for."""
-    kinds = zip(curves, COLOURS, MARKERS, strict=False)
     entries = [
         Line2D([], [], color=colour, marker=marker, ms=5, mfc="none", lw=1, label=curve.name)
-        for curve, colour, marker in kinds
+        for curve, colour, marker in zip(curves, COLOURS, MARKERS, strict=False)
     ]
     return entries + kind_entries()
 

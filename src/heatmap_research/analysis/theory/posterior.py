@@ -13,7 +13,7 @@ from jaxtyping import Float
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.labels import Labels
-from heatmap_research.types import Heatmaps, IncompatibleError, Keypoints, Tensor
+from heatmap_research.types import Heatmaps, Keypoints, Tensor
 
 EVERYWHERE = Labels("regress", "ignore", outside="tail", reach=1e9, sigma=1.0)
 REACH_IN_WIDTHS = 5  # 6e-7 of the whole lies further out
@@ -33,11 +33,11 @@ def learnt(
     A width of 0 gives the label itself. Each axis has its mean apart, which is exact for labels
     that are products of a profile along each.
     """
-    widest = max(width) if isinstance(width, tuple) else width
-    if widest == 0:
+    widths = width if isinstance(width, tuple) else (width,)
+    if not any(widths):
         points = keypoints.round() if whole_pixels else keypoints
         return _labels(replace(codec, labels=EVERYWHERE), points)
-    profiles = _mean(along_axes(codec), keypoints, width, widest, whole_pixels)
+    profiles = _mean(along_axes(codec), keypoints, widths, whole_pixels)
     return profiles if codec.grid.ndim == 1 else (heatmaps.outer(profiles),)
 
 
@@ -51,32 +51,26 @@ def is_entangled(codec: Codec) -> bool:
     return bool((whole - product).abs().amax() > 1e-4 * whole.amax())
 
 
-def refuse_entangled(codec: Codec) -> None:
-    if is_entangled(codec):
-        raise IncompatibleError(
-            "uncertainty above 0 needs a label that is the product of a profile along each axis, "
-            "and this target's is not in 2-D: choose uncertainty=0, layout=1d or another target."
-        )
-
-
 def along_axes(codec: Codec) -> Codec:
     """The same codec with a vector for each axis in place of a map."""
     return replace(codec, grid=replace(codec.grid, ndim=1), labels=EVERYWHERE)
 
 
 def _mean(
-    codec: Codec,
-    keypoints: Keypoints,
-    width: float | tuple[float, ...],
-    widest: float,
-    whole_pixels: bool,
+    codec: Codec, keypoints: Keypoints, widths: tuple[float, ...], whole_pixels: bool
 ) -> Heatmaps:
     stepped = whole_pixels or _is_stepped(codec)
-    spacings = [1.0, 1.0] if whole_pixels else [spacing for _, spacing in codec.grid.lines]
-    reach = REACH_IN_WIDTHS * widest / min(spacings)  # bins, or pixels
+    if whole_pixels:
+        spacings, places = [1.0, 1.0], keypoints.flip(-1).unbind(-1)
+    else:
+        spacings = [spacing for _, spacing in codec.grid.lines]
+        places = tuple(position[..., 0] for position in codec.grid.split(keypoints))
+    reach = REACH_IN_WIDTHS * max(widths) / min(spacings)  # bins, or pixels
+    wide = torch.tensor(widths, dtype=torch.float64, device=keypoints.device)
+    wide = wide.clamp(min=1e-9)[:, None]  # results are divided by it
     axes = [  # y, x
-        panels(place.double(), _wide(width, keypoints) / spacing, reach, whole=stepped)
-        for place, spacing in zip(_places(codec, keypoints, whole_pixels), spacings, strict=True)
+        panels(place.double(), wide / spacing, reach, whole=stepped)
+        for place, spacing in zip(places, spacings, strict=True)
     ]
     total: Heatmaps = ()
     for node in range(axes[0][0].shape[-1]):
@@ -87,19 +81,6 @@ def _mean(
         parts = tuple(map(torch.mul, labels, shares))
         total = tuple(map(torch.add, total, parts)) if total else parts
     return total
-
-
-def _places(codec: Codec, keypoints: Keypoints, whole_pixels: bool) -> tuple[Tensor, ...]:
-    """Returns places along y and along x, in bins or in pixels."""
-    if whole_pixels:
-        return keypoints.flip(-1).unbind(-1)
-    return tuple(position[..., 0] for position in codec.grid.split(keypoints))
-
-
-def _wide(width: float | tuple[float, ...], like: Tensor) -> Float[Tensor, "#joint 1"]:
-    """Raises widths to at least 1e-9, because results are divided by them."""
-    widths = width if isinstance(width, tuple) else (width,)
-    return torch.tensor(widths, dtype=torch.float64, device=like.device).clamp(min=1e-9)[:, None]
 
 
 def panels(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from heatmap_research.analysis.theory.posterior import learnt, refuse_entangled
+from heatmap_research.analysis.theory.posterior import is_entangled, learnt
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.grid import Grid
 from heatmap_research.types import Heatmaps, IncompatibleError, Keypoints, Schema
@@ -32,8 +32,12 @@ class Representation:
                 raise IncompatibleError(
                     f"uncertainty={width:g}: give a width in input pixels, at least 0."
                 )
-        if max(self.widths):
-            refuse_entangled(self.codec)
+        if max(self.widths) and is_entangled(self.codec):
+            raise IncompatibleError(
+                "uncertainty above 0 needs a label that is the product of a profile along each "
+                "axis, and this target's is not in 2-D: choose uncertainty=0, layout=1d or another "
+                "target."
+            )
 
     @property
     def widths(self) -> tuple[float, ...]:
@@ -58,8 +62,7 @@ def decoded(
     for people in _nearest(codec.grid, true).split(max(1, BINS_AT_ONCE // bins)):
         maps = _answered(representation, schema, people, noise, generator)
         for name, decoder in codec.decoders.items():
-            positions = [decoder(each, codec.grid.stride) for each in maps]
-            parts[name].append(codec.grid.join(positions))
+            parts[name].append(codec.grid.join([decoder(m, codec.grid.stride) for m in maps]))
     return {name: torch.cat(points) for name, points in parts.items()}
 
 
@@ -72,27 +75,21 @@ def _answered(
 ) -> Heatmaps:
     """The maps that are decoded; in a flip test the mean of both."""
     codec = representation.codec
-    posterior = (representation.uncertainty, representation.whole_pixels)
-    maps = _noisy(learnt(codec, people, *posterior), noise, generator)
+
+    def answer(points: Keypoints) -> Heatmaps:
+        maps = learnt(codec, points, representation.uncertainty, representation.whole_pixels)
+        if not noise:
+            return maps
+        draws = [torch.randn(each.shape, generator=generator) for each in maps]
+        return tuple(m + noise * m.amax() * draw for m, draw in zip(maps, draws, strict=True))
+
+    maps = answer(people)
     if not representation.flip_test:
         return maps
-    mirrored = _mirrored(people, codec.grid.image_size[1], schema.flip)
-    other = _noisy(learnt(codec, mirrored, *posterior), noise, generator)
-    pairs = zip(maps, codec.mirror(other, schema.flip), strict=True)
+    x, y = people[:, list(schema.flip)].unbind(-1)
+    mirrored = answer(torch.stack([codec.grid.image_size[1] - 1 - x, y], dim=-1))
+    pairs = zip(maps, codec.mirror(mirrored, schema.flip), strict=True)
     return tuple((one + two) / 2 for one, two in pairs)
-
-
-def _noisy(maps: Heatmaps, noise: float, generator: torch.Generator) -> Heatmaps:
-    if not noise:
-        return maps
-    return tuple(
-        each + noise * each.amax() * torch.randn(each.shape, generator=generator) for each in maps
-    )
-
-
-def _mirrored(keypoints: Keypoints, width: int, flip: tuple[int, ...]) -> Keypoints:
-    x, y = keypoints[:, list(flip)].unbind(-1)
-    return torch.stack([width - 1 - x, y], dim=-1)
 
 
 def _nearest(grid: Grid, keypoints: Keypoints) -> Keypoints:

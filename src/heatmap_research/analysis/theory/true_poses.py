@@ -31,8 +31,6 @@ class TruePoses:
 def annotated(truth: Annotations, padding: float) -> TruePoses:
     """Everyone with a box and a labelled joint; a crop is the box, `padding` times as large."""
     people = labelled(truth)
-    if not len(people):
-        raise ValueError(f"{truth.file}: nobody in it has a box and a labelled joint.")
     corner, size = people.boxes[:, :2], people.boxes[:, 2:]
     images = truth.image_ids[truth.images]
     return TruePoses(
@@ -58,9 +56,8 @@ def uniform(
     size = np.array([width, height], dtype=np.float64)
     draws = np.random.default_rng(seed).random((number, schema.joints, 2))
     points = (margin + (1 - 2 * margin) * draws) * size - 0.5
-    images = np.arange(number)
+    images, areas = np.arange(number), np.full(number, area * height * width)
     crops = np.tile([0.0, 0.0, width, height], (number, 1))
-    areas = np.full(number, area * height * width)
     visible = np.full(points.shape[:2], 2)
     marked = np.concatenate([points, visible[..., None]], axis=-1)
     truth = People(images, marked, areas, crops, np.zeros(number, dtype=bool))

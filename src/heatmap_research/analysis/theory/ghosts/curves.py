@@ -1,6 +1,7 @@
 """Curves of ghosts, of ranks and of decoded beliefs, each beside its law."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float64
@@ -70,13 +71,10 @@ def over_noise(levels: Points, share: float, seed: int) -> list[LawCurve]:
 def over_shapes(ratios: Points, shares: Points) -> dict[bool, Float64[np.ndarray, "case 2"]]:
     """Pairs of ratio and share, by whether a lying and a standing mode make a ghost."""
     pairs: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for ratio in ratios:
-        for q in shares:
-            lying = Mode(float(q), (20, 20), (2.0, float(2 * ratio)))
-            standing = Mode(float(1 - q), (60, 60), (float(2 * ratio), 2.0))
-            modes = [lying, standing]
-            ghost = maps.ghost_without_noise(maps.mixture(modes, (80, 80)), modes)
-            pairs[ghost].append((float(ratio), float(q)))
+    for ratio, q in product(ratios.tolist(), shares.tolist()):
+        modes = [Mode(q, (20, 20), (2.0, 2 * ratio)), Mode(1 - q, (60, 60), (2 * ratio, 2.0))]
+        ghost = maps.ghost_without_noise(maps.mixture(modes, (80, 80)), modes)
+        pairs[ghost].append((ratio, q))
     return {ghost: np.array(some).reshape(-1, 2) for ghost, some in pairs.items()}
 
 
@@ -85,25 +83,21 @@ def excesses(labels: Mapping[str, Map], fits: Fits) -> list[LawCurve]:
 
     At rank 1 the law is the mutual information of the axes.
     """
-    return [
-        _over_rank(
-            name,
-            {r: rank.divergence(label, fit) for r, fit in fits[name].items()},
-            rank.divergence(label, maps.product(label)),
-        )
-        for name, label in labels.items()
-    ]
+    curves = []
+    for name, label in labels.items():
+        measured = {r: rank.divergence(label, fit) for r, fit in fits[name].items()}
+        at_one = rank.divergence(label, maps.product(label))
+        curves.append(_over_rank(name, measured, at_one))
+    return curves
 
 
 def ghosts_of_fits(modes: Mapping[str, Sequence[Mode]], fits: Fits) -> list[LawCurve]:
-    return [
-        _over_rank(
-            name,
-            {r: maps.ghost_share(fit, those) for r, fit in fits[name].items()},
-            law.ghost_mass([mode.share for mode in those]),
-        )
-        for name, those in modes.items()
-    ]
+    curves = []
+    for name, those in modes.items():
+        measured = {r: maps.ghost_share(fit, those) for r, fit in fits[name].items()}
+        at_one = law.ghost_mass([mode.share for mode in those])
+        curves.append(_over_rank(name, measured, at_one))
+    return curves
 
 
 def beliefs(
@@ -123,13 +117,15 @@ def _read(
     name: str, decoder: Decoder, shares: Points, tolerance: float
 ) -> tuple[LawCurve, LawCurve]:
     """The laws are those of an answer at the mean, or at the likelier mode."""
-    lengths, oks = occlusion.costs(decoder, shares.tolist(), tolerance)
+    planes = [occlusion.posterior(q) for q in shares.tolist()]
+    answers = [(plane, occlusion.decoded(plane, decoder)) for plane in planes]
+    lengths = [occlusion.distance(*answer) for answer in answers]
+    oks = [occlusion.similarity(*answer, tolerance) for answer in answers]
     mean = name == "soft_argmax"
     at = occlusion.at_the_mean if mean else occlusion.at_a_mode
-    ways = 1 - shares if mean else np.zeros_like(shares)
-    pairs = zip(shares.tolist(), ways.tolist(), strict=True)
-    similar = [occlusion.similarity_between(*pair, tolerance) for pair in pairs]
-    distance = _curve(name, shares, lengths, [at(q) for q in shares.tolist()])
+    ways = [(q, 1 - q if mean else 0.0) for q in shares.tolist()]
+    similar = [occlusion.similarity_between(*way, tolerance) for way in ways]
+    distance = _curve(name, shares, lengths, [at(q) for q, _ in ways])
     return distance, _curve(name, shares, oks, similar)
 
 

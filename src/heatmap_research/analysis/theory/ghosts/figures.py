@@ -18,15 +18,13 @@ MAP, LINE, GHOST = "magma_r", "#3366aa", "#cc5533"
 def planes(maps: Mapping[str, Map], modes: Sequence[Mode], marked: Sequence[int]) -> Figure:
     """Each map with its marginals along its edges; circles where there is mass but no mode."""
     figure = blank((4.1 * len(maps), 4.1))
-    for place, (axes, (name, plane)) in enumerate(
-        zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True)
-    ):
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    ghosts = [(one.middle[1], other.middle[0]) for one, other in permutations(modes, 2)]
+    for axes, (name, plane) in zip(panels, maps.items(), strict=True):
         _plane(axes, plane)
         axes.set_title(name, fontsize=10)
-        if place in marked:
-            pairs = permutations(modes, 2)
-            ghosts = [(one.middle[1], other.middle[0]) for one, other in pairs]
-            axes.plot(*np.transpose(ghosts), "o", ms=34, mfc="none", color=GHOST, mew=1.5)
+    for place in marked:
+        panels[place].plot(*np.transpose(ghosts), "o", ms=34, mfc="none", color=GHOST, mew=1.5)
     return figure
 
 
@@ -84,8 +82,7 @@ def fits(rows: Mapping[str, Mapping[str, Map]]) -> Figure:
         highest = next(iter(maps.values())).max()
         for axes, (title, plane) in zip(line, maps.items(), strict=True):
             axes.imshow(plane, cmap=MAP, vmin=0, vmax=highest, interpolation="nearest")
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xticks=[], yticks=[])
             if place == 0:
                 axes.set_title(title, fontsize=10)
         line[0].set_ylabel(name, fontsize=10)
@@ -138,12 +135,8 @@ def occlusion(distances: Sequence[LawCurve], similarities: Sequence[LawCurve]) -
     right.set_ylabel("expected OKS")
     left.set_ylim(bottom=0)
     right.set_ylim(0, 1)
-    figure.legend(
-        handles=legend_entries(distances),
-        loc="outside lower center",
-        ncols=4,
-        fontsize=8,
-    )
+    entries = legend_entries(distances)
+    figure.legend(handles=entries, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
@@ -177,10 +170,8 @@ def _plane(axes: Axes, plane: Map) -> None:
     axes.imshow(plane, cmap=MAP, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     axes.plot(np.arange(width), -2 - room * columns / columns.max(), color=LINE, lw=1.2)
     axes.plot(width + 1 + room * rows / rows.max(), np.arange(height), color=LINE, lw=1.2)
-    axes.set_xlim(-0.5, width + room + 3)
-    axes.set_ylim(height - 0.5, -room - 4)
+    axes.set(xlim=(-0.5, width + room + 3), ylim=(height - 0.5, -room - 4))
     axes.set_xlabel("x, bins", loc="left")
     axes.set_ylabel("y, bins", loc="bottom")
-    axes.set_xticks([0, width // 2, width - 1])
-    axes.set_yticks([0, height // 2, height - 1])
+    axes.set(xticks=[0, width // 2, width - 1], yticks=[0, height // 2, height - 1])
     frameless(axes)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 Map = Float64[np.ndarray, "row column"]
 Vector = Float64[np.ndarray, " bin"]
@@ -56,7 +56,12 @@ def product(plane: Map) -> Map:
 
 def ghost_share(plane: Map, modes: Sequence[Mode], reach: float = 4.0) -> float:
     """The mass that lies more than `reach` sigmas away along an axis, from every mode."""
-    return float(plane[~_near(modes, plane.shape, reach)].sum())
+    least = math.exp(-0.5 * reach**2)
+    near = np.zeros(plane.shape, dtype=bool)
+    for mode in modes:
+        rows, columns = _profiles(mode, plane.shape)
+        near |= np.outer(rows >= least, columns >= least)
+    return float(plane[~near].sum())
 
 
 def ghost_without_noise(plane: Map, modes: Sequence[Mode]) -> bool:
@@ -68,20 +73,9 @@ def ghost_without_noise(plane: Map, modes: Sequence[Mode]) -> bool:
     return down != across
 
 
-def _profiles(mode: Mode, shape: tuple[int, int]) -> tuple[Vector, Vector]:
+def _profiles(mode: Mode, shape: tuple[int, ...]) -> tuple[Vector, Vector]:
     rows, columns = (
         np.exp(-0.5 * ((np.arange(size) - place) / sigma) ** 2)
         for size, place, sigma in zip(shape, mode.middle, mode.sigmas, strict=True)
     )
     return rows, columns
-
-
-def _near(
-    modes: Sequence[Mode], shape: tuple[int, ...], reach: float
-) -> Bool[np.ndarray, "row column"]:
-    least = math.exp(-0.5 * reach**2)
-    near = np.zeros(shape, dtype=bool)
-    for mode in modes:
-        rows, columns = _profiles(mode, (shape[0], shape[1]))
-        near |= np.outer(rows >= least, columns >= least)
-    return near

@@ -5,7 +5,6 @@ that the decoder alone loses anything. Lengths are in bins.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -43,18 +42,6 @@ def similarity(plane: Map, point: Point, tolerance: float) -> float:
     """The expected OKS; the OKS of a point is exp(-1/2) at the tolerance."""
     y, x = (np.arange(size) - place for size, place in zip(plane.shape, point, strict=True))
     return float((plane * np.exp(-np.add.outer(y**2, x**2) / (2 * tolerance**2))).sum())
-
-
-def costs(
-    decoder: Decoder, shares: Sequence[float], tolerance: float
-) -> tuple[list[float], list[float]]:
-    """A decoder's expected distances and expected OKS, over the first mode's shares."""
-    planes = [posterior(share) for share in shares]
-    answers = [(plane, decoded(plane, decoder)) for plane in planes]
-    return (
-        [distance(*answer) for answer in answers],
-        [similarity(*answer, tolerance) for answer in answers],
-    )
 
 
 def under_noise(

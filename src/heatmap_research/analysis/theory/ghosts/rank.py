@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import special
 
-from heatmap_research.analysis.theory.ghosts.maps import Map
+from heatmap_research.analysis.theory.ghosts.maps import Map, marginals
 
 TINY = 1e-300  # keeps an empty bin's logarithm finite
 
@@ -45,10 +45,10 @@ def divergence(label: Map, plane: Map) -> float:
 def _start(label: Map, rank: int, random: np.random.Generator) -> Fit:
     """Marginals, disturbed in every component, because components that are alike stay alike."""
     rows, columns = (
-        each * random.uniform(0.1, 1, (rank, len(each))) for each in (label.sum(1), label.sum(0))
+        _summing_to_one(each * random.uniform(0.1, 1, (rank, len(each))))
+        for each in marginals(label)
     )
-    shares = np.full(rank, 1 / rank)
-    return Fit(shares, _summing_to_one(rows), _summing_to_one(columns))
+    return Fit(np.full(rank, 1 / rank), rows, columns)
 
 
 def _climb(label: Map, now: Fit, steps: int) -> Fit:

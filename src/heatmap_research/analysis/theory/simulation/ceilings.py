@@ -1,12 +1,11 @@
 """Whole codecs on points spread over crops: rows of ceilings, and curves made of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from heatmap_research.analysis.theory import ceiling_table
-from heatmap_research.analysis.theory.ceiling_table import Row
+from heatmap_research.analysis.theory.ceiling_table import Row, split
 from heatmap_research.analysis.theory.law_curves import LawCurve
 from heatmap_research.analysis.theory.laws import dithering, quantisation
 from heatmap_research.analysis.theory.posterior import EVERYWHERE
@@ -41,15 +40,10 @@ def rows(made: Codec, target: str, poses: TruePoses, uncertainty: float = 0.0) -
 def by_stride(table: Iterable[Row]) -> list[LawCurve]:
     """Mean error in input pixels over pixels per bin, by layout, target and decoder."""
     curves = []
-    for (layout, target, decoder), kind in _split(table, "layout", "target", "decoder").items():
-        laws = [ceiling_table.law(row) for row in kind]
-        expected = [0.0 if law is None else law for law in laws]
-        across, measured = (
-            np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_px")
-        )
-        curves.append(
-            LawCurve(f"{layout} {target}, {decoder}", across, measured, np.array(expected))
-        )
+    for (layout, target, decoder), kind in split(table, "layout", "target", "decoder").items():
+        law = np.array([ceiling_table.law(row) or 0.0 for row in kind])
+        across, errors = (np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_px"))
+        curves.append(LawCurve(f"{layout} {target}, {decoder}", across, errors, law))
     return curves
 
 
@@ -57,7 +51,7 @@ def dithered(table: Iterable[Row], width: float) -> list[LawCurve]:
     """Mean error over a posterior's width; both, and the width of the rounded labels, in bins."""
     laws = {"quarter_offset": dithering.quarter_error, "dark": dithering.dark_error}
     curves = []
-    for (decoder,), kind in _split(table, "decoder").items():
+    for (decoder,), kind in split(table, "decoder").items():
         across = np.array([row["uncertainty"] / row["stride"] for row in kind])
         measured = np.array([row["mean_px"] / row["stride"] for row in kind])
         law = [dithering.mean_distance(laws[decoder], each, width, 1.0) for each in across]
@@ -71,16 +65,9 @@ def oks_losses(table: Iterable[Row], tolerances: Sequence[float], area: float) -
     `tolerances` are the joints' OKS sigmas, `area` the share of the crop that a person covers.
     """
     curves = []
-    for (height, width), kind in _split(table, "height", "width").items():
+    for (height, width), kind in split(table, "height", "width").items():
         reach = quantisation.oks_tolerance(np.array(tolerances), area * height * width)
         across, oks = (np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_oks"))
         law = [1 - np.mean(quantisation.expected_oks(float(s), reach)) for s in across]
         curves.append(LawCurve(f"{height} x {width}", across, 1 - oks, np.array(law)))
     return curves
-
-
-def _split(table: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
-    kinds: dict[tuple[Any, ...], list[Row]] = {}
-    for row in table:
-        kinds.setdefault(tuple(row[key] for key in keys), []).append(row)
-    return kinds

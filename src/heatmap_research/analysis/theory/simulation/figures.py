@@ -1,21 +1,15 @@
 """Figures of decoders' errors: markers are simulated, lines are laws."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from heatmap_research.analysis.theory.law_curves import (
-    LawCurve,
-    Points,
-    draw,
-    draw_all,
-    kind_entries,
-    legend_beside,
-    legend_entries,
-)
+from heatmap_research.analysis.theory import law_curves
+from heatmap_research.analysis.theory.law_curves import LawCurve, draw_all, legend_beside
 from heatmap_research.drawing.style import COLOURS, bare, blank, single
 
 
@@ -25,9 +19,10 @@ def staircase(curves: Sequence[LawCurve], stride: float) -> Figure:
     above, below = figure.subplots(2, len(curves), sharex=True, sharey="row", squeeze=False)
     for column, curve in enumerate(curves):
         colour = COLOURS[column]
-        error = _less(curve, curve.across)
+        law = None if curve.law is None else curve.law - curve.across
+        error = LawCurve(curve.name, curve.across, curve.measured - curve.across, law)
         for axes, each in ((above[column], curve), (below[column], error)):
-            draw(axes, each, colour, "o", 3)
+            law_curves.draw(axes, each, colour, "o", 3)
             bare(axes)
         above[column].plot(curve.across, curve.across, color="black", lw=0.6, ls=":")
         mean = np.abs(error.measured).mean()
@@ -38,7 +33,7 @@ def staircase(curves: Sequence[LawCurve], stride: float) -> Figure:
         below[column].axhline(0, color="black", lw=0.6, ls=":")
     above[0].set_ylabel("decoded position, input pixels")
     below[0].set_ylabel("error, input pixels")
-    figure.legend(handles=kind_entries(), loc="outside lower right", ncols=2, fontsize=9)
+    figure.legend(handles=law_curves.kind_entries(), loc="outside lower right", ncols=2, fontsize=9)
     return figure
 
 
@@ -80,7 +75,7 @@ def background(
     for axes, curves in ((left, biases), (right, worst)):
         bare(axes)
         draw_all(axes, curves)
-        axes.legend(handles=legend_entries(curves), fontsize=8)
+        axes.legend(handles=law_curves.legend_entries(curves), fontsize=8)
     left.set_xlabel(f"true x on a map of {shape[0]} x {shape[1]}, bins")
     left.set_ylabel("error of the mean along x, bins")
     right.set_yscale("log")
@@ -94,15 +89,11 @@ def dithered(curves: Sequence[LawCurve], floors: dict[str, float]) -> Figure:
     draw_all(axes, curves)
     for style, (words, value) in zip(("--", ":"), floors.items(), strict=False):
         axes.axhline(value, color="black", lw=0.9, ls=style)
-        axes.annotate(
-            words,
-            (1, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-        )
+        coords: dict[str, Any] = {
+            "xycoords": ("axes fraction", "data"),
+            "textcoords": "offset points",
+        }
+        axes.annotate(words, (1, value), (0, 5), ha="right", fontsize=8, **coords)
     axes.set_ylim(0, 0.42)
     axes.set_xlabel("width of the network's posterior along each axis, bins")
     axes.set_ylabel("mean error, bins")
@@ -130,8 +121,3 @@ def _logarithmic(
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(ticks, [words(x) for x in ticks])
-
-
-def _less(curve: LawCurve, value: Points) -> LawCurve:
-    law = None if curve.law is None else curve.law - value
-    return LawCurve(curve.name, curve.across, curve.measured - value, law)
