@@ -18,7 +18,7 @@ ROOM = str(running.ROOT / "src/heatmap_research/config")
 PER_PART = ("instantiate", "make", "maker", "refuse_strays", "_compare")  # once for each path
 # Of no part of a config: they hold a value, or say what is wrong with it.
 TOOLS = ("refusing", "making", "with_values", "is_number", "did_you_mean", "is_option")
-TOOLS += ("Job.record", "Job.joints")
+TOOLS += ("Job.record", "Job.joints", "is_finite")
 
 
 def entries(job) -> Counter:

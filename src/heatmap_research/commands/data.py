@@ -20,36 +20,24 @@ def main() -> None:
 
 def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="heatmap-data", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="check|show|convert")
-    _check_flags(commands.add_parser("check", help="say what is wrong, and what training does"))
-    _show_flags(commands.add_parser("show", help="draw people with their skeletons"))
-    _convert_flags(commands.add_parser("convert", help="write MPII's or AI Challenger's as COCO's"))
+    commands = parser.add_subparsers(dest="job", required=True, metavar="check|show|convert")
+    check = commands.add_parser("check", help="say what is wrong, and what training does")
+    check.description = "Goes through a whole file; exit status 1 if training would refuse it."
+    _add_file(check, "folder of its images, each of which is then read as well")
+    check.add_argument("--first", type=int, default=5, help="records named of each problem")
+    show = commands.add_parser("show", help="draw people with their skeletons")
+    show.description = "Writes a contact sheet; without images, of the points alone."
+    _add_file(show, "folder of its images")
+    show.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG to write")
+    show.add_argument("--number", type=int, default=24, help="of people, drawn by lot")
+    show.add_argument("--seed", type=int, default=0, help="of the lot")
+    show.add_argument("--id", nargs="+", default=[], help="annotations to draw instead")
+    coco = commands.add_parser("convert", help="write MPII's or AI Challenger's as COCO's")
+    coco.description = "mpii: train.json or valid.json, the official .mat or both. aic: its JSON."
+    coco.add_argument("format", choices=["mpii", "aic"])
+    coco.add_argument("source", type=Path, nargs="+", help="file of annotations")
+    coco.add_argument("--out", type=Path, required=True, help="JSON to write")
     return parser.parse_args()
-
-
-def _check_flags(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Goes through a whole file; exit status 1 if training would refuse it."
-    _add_file(parser, "folder of its images, each of which is then read as well")
-    parser.add_argument("--first", type=int, default=5, help="records named of each problem")
-    parser.set_defaults(job="check")
-
-
-def _show_flags(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Writes a contact sheet; without images, of the points alone."
-    _add_file(parser, "folder of its images")
-    parser.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG to write")
-    parser.add_argument("--number", type=int, default=24, help="of people, drawn by lot")
-    parser.add_argument("--seed", type=int, default=0, help="of the lot")
-    parser.add_argument("--id", nargs="+", default=[], help="annotations to draw instead")
-    parser.set_defaults(job="show")
-
-
-def _convert_flags(parser: argparse.ArgumentParser) -> None:
-    parser.description = "mpii: train.json or valid.json, the official .mat or both. aic: its JSON."
-    parser.add_argument("format", choices=["mpii", "aic"])
-    parser.add_argument("source", type=Path, nargs="+", help="file of annotations")
-    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
-    parser.set_defaults(job="convert")
 
 
 def _add_file(parser: argparse.ArgumentParser, images: str) -> None:

@@ -38,11 +38,9 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
         except refusals as error:  # inside the job, where Hydra would add lines of its own
             sys.exit(f"heatmap-{name}: {in_words(error)}")
 
-    main = hydra.main(
-        version_base="1.3", config_path=str(conf_folder()), config_name=config or name
-    )
+    folder = str(conf_folder())
     try:
-        main(guarded)()
+        hydra.main(version_base="1.3", config_path=folder, config_name=config or name)(guarded)()
     except refusals as error:
         sys.exit(f"heatmap-{name}: {in_words(error)}")
     except KeyboardInterrupt:
@@ -54,9 +52,8 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
         if begun() is None:
             raise
         unfinished.append(f"a launcher's process: {in_words(error)}")
-    sweep = begun()
-    lines = sweep.conclude() if sweep else []  # by records: jobs may have had other processes
-    if lines := lines or unfinished:
+    sweep = begun()  # whose records tell more: its jobs may have had processes of their own
+    if lines := (sweep.conclude() if sweep else []) or unfinished:
         sys.exit("\n  ".join([f"heatmap-{name}: {len(lines)} of the jobs did not finish:", *lines]))
 
 
@@ -66,13 +63,12 @@ def _survived(
     """Runs a job of a sweep, after which the others go on; returns what went wrong, if anything."""
     try:
         job(cfg)
+        return []
     except Exception as error:
         kind = "" if isinstance(error, REFUSALS) else f"{type(error).__name__}: "
         if wants_traceback:
             traceback.print_exc()
         line = f"{kind}{in_words(error)}  [{' '.join(HydraConfig.get().overrides.task)}]"
-    else:
-        return []
     gc.collect()  # what the job held on the device
     print(f"heatmap-{name}: {line}", file=sys.stderr)
     return [line]

@@ -73,7 +73,6 @@ def refusing(path: str, *errors: type[Exception]) -> Iterator[None]:
 
 
 def with_values(cfg: DictConfig, **values: Any) -> DictConfig:
-    """A copy with other values at its root."""
     cfg = cfg.copy()
     with open_dict(cfg):
         cfg.update(values)
@@ -118,9 +117,8 @@ def _number_wanted(annotation: Any, value: Any) -> str | None:
     union = get_origin(annotation) in (Union, UnionType)
     kinds = set(get_args(annotation) if union else (annotation,))
     optional = type(None) in kinds
-    kinds -= {type(None)}
-    others = kinds - {int, float}  # such as a tensor, which a config can only give as a word
-    if kinds == others or str in others or (others and not isinstance(value, str)):
+    others = kinds - {int, float, type(None)}  # such as a tensor, which is only given as a word
+    if not kinds & {int, float} or str in others or (others and not isinstance(value, str)):
         return None
     fits = is_number(value) and (float in kinds or isinstance(value, int))
     if fits or (optional and value is None):

@@ -9,16 +9,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from heatmap_research.codec.codec import Codec, readable
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.config import instantiate
 from heatmap_research.config.codec import codec_of, is_option, stood_for
-from heatmap_research.config.instantiate import (
-    instantiate,
-    make,
-    maker,
-    making,
-    refuse_strays,
-    refusing,
-    with_values,
-)
 from heatmap_research.config.values import check_root, refuse_target_with, watched
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
@@ -51,26 +43,26 @@ class Job:
 
     def but(self, **values: Any) -> "Job":
         """The same with other values that no part of it is made from, such as `flip_test`."""
-        return replace(self, config=with_values(self.config, **values))
+        return replace(self, config=instantiate.with_values(self.config, **values))
 
 
 def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     """Completes and checks a config from top to bottom; refuses what cannot be meant."""
     cfg = _of_today(cfg)
     check_root(cfg)
-    data: Schema = instantiate(cfg.data.schema, "data.schema")
-    with refusing("joints"):
+    data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
+    with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))
-    cfg = with_values(cfg, tolerances=list(schema.sigmas), names=list(schema.names))
-    refuse_strays(cfg.loss, "loss")
-    make_loss = maker(cfg.loss, "loss")
-    with making("loss"):
+    filled_in = {"tolerances": list(schema.sigmas), "names": list(schema.names)}
+    cfg = instantiate.with_values(cfg, **filled_in)
+    instantiate.refuse_strays(cfg.loss, "loss")
+    make_loss = instantiate.maker(cfg.loss, "loss")
+    with instantiate.making("loss"):
         loss = make_loss()
     decoders, unread = _complete_decoders(cfg, loss.activation)
     refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
-    followed = watched(cfg)
-    return Job(cfg, choices, data.names, schema, unread, followed, make_loss, codec)
+    return Job(cfg, choices, data.names, schema, unread, watched(cfg), make_loss, codec)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:
@@ -79,9 +71,8 @@ def _of_today(cfg: DictConfig) -> DictConfig:
     today = with_current_paths(written)
     if today == written:
         return cfg
-    return cast(
-        DictConfig, OmegaConf.create(today, flags={"struct": bool(OmegaConf.is_struct(cfg))})
-    )
+    flags = {"struct": bool(OmegaConf.is_struct(cfg))}
+    return cast(DictConfig, OmegaConf.create(today, flags=flags))
 
 
 def _complete_decoders(
@@ -95,8 +86,8 @@ def _complete_decoders(
     options = stood_for(cfg.decoder)
     with open_dict(cfg):
         cfg.decoder = options | given
-    refuse_strays(cfg.decoder, "decoder")
-    made = {name: make(cfg.decoder[name], f"decoder.{name}") for name in cfg.decoder}
+    instantiate.refuse_strays(cfg.decoder, "decoder")
+    made = {n: instantiate.make(cfg.decoder[n], f"decoder.{n}") for n in cfg.decoder}
     unread = tuple(
         name for name in options if name not in given and not readable(made[name].needs, activation)
     )

@@ -29,7 +29,6 @@ class Begun(Callback):
 
 
 def begun() -> Sweep | None:
-    """The sweep that this process runs, if it runs one."""
     return _begun[-1] if _begun else None
 
 
@@ -53,7 +52,7 @@ def folder_of_job(_root_: DictConfig) -> str:
     if known := sorted(Path(job.sweep.dir).glob(f"*-{digest}")):  # named when other keys varied
         return known[0].name
     same = job.job.config.override_dirname.exclude_keys
-    asked = [text for text in job.overrides.task if _key(text) not in same]
+    asked = [text for text in job.overrides.task if text.lstrip("+~").partition("=")[0] not in same]
     words = sorted(_word(text, job.runtime.choices) for text in asked)
     readable = "-".join(dict.fromkeys(word for *_, word in words if word))
     return f"{readable[:MAX_LETTERS].strip('-_.') or 'job'}-{digest}"
@@ -63,16 +62,12 @@ OmegaConf.register_new_resolver("folder_of_study", folder_of_study, replace=True
 OmegaConf.register_new_resolver("folder_of_job", folder_of_job, replace=True)
 
 
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
-
-
 def _word(override: str, groups: Any) -> tuple[bool, bool, bool, str]:
     """A word of a folder's name, behind its place in it.
 
     In order: groups, values of the root, the seed, values within groups.
     """
-    key, value = _key(override), override.partition("=")[2]
+    key, _, value = override.lstrip("+~").partition("=")
     path = key.partition("@")[0].split(".")
     incidental = set(path) & INCIDENTAL or (key == "experiment" and "/" not in value)
     named = value if key in groups else f"{path[-1]}_{value}"

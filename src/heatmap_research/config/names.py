@@ -55,7 +55,7 @@ def _trial(cfg: DictConfig) -> str:
     arm = str(choices().get("arm") or "custom").partition(" with ")[0]
     job = HydraConfig.get()
     varied = tuple(f"{key}=" for key in job.sweeper.get("params") or {})
-    asked = [text for text in job.overrides.task if not text.startswith(UNSAID)]
-    asked = [text for text in asked if not varied or text.startswith(varied)]
+    said = [text for text in job.overrides.task if not text.startswith(UNSAID)]
+    asked = [text for text in said if not varied or text.startswith(varied)]
     seed = [] if any(text.startswith("seed=") for text in asked) else [f"seed={cfg.seed}"]
     return " ".join([arm, *asked, *seed])[:MAX_LETTERS]

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
+from heatmap_research.config.instantiate import with_values
 from heatmap_research.types import IncompatibleError
 
 GROUPS = ("decoder", "metric", "data", "trainer")  # whose options may be chosen anew
@@ -27,7 +28,7 @@ def changes_run(
             return argument
         return f"base.{argument}" if key[1] in base else f"+change.{argument.lstrip('+')}"
 
-    return [for_the_run(argument) for argument in arguments]
+    return list(map(for_the_run, arguments))
 
 
 def stored(folder: Path) -> DictConfig:
@@ -39,7 +40,6 @@ def stored(folder: Path) -> DictConfig:
 
 
 def of_record(config: dict[str, Any]) -> DictConfig:
-    """The config that a record keeps, as a config again."""
     return cast(DictConfig, OmegaConf.create(config))
 
 
@@ -52,11 +52,8 @@ def changed(cfg: DictConfig, folder: Path) -> DictConfig:
     for group in GROUPS:
         if cfg[group]:
             merged[group] = cfg[group]
-    merged = _with_changes(merged, cfg)
-    with open_dict(merged):
-        merged.update(output_dir=str(folder / "evaluate" / cfg.name), resume=None, logger={})
-        merged.callback = {}
-    return merged
+    merged, place = _with_changes(merged, cfg), str(folder / "evaluate" / cfg.name)
+    return with_values(merged, output_dir=place, resume=None, logger={}, callback={})
 
 
 def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictConfig:

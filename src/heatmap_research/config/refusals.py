@@ -27,11 +27,10 @@ def in_words(error: Exception) -> str:
         return _no_such_option(error)
     if isinstance(error, OverrideParseException):
         return f"{error.override}: this cannot be read ({' '.join(text.split())})."
-    if match := re.search(r"Could not override '([^']+)'", text):
-        return f"{match[1]}: there is no such key.{did_you_mean(match[1], _known_keys(match[1]))}"
-    if match := re.search(r"Key '([^']+)' is not in struct", text):
-        full = re.search(r"full_key: (\S+)", text)
-        key = full[1] if full else match[1]
+    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
+    if unknown:
+        full = re.search(r"full_key: (\S+)", text) if unknown[2] else None
+        key = full[1] if full else unknown[1] or unknown[2]
         return f"{key}: there is no such key.{did_you_mean(key, _known_keys(key))}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
@@ -85,12 +84,11 @@ def _no_such_option(error: MissingConfigException) -> str:
 def _known_keys(path: str) -> list[str]:
     """Every key and group that conf/ names; of a key within another, those it has anywhere."""
     parents = path.split(".")[:-1]
-    files = list(conf_folder().rglob("*.yaml"))
-    pairs = [("", file.parent.name) for file in files]
-    for file in files:
+    pairs = []
+    for file in conf_folder().rglob("*.yaml"):
         tree = OmegaConf.to_container(OmegaConf.load(file))
-        for above in (file.parent.name, file.stem):
-            pairs += _pairs(tree, above)
+        group = file.parent.name
+        pairs += [("", group), *_pairs(tree, group), *_pairs(tree, file.stem)]
     return sorted({key for above, key in pairs if not parents or above == parents[-1]})
 
 
@@ -104,8 +102,7 @@ def _is_there(path: str) -> bool:
     """Whether a key exists without the overrides that add it."""
     job = HydraConfig.get()
     rest = [text for text in job.overrides.task if not text.startswith("+")]
-    missing = object()
-    base = hydra.compose(job.job.config_name, rest)
+    base, missing = hydra.compose(job.job.config_name, rest), object()
     return OmegaConf.select(base, path, default=missing) is not missing
 
 

@@ -11,63 +11,51 @@ from heatmap_research.config.instantiate import is_number
 from heatmap_research.types import Activation, IncompatibleError
 
 
-def _is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
     return is_number(value) and math.isfinite(value)
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def at_least(least: int) -> Callable[[Any], bool]:
+    """Tells whole numbers that are not below this one."""
+    return lambda value: is_number(value) and isinstance(value, int) and value >= least
 
 
-def _is_size(value: Any) -> bool:
-    return isinstance(value, ListConfig) and len(value) == 2 and all(_is_whole(n, 1) for n in value)
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, ListConfig) and len(value) == 2 and all(_is_finite(n) for n in value)
+def _pair_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, ListConfig) and [fits(n) for n in value] == [True, True]
 
 
 def _are_names(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, ListConfig) and all(isinstance(name, str) for name in value)
-    )
+    names = [] if value is None else value
+    return isinstance(names, (list, ListConfig)) and all(isinstance(name, str) for name in names)
 
 
 def _are_stages(value: Any) -> bool:
     return isinstance(value, ListConfig) and set(value) <= {"val", "test"}
 
 
-def _is_decay(value: Any) -> bool:
-    return is_number(value) and 0 <= value < 1
-
-
 def _is_yes_or_no(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _at_least(least: int) -> Callable[[Any], bool]:
-    return lambda value: _is_whole(value, least)
-
-
 # A key, what its values must be like, and those words.
 ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "image_size": (_is_size, "the height and width in pixels, as [256,192]"),
-    "sigma": (_is_finite, "a number of input pixels"),
+    "image_size": (_pair_of(at_least(1)), "the height and width in pixels, as [256,192]"),
+    "sigma": (is_finite, "a number of input pixels"),
     "joints": (_are_names, "names of joints, as [head,left_wrist], or null"),
-    "anisotropy": (_is_pair, "label widths along y and x in sigmas, as [1,0.9]"),
+    "anisotropy": (_pair_of(is_finite), "label widths along y and x in sigmas, as [1,0.9]"),
     "widths": (lambda value: value in ("same", "oks"), "same or oks"),
-    "beta": (_is_finite, "a number"),
-    "seed": (_at_least(0), "a whole number, at least 0"),
-    "ema": (_is_decay, "a decay from 0 to below 1"),
+    "beta": (is_finite, "a number"),
+    "seed": (at_least(0), "a whole number, at least 0"),
+    "ema": (lambda value: is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (_is_yes_or_no, "true or false"),
     "channels_last": (_is_yes_or_no, "true or false"),
-    "overfit": (_at_least(0), "a number of batches, 0 for all"),
+    "overfit": (at_least(0), "a number of batches, 0 for all"),
     "evaluate": (_are_stages, "a list of val and test"),
-    "backbone.in_chans": (_at_least(1), "a number of channels, at least 1"),
-    "trainer.log_every_n_steps": (_at_least(1), "a number of steps"),
-    "trainer.accumulate_grad_batches": (_at_least(1), "a number, at least 1"),
-    "data.batch_size": (_at_least(1), "a number of images, at least 1"),
-    "data.workers": (_at_least(0), "a number of processes, at least 0"),
+    "backbone.in_chans": (at_least(1), "a number of channels, at least 1"),
+    "trainer.log_every_n_steps": (at_least(1), "a number of steps"),
+    "trainer.accumulate_grad_batches": (at_least(1), "a number, at least 1"),
+    "data.batch_size": (at_least(1), "a number of images, at least 1"),
+    "data.workers": (at_least(0), "a number of processes, at least 0"),
 }
 NEEDED = (
     *("data", "geometry", "backbone", "neck", "head", "target", "loss", "labels", "decoder"),

@@ -22,30 +22,24 @@ def show(flags: argparse.Namespace) -> int:
     if found is None:
         annotations.read(flags.file, category=flags.category)  # says why
         raise ValueError(f"{flags.file}: this cannot be read.")
-    rows = (
-        drawn.named(found, flags.id)
-        if flags.id
-        else drawn.drawn_by_lot(found, flags.number, flags.seed)
-    )
+    by_lot = (flags.number, flags.seed)
+    rows = drawn.named(found, flags.id) if flags.id else drawn.drawn_by_lot(found, *by_lot)
     people = drawn.people(found, rows, flags.images, flags.channels)
-    title = f"{flags.file.name}: {len(rows)} of {len(found.people)} annotations"
-    contact_sheet.write(contact_sheet.sheet(people, drawn.skeleton(found), title), flags.out)
-    print(f"{flags.out}: {len(rows)} of {len(found.people)} annotations")
+    shown = f"{len(rows)} of {len(found.people)} annotations"
+    sheet = contact_sheet.sheet(people, drawn.skeleton(found), f"{flags.file.name}: {shown}")
+    contact_sheet.write(sheet, flags.out)
+    print(f"{flags.out}: {shown}")
     return 0
 
 
 def convert(flags: argparse.Namespace) -> int:
     matlab = [source for source in flags.source if source.suffix == ".mat"]
-    others = [source for source in flags.source if source.suffix != ".mat"]
+    others = [source for source in flags.source if source not in matlab]
     if flags.format == "aic" and (matlab or len(others) != 1):
         raise ValueError("convert aic: give one JSON file.")
     if len(matlab) > 1 or len(others) > 1:
         raise ValueError("convert mpii: give one .json, one .mat, or one of each.")
-    if flags.format == "aic":
-        number = aic.convert(others[0], flags.out)
-    elif others:
-        number = mpii.convert(others[0], flags.out, *matlab)
-    else:
-        number = mpii.convert(matlab[0], flags.out)
+    first, *rest = [*others, *matlab]
+    number = (aic if flags.format == "aic" else mpii).convert(first, flags.out, *rest)
     print(f"{flags.out}: {number} people")
     return 0

@@ -96,17 +96,9 @@ def conclude(folder: Path, judge: bool) -> int:
 def table(arms: Sequence[Arm]) -> Table:
     seeds = len(arms[0].runs)
     result = Table(title=f"Mean error in pixels of the 64 x 64 crop, mean of {seeds} seed(s)")
-    for name in (
-        "arm",
-        "decoder",
-        "val",
-        "test",
-        "spread",
-        "argmax floor",
-        "parameters",
-        "train s",
-    ):
-        result.add_column(name, justify="left" if name in ("arm", "decoder") else "right")
+    figures = ("val", "test", "spread", "argmax floor", "parameters", "train s")
+    for name in ("arm", "decoder", *figures):
+        result.add_column(name, justify="right" if name in figures else "left")
     for arm in arms:
         for decoder in arm.decoders:
             first, chosen = decoder == arm.decoders[0], decoder == arm.chosen
@@ -151,19 +143,17 @@ def words(arms: Sequence[Arm]) -> str:
 
 def bounds(arms: Sequence[Arm]) -> list[Bound]:
     """Ranges about what two seeds gave, wide as other machines differ; none ranks a layout."""
-    by_name = {arm.name: arm for arm in arms}
 
-    def best(arm: str) -> float:
-        return by_name[arm].mean("test", by_name[arm].chosen)
+    def error(name: str, decoder: str | None = None) -> float:
+        arm = next(arm for arm in arms if arm.name == name)
+        return arm.mean("test", decoder or arm.chosen)
 
-    def argmax(arm: str) -> float:
-        return by_name[arm].mean("test", "argmax")
-
+    mse_2d, simcc = error("mse_2d"), error("simcc")
     return [
-        Bound("mse_2d with argmax", argmax("mse_2d"), 1.50, 1.75),
-        Bound("mse_2d with its chosen decoder", best("mse_2d"), 0, 0.6),
-        Bound("what mse_2d gains by decoding", argmax("mse_2d") - best("mse_2d"), 0.8, 2),
-        Bound("simcc with its chosen decoder", best("simcc"), 0, 1.4),
-        Bound("what simcc gains by decoding", argmax("simcc") - best("simcc"), -0.05, 0.2),
-        Bound("marginal with soft_argmax", by_name["marginal"].mean("test", "soft_argmax"), 0, 0.8),
+        Bound("mse_2d with argmax", error("mse_2d", "argmax"), 1.50, 1.75),
+        Bound("mse_2d with its chosen decoder", mse_2d, 0, 0.6),
+        Bound("what mse_2d gains by decoding", error("mse_2d", "argmax") - mse_2d, 0.8, 2),
+        Bound("simcc with its chosen decoder", simcc, 0, 1.4),
+        Bound("what simcc gains by decoding", error("simcc", "argmax") - simcc, -0.05, 0.2),
+        Bound("marginal with soft_argmax", error("marginal", "soft_argmax"), 0, 0.8),
     ]

@@ -28,7 +28,10 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     store = RunStore(trained.folder / "evaluate" / cfg.name)
     if "LOCAL_RANK" not in os.environ:
         _make(store.folder, job.config)
-    _let_ranks_start_alike([*given, f"name={cfg.name}"])
+    # Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
+    # the folder of the run, whose config is not this command's.
+    sys.argv[1:] = [*given, f"name={cfg.name}"]
+    HydraConfig.instance().cfg = None
     from heatmap_research.training import fit  # torch: after the config has been looked at
 
     fit.evaluate(job, trained, store, checkpoint)
@@ -42,10 +45,3 @@ def _make(folder: Path, config: DictConfig) -> None:
             f"name={folder.name}: {folder} is there already; choose another name."
         ) from error
     OmegaConf.save(config, folder / ".hydra" / "config.yaml")
-
-
-def _let_ranks_start_alike(given: list[str]) -> None:
-    """Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
-    the folder of the run, whose config is not this command's."""
-    sys.argv[1:] = given
-    HydraConfig.instance().cfg = None

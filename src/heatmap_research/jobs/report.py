@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import timeit
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,19 +24,13 @@ from heatmap_research.analysis.page.study import Seen, Study, first
 from heatmap_research.codec.codec import Codec
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
-from heatmap_research.drawing import of_codec
 from heatmap_research.drawing.example import Example
+from heatmap_research.jobs import sample
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.record import replacing
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import (
-    WITHOUT_WEIGHTS,
-    build,
-    build_data,
-    load_weights,
-    wire,
-)
+from heatmap_research.training.build import WITHOUT_WEIGHTS, build, build_data, load_weights, wire
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import in_a_line
 
@@ -88,7 +83,6 @@ def _refuse(flags: argparse.Namespace) -> None:
 
 
 def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
-    """`asked`: as a study takes it."""
     found = study(find(*folders), **asked)
     if budget:
         _take_apart(found)
@@ -105,11 +99,10 @@ def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: s
     content = page.html(study, made)
     with replacing(out) as partial:
         partial.write_text(content, encoding="utf-8")
-    rows = arms.rows(study)
     if csv is not None:
-        csv.write_text(formats.as_csv(rows))
+        csv.write_text(formats.as_csv(arms.rows(study)))
     if latex is not None:
-        tables = [rows, *filter(None, [verdicts.rows(study)])]
+        tables = filter(None, [arms.rows(study), verdicts.rows(study)])
         latex.write_text("\n".join(map(formats.as_latex, tables)))
     return out.stat().st_size
 
@@ -132,54 +125,37 @@ def look(run: Run, decoder: str, pictures: bool) -> Seen:
 
 
 def commands(runs: Sequence[Run], folders: Sequence[Path]) -> dict[Path, str]:
-    """The command lines of sweeps, then of every run."""
-    sweeps = dict.fromkeys(run.folder.parent for run in runs)
-    known = {folder: _sweep(folder) for folder in dict.fromkeys([*folders, *sweeps])}
+    places = dict.fromkeys([*folders, *(run.folder.parent for run in runs)])
+    known = {folder: _sweep(folder) for folder in places}
     known |= {run.folder: _single(run.folder) for run in runs}
     return {folder: line for folder, line in known.items() if line}
 
 
 def _take_apart(study: Study) -> None:
-    for group in study.shown():
-        folder = first(group).folder
-        if budgets.file_of(folder) is not None:
+    for run in map(first, study.shown()):
+        if budgets.file_of(run.folder) is not None:
             continue
-        command = [sys.executable, "-m", "heatmap_research.commands.budget", f"run={folder}"]
+        command = [sys.executable, "-m", "heatmap_research.commands.budget", f"run={run.folder}"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             said = (done.stderr.strip().splitlines() or ["it did not say why"])[-1]
-            log.warning(f"{first(group).name} has no budget: {said}")
+            log.warning(f"{run.name} has no budget: {said}")
 
 
 def _measured(task: KeypointTask, cfg: DictConfig) -> Seen:
     image = torch.zeros(1, int(cfg.backbone.in_chans), *cfg.image_size)
     with torch.inference_mode():
-        answer = task.activated(image)
-        times = [_seconds(task, image) for _ in range(PASSES)]
-    codec = task.codec
-    maps = isinstance(codec, Codec)
-    layout, lines = (codec.grid.ndim, codec.grid.lines) if maps else (0, PIXELS)
-    numbers = sum(each.numel() for each in answer)
-    return Seen(lines, layout, BYTES * numbers, min(times))
-
-
-def _seconds(task: KeypointTask, image: torch.Tensor) -> float:
-    began = time.perf_counter()
-    task.activated(image)
-    return time.perf_counter() - began
+        numbers = sum(each.numel() for each in task.activated(image))
+        seconds = min(timeit.repeat(lambda: task.activated(image), repeat=PASSES, number=1))
+    grid, maps = task.codec.grid, isinstance(task.codec, Codec)
+    return Seen(grid.lines if maps else PIXELS, grid.ndim, BYTES * numbers, seconds)
 
 
 def _examples(task: KeypointTask, job: Job, decoder: str) -> tuple[Example, ...]:
     module = build_data(job)
     data: Any = module.dataset("test")
-    drawn = []
-    for index in range(min(IMAGES, len(data))):
-        batch = module.collate([data[index]])
-        with torch.inference_mode():
-            activated = task.activated(batch.image)
-        everywhere = torch.ones_like(batch.keypoints[..., 0])
-        drawn.append(of_codec.example(task.codec, batch, activated, everywhere, decoder))
-    return tuple(drawn)
+    batches = [module.collate([data[index]]) for index in range(min(IMAGES, len(data)))]
+    return tuple(sample.answered(task, batch, decoder)[0] for batch in batches)
 
 
 def _sweep(folder: Path) -> str | None:

@@ -18,7 +18,10 @@ def show(flags: argparse.Namespace) -> None:
     runs = _kept(find(*flags.folders), flags)
     for key in (*flags.columns, *flags.by):
         table.refuse_unknown(runs, key)
-    rows = _means(_finished(runs), flags) if flags.by else _each(runs, flags)
+    if flags.by:
+        rows = _means(_finished(runs), flags)
+    else:
+        rows = table.rows(runs, flags.columns or table.usual(runs))
     if flags.sort:
         rows = _sorted(rows, flags.sort)
     wanted = {kind: getattr(flags, kind) for kind in EXPORTS if getattr(flags, kind)}
@@ -32,14 +35,9 @@ def show(flags: argparse.Namespace) -> None:
         _print(rows, [] if flags.columns or flags.by else table.differing(runs))
 
 
-def _each(runs: Sequence[Run], flags: argparse.Namespace) -> list[Row]:
-    return table.rows(runs, flags.columns or table.usual(runs, flags.by))
-
-
 def _means(runs: Sequence[Run], flags: argparse.Namespace) -> list[Row]:
-    if others := table.mixed(runs, flags.by):
-        few = ", ".join(others[:5])
-        logging.warning(f"these means are over runs that differ also in: {few}")
+    if others := ", ".join(table.mixed(runs, flags.by)[:5]):
+        logging.warning(f"these means are over runs that differ also in: {others}")
     return table.means(runs, flags.by, flags.columns or table.usual(runs, flags.by))
 
 
@@ -51,8 +49,7 @@ def _write(place: Path, text: str) -> None:
 
 
 def _kept(runs: list[Run], flags: argparse.Namespace) -> list[Run]:
-    conditions = dict(_condition(text) for text in flags.where)
-    kept = table.matching(runs, conditions)
+    kept = table.matching(runs, dict(map(_condition, flags.where)))
     if flags.failed:
         kept = [run for run in kept if run.status != "finished"]
     if not kept:
@@ -62,7 +59,6 @@ def _kept(runs: list[Run], flags: argparse.Namespace) -> list[Run]:
 
 
 def _finished(runs: list[Run]) -> list[Run]:
-    """The runs that a mean can be taken over."""
     finished = [run for run in runs if run.status == "finished"]
     if not finished:
         raise ValueError("none of these runs has finished: there is no mean to take.")

@@ -12,6 +12,7 @@ from heatmap_research.drawing import of_codec
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import Parts, build, build_data, load_weights, wire
+from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import Heatmaps, IncompatibleError, Sample, Tensor
 
 Errors = dict[str, float]  # by decoder: mean distance from the truth, crop pixels
@@ -20,9 +21,8 @@ Errors = dict[str, float]  # by decoder: mean distance from the truth, crop pixe
 def batch_of_one(job: Job, stage: str, index: int) -> Sample:
     module = build_data(job)
     data = module.dataset(stage)
-    size = len(data)
-    if not 0 <= index < size:
-        raise IncompatibleError(f"index={index}: {stage} has images 0 to {size - 1}.")
+    if not 0 <= index < len(data):
+        raise IncompatibleError(f"index={index}: {stage} has images 0 to {len(data) - 1}.")
     return module.collate([data[index]])
 
 
@@ -39,11 +39,16 @@ def predicted(
     """What the weights of a run answer; where no decoder is named, by the first."""
     task = build(parts).eval()
     load_weights(task, checkpoint)
+    example, activated = answered(task, batch, decoder)
+    return example, _errors(task.codec, batch, batch.visible, activated)
+
+
+def answered(task: KeypointTask, batch: Sample, decoder: str | None) -> tuple[Example, Heatmaps]:
+    """What a network answers to one image, to be drawn, and its maps."""
     with torch.inference_mode():
         activated = task.activated(batch.image)
     everywhere = torch.ones_like(batch.keypoints[..., 0])
-    errors = _errors(task.codec, batch, everywhere * (batch.visible > 0), activated)
-    return of_codec.example(task.codec, batch, activated, everywhere, decoder), errors
+    return of_codec.example(task.codec, batch, activated, everywhere, decoder), activated
 
 
 def of_run(store: RunStore, decoder: str) -> Example:

@@ -55,12 +55,10 @@ def _refuse(cfg: DictConfig) -> None:
 
 
 def _title(job: Job, cfg: DictConfig) -> str:
-    shown = job.config
+    shown, of = job.config, f"run {cfg.run}, " if cfg.run else ""
     head = shown.head._target_.rsplit(".", 1)[-1]
-    of = f"run {cfg.run}, " if cfg.run else ""
-    return (
-        f"{of}{cfg.stage} {cfg.index}: head {head}, stride {shown.stride}, sigma {shown.sigma:g} px"
-    )
+    image = f"{of}{cfg.stage} {cfg.index}"
+    return f"{image}: head {head}, stride {shown.stride}, sigma {shown.sigma:g} px"
 
 
 def _words(errors: dict[str, float]) -> str:

@@ -25,7 +25,6 @@ def train(cfg: DictConfig) -> None:
 
 
 def composed(cfg: DictConfig) -> Job:
-    """The job that a command line asks for."""
     refuse_additions(cfg)
     return prepare(cfg, names.choices())
 
@@ -67,7 +66,6 @@ def _train_unless_done(job: Job, store: RunStore) -> None:
     if place := sweep.finished(store.folder, identity):
         log.info(f"  finished before: {place}")
         sweep.leave(store.folder)
-        return
-    if sweep.goes_on(store, identity):
-        job = job.but(resume=str(store.folder))
-    _train(job)
+    else:
+        goes_on = sweep.goes_on(store, identity)
+        _train(job.but(resume=str(store.folder)) if goes_on else job)

@@ -12,14 +12,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from heatmap_research.runs.record import (
-    ALWAYS,
-    INCIDENTAL,
-    NAME,
-    DamagedRecordError,
-    config_hash,
-    read,
-)
+from heatmap_research.runs import record
+from heatmap_research.types import first_line
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +56,7 @@ class Run:
     def sweep_hash(self) -> str:
         """A hash shared by runs that differ in their seed only."""
         config = self.record["config"]
-        return config_hash({key: config[key] for key in config if key != "seed"})
+        return record.config_hash({key: config[key] for key in config if key != "seed"})
 
     @property
     def decoders(self) -> list[str]:
@@ -96,33 +90,25 @@ class Run:
         names = None if columns is None else list(columns)
         try:
             return pq.read_table(self.folder / "predictions.parquet", columns=names, filters=kept)
-        except FileNotFoundError as error:
-            raise ValueError(f"{self._predictions} is missing {self._remedy}.") from error
         except (OSError, pa.ArrowException) as error:
-            why = str(error).partition("\n")[0].rstrip(".")
-            raise ValueError(f"{self._predictions} is damaged: {why} {self._remedy}.") from error
-
-    @property
-    def _predictions(self) -> str:
-        return f"{self.name}: its predictions.parquet"
-
-    @property
-    def _remedy(self) -> str:
-        return f"(heatmap-evaluate run={self.folder} makes another, in its folder evaluate)"
+            missing = isinstance(error, FileNotFoundError)
+            state = "missing" if missing else f"damaged: {first_line(error).rstrip('.')}"
+            raise ValueError(
+                f"{self.name}: its predictions.parquet is {state} (heatmap-evaluate "
+                f"run={self.folder} makes another, in its folder evaluate)."
+            ) from error
 
 
 def find(*folders: Path) -> list[Run]:
-    """Every run at or below these folders, once. Left out are a run's evaluations, and hidden
-    folders, where a sweep keeps what older code has done."""
+    """Every run at or below these folders, once, without evaluations and hidden folders."""
     runs: dict[Path, Run] = {}
     for folder in folders:
         root = folder if len(folders) == 1 else folder.parent
-        for file in sorted(folder.rglob(NAME), key=_by_number):
+        for file in sorted(folder.rglob(record.NAME), key=_by_number):
             inside = file.relative_to(folder).parts
-            if "evaluate" in inside or any(part.startswith(".") for part in inside):
-                continue
-            if record := _known(file):
-                runs.setdefault(file.parent.resolve(), Run(file.parent, record, root))
+            hidden = any(part.startswith(".") for part in inside)  # what older code has done
+            if "evaluate" not in inside and not hidden and (known := _known(file)):
+                runs.setdefault(file.parent.resolve(), Run(file.parent, known, root))
     if not runs:
         places = ", ".join(map(str, folders)) or "no folder"
         raise ValueError(f"{places}: there is no run here (a folder with run.json in it).")
@@ -137,9 +123,8 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     their config was resolved, unless there are no others.
     """
     runs = [run for run in runs if run.is_resolved] or runs
-    choices = [_choices(run) for run in runs]
-    configs = [dict(_leaves(run.record["config"])) for run in runs]
-    groups, keys = _differing(choices), _differing(configs)
+    groups = _differing([dict(_leaves(run.record["choices"])) for run in runs])
+    keys = _differing([dict(_leaves(run.record["config"])) for run in runs])
     kept = dict(groups)
     for key, column in sorted(keys.items(), key=lambda item: item[0].count(".")):
         choice = groups.get(key.partition(".")[0])
@@ -156,8 +141,8 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
 def _known(file: Path) -> dict[str, Any]:
     """What a record says; empty, with a warning, if it is damaged or another program's."""
     try:
-        return read(file.parent, *sorted(ALWAYS))
-    except DamagedRecordError as error:
+        return record.read(file.parent, *sorted(record.ALWAYS))
+    except record.DamagedRecordError as error:
         log.warning(f"{file} is left out: {error}")
         return {}
 
@@ -174,14 +159,9 @@ def _select(node: Any, path: str, separator: str = ".") -> Any:
     return node
 
 
-def _choices(run: Run) -> dict[str, Any]:
-    choices = run.record["choices"].items()
-    return {group: choice for group, choice in choices if group not in INCIDENTAL}
-
-
 def _leaves(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
-        if key in INCIDENTAL:
+        if key in record.INCIDENTAL:
             continue
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{above}{key}.")
@@ -211,22 +191,19 @@ def _told_by(value: Any) -> str:
 
 def _may_repeat(key: str, name: str) -> bool:
     """Only a key further down can repeat another: one of the root, or of its own group."""
-    return key.count(".") > name.count(".") and name.partition(".")[0] in (
-        name,
-        key.partition(".")[0],
-    )
+    above = name.partition(".")[0]
+    return key.count(".") > name.count(".") and above in (name, key.partition(".")[0])
 
 
 def _repeats(column: Sequence[Any], other: Sequence[Any], choice: Sequence[Any] | None) -> bool:
     """Whether a column says what another says, wherever it has a value at all."""
-    pairs = [(value, above) for value, above in zip(column, other, strict=True)]
+    pairs = list(zip(column, other, strict=True))
     alike = all(value is None or _told_by(value) == _told_by(above) for value, above in pairs)
     absent = [value is None and above is not None for value, above in pairs]
     return alike and (not any(absent) or _goes_with(absent, choice))
 
 
 def _goes_with(column: Sequence[Any], choice: Sequence[Any] | None) -> bool:
-    """Whether the option chosen fixes the value."""
     if choice is None:
         return False
     pairs = {(repr(a), _told_by(b)) for a, b in zip(choice, column, strict=True)}

@@ -20,17 +20,10 @@ def words(value: Any, name: str = "", plus_minus: str = " ± ") -> str:
             return mean
         return f"{mean}{plus_minus}{words(value.deviation, name)}"
     if isinstance(value, float):
-        return (
-            f"{value:.3f}" if "/" in name else f"{value:.1f}" if name in SECONDS else f"{value:g}"
-        )
+        return f"{value:{'.3f' if '/' in name else '.1f' if name == 'seconds' else 'g'}}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return str(value)
-
-
-SECONDS = ("seconds",)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -50,8 +43,7 @@ def as_json(rows: Sequence[Row]) -> str:
 def as_latex(rows: Sequence[Row]) -> str:
     """A tabular for the LaTeX package booktabs."""
     names = list(rows[0])
-    numbers = [all(_is_number(row[name]) for row in rows) for name in names]
-    layout = "".join("r" if number else "l" for number in numbers)
+    layout = "".join("r" if all(_is_number(row[name]) for row in rows) else "l" for name in names)
     lines = [" & ".join(_escaped(name) for name in names) + r" \\", r"\midrule"]
     lines += [" & ".join(_cell(row[name], name) for name in names) + r" \\" for row in rows]
     begin, end = rf"\begin{{tabular}}{{{layout}}}", r"\end{tabular}"

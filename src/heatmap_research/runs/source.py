@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -29,21 +30,18 @@ def source_hash(package: Path) -> str:
 
 
 def executed(package: Path) -> Iterator[Path]:
-    """The files that the hash is of, in order."""
     for name in EXECUTED:
         place = package / name
         yield from [place] if place.is_file() else sorted(place.rglob("*.py"))
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str | None]:
-    return {name: _version(name) for name in packages}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    """None for a package that is not installed, such as a checkout that is only on the path."""
+    known: dict[str, str | None] = dict.fromkeys(packages)
+    for package in known:
+        with suppress(PackageNotFoundError):
+            known[package] = version(package)
+    return known
 
 
 def _commit() -> str | None:

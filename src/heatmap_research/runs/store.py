@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,18 +33,6 @@ PREDICTIONS = pa.schema(
 )
 
 
-@runtime_checkable
-class Results(Protocol):
-    """People that were found; points and scores as they are to be evaluated."""
-
-    @property
-    def image(self) -> np.ndarray: ...
-    @property
-    def keypoints(self) -> np.ndarray: ...  # (person, joint, 2), source pixels
-    @property
-    def scores(self) -> np.ndarray: ...
-
-
 @dataclass(frozen=True)
 class RunStore:
     folder: Path
@@ -62,7 +50,6 @@ class RunStore:
         return self.folder / "checkpoints"
 
     def read(self, *needed: str) -> dict[str, Any]:
-        """Refuses a record that is damaged, or that lacks one of the keys needed."""
         return read(self.folder, *needed)
 
     def clear(self) -> None:
@@ -88,8 +75,8 @@ class RunStore:
         with replacing(self.predictions) as partial:
             pq.write_table(rows, partial)
 
-    def write_results(self, stage: str, decoder: str, category: int, people: Results) -> None:
-        """Writes COCO's result format, for any tool that scores it."""
+    def write_results(self, stage: str, decoder: str, category: int, people: Any) -> None:
+        """Writes the image, keypoints (in source pixels) and scores of people as COCO has them."""
         file = self.folder / "results" / f"{stage}_{decoder}.json"
         file.parent.mkdir(exist_ok=True)
         marked = np.pad(people.keypoints, ((0, 0), (0, 0), (0, 1)), constant_values=1)
@@ -123,10 +110,7 @@ class RunStore:
 
 
 def _csv(file: Path) -> list[dict[str, str]]:
-    if not file.exists():
-        return []
-    with file.open(newline="") as stream:
-        return list(csv.DictReader(stream))
+    return list(csv.DictReader(file.read_text().splitlines())) if file.exists() else []
 
 
 def _first_of_each(rows: pa.Table) -> pa.Table:

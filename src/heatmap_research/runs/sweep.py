@@ -27,12 +27,8 @@ class Sweep:
     began: float = field(default_factory=lambda: time.time() - 1)
 
     def conclude(self) -> list[str]:
-        """Prints what this sweep has come to, by the records of its folder.
-
-        Returns a line for each job that it leaves unfinished.
-        """
-        folders = sorted(file.parent for file in self.folder.glob(f"*/{record.NAME}"))
-        records = {folder: record.read_or_empty(folder) for folder in folders}
+        """Prints what this sweep came to; returns a line for each job that it leaves unfinished."""
+        records = {folder: record.read_or_empty(folder) for folder in _jobs(self.folder)}
         tally = Counter(str(each.get("status", "unreadable")) for each in records.values())
         if records:
             counted = ", ".join(f"{number} {status}" for status, number in sorted(tally.items()))
@@ -46,7 +42,8 @@ class Sweep:
         if status == "finished" or (folder / record.NAME).stat().st_mtime < self.began:
             return None
         if status == "running":
-            return "killed" if _is_free(folder) else None
+            with claimed(folder) as free:
+                return "killed" if free else None
         lines = str(known.get("error") or "").strip().splitlines()
         return f"{status}: {lines[0]}" if lines else status
 
@@ -67,12 +64,9 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 def finished(folder: Path, identity: Mapping[str, Any]) -> Path | None:
     """The folder, in this sweep, where the same config has been run by the same code."""
-    siblings = sorted(file.parent for file in folder.parent.glob(f"*/{record.NAME}"))
-    for place in (folder, *siblings):
-        known = record.read_or_empty(place)
-        if known.get("status") == "finished" and _same(known, identity):
-            return place
-    return None
+    done = {"status": "finished", **identity}
+    places = (folder, *_jobs(folder.parent))
+    return next((place for place in places if _same(record.read_or_empty(place), done)), None)
 
 
 def goes_on(store: RunStore, identity: Mapping[str, Any]) -> bool:
@@ -92,8 +86,7 @@ def shelve(folder: Path) -> None:
     if record.read_or_empty(folder).get("status") != "finished":
         return
     shelf = folder.parent / OLDER
-    number = len(list(shelf.glob(f"{folder.name}-*")))
-    place = shelf / f"{folder.name}-{number}"
+    place = shelf / f"{folder.name}-{len(list(shelf.glob(f'{folder.name}-*')))}"
     place.mkdir(parents=True)
     shutil.copytree(folder / ".hydra", place / ".hydra", dirs_exist_ok=True)
     for item in folder.iterdir():
@@ -128,14 +121,17 @@ def failures_recorded(
             lines = traceback.format_exception(error)
             (store.folder / "traceback.txt").write_text("".join(lines))
         if not recorded:
-            if record.read_or_empty(store.folder):  # an earlier try, which may be gone on with
-                facts = {}
-            else:
+            facts = {}
+            if not record.read_or_empty(store.folder):  # else an earlier try, to be gone on with
                 store.record.unlink(missing_ok=True)  # damaged
                 facts = asked()
             words = str(error) if refused else f"{type(error).__name__}: {error}"
             store.update(status="refused" if refused else "failed", error=words, **facts)
         raise
+
+
+def _jobs(folder: Path) -> list[Path]:
+    return sorted(file.parent for file in folder.glob(f"*/{record.NAME}"))
 
 
 def _stamp(store: RunStore) -> int:
@@ -144,8 +140,3 @@ def _stamp(store: RunStore) -> int:
 
 def _same(known: Mapping[str, Any], identity: Mapping[str, Any]) -> bool:
     return all(known.get(key) == value for key, value in identity.items())
-
-
-def _is_free(folder: Path) -> bool:
-    with claimed(folder) as free:
-        return free

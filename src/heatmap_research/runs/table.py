@@ -1,7 +1,7 @@
 """Runs as the rows of a table: their columns by name, one by one or as means over seeds."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from statistics import mean, stdev
@@ -37,23 +37,17 @@ def rows(runs: Sequence[Run], columns: Sequence[str]) -> list[Row]:
 
 def means(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> list[Row]:
     """A row for each combination of values of `by`, in order; n counts its runs."""
-    groups: dict[tuple[str, ...], list[Run]] = {}
-    for run in runs:
-        groups.setdefault(tuple(repr(cell(run, key, None)) for key in by), []).append(run)
-    return [_mean(group, by, columns) for group in groups.values()]
+    return [_mean(group, by, columns) for group in _grouped(runs, by)]
 
 
 def cell(run: Run, column: str, decoder: str | None) -> Any:
-    """`decoder`, STAGE/METRIC of that decoder, STAGE/DECODER/METRIC, a fact of a run or a value
-    of its config."""
+    """`decoder`, STAGE/METRIC of it, STAGE/DECODER/METRIC, a fact or a value of the config."""
     if column == "decoder":
         return decoder
-    if column.count("/") == 2:
-        stage, named, metric = column.split("/")
-        return run.metric(stage, named, metric)
-    if column.count("/") == 1:
-        stage, metric = column.split("/")
-        return run.metric(stage, decoder, metric) if decoder else None
+    if column.count("/") in (1, 2):
+        stage, *named, metric = column.split("/")
+        by = named[0] if named else decoder
+        return run.metric(stage, by, metric) if by else None
     return getattr(run, column) if column in OWN else run.value(column)
 
 
@@ -69,8 +63,7 @@ def chosen(runs: Sequence[Run]) -> str | None:
 
 def _mean_of_all(values: Sequence[float | None]) -> float | None:
     """None if one run has no value, for then its mean would be of other runs."""
-    known = [value for value in values if value is not None]
-    return mean(known) if len(known) == len(values) else None
+    return None if None in values else mean(values)  # type: ignore[type-var]
 
 
 def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
@@ -83,11 +76,10 @@ def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
-    """Keys of the config, those that tell most first. An arm stands for the head, loss, target and
-    stride it brings."""
+    """Keys of the config, those that tell most first; an arm stands for what goes with it."""
     keys = [key for key in varied(runs) if not key.rpartition(".")[2].startswith("_")]
-    brought = [key for key in ("head", "loss", "target", "stride") if _goes_with_arm(runs, key)]
     if "arm" in keys:
+        brought = [key for key in ("head", "loss", "target", "stride") if _goes_with_arm(runs, key)]
         keys = [k for k in keys if k.partition(".")[0] not in brought]
     return sorted((k for k in keys if k != "decoder"), key=lambda k: k.partition(".")[0] in LAST)
 
@@ -95,14 +87,9 @@ def differing(runs: Sequence[Run]) -> list[str]:
 def matching(runs: Sequence[Run], conditions: Mapping[str, Sequence[str]]) -> list[Run]:
     for key in conditions:
         refuse_unknown(runs, key)
-    return [
-        run
-        for run in runs
-        if all(
-            any(_equal(cell(run, key, None), word) for word in words)
-            for key, words in conditions.items()
-        )
-    ]
+    for key in conditions:
+        runs = [r for r in runs if any(_equal(cell(r, key, None), w) for w in conditions[key])]
+    return list(runs)
 
 
 def refuse_unknown(runs: Sequence[Run], key: str) -> None:
@@ -112,13 +99,13 @@ def refuse_unknown(runs: Sequence[Run], key: str) -> None:
     if key.count("/"):
         known = {name for run in runs for name in _metrics(run)}
         known |= {f"{name.split('/')[0]}/{name.split('/')[2]}" for name in known}
-        if key in known or not known:
-            return
+        fits = not known
     else:
         known = {*OWN, *(name for run in runs for name in _names(run.record["config"]))}
         known |= {str(name) for run in runs for name in run.record["choices"]}
-        if key in known or any(run.value(key) is not None for run in runs):
-            return
+        fits = any(run.value(key) is not None for run in runs)
+    if fits or key in known:
+        return
     close = get_close_matches(key, sorted(known), n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise ValueError(f"{key}: none of these runs has such a value.{hint}")
@@ -126,11 +113,15 @@ def refuse_unknown(runs: Sequence[Run], key: str) -> None:
 
 def mixed(runs: Sequence[Run], by: Sequence[str]) -> list[str]:
     """The keys, other than the seed, in which runs differ that are averaged together."""
+    differing = [key for group in _grouped(runs, by) for key in varied(group) if key != "seed"]
+    return [key for key in dict.fromkeys(differing) if key not in by]
+
+
+def _grouped(runs: Sequence[Run], by: Sequence[str]) -> list[list[Run]]:
     groups: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         groups.setdefault(tuple(repr(cell(run, key, None)) for key in by), []).append(run)
-    differing = [key for group in groups.values() for key in varied(group) if key != "seed"]
-    return [key for key in dict.fromkeys(differing) if key not in by]
+    return list(groups.values())
 
 
 def _mean(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> Row:
@@ -173,10 +164,8 @@ def _metrics(run: Run) -> list[str]:
     return [f"{s}/{d}/{m}" for s, each in metrics.items() for d, ms in each.items() for m in ms]
 
 
-def _names(config: Mapping[str, Any], above: str = "") -> list[str]:
-    names = []
+def _names(config: Mapping[str, Any], above: str = "") -> Iterator[str]:
     for key, value in config.items():
-        names.append(f"{above}{key}")
+        yield f"{above}{key}"
         if isinstance(value, Mapping):
-            names += _names(value, f"{above}{key}.")
-    return names
+            yield from _names(value, f"{above}{key}.")

@@ -11,36 +11,30 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
 from torchmetrics import Metric
 
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.config.instantiate import (
-    instantiate,
-    make,
-    maker,
-    making,
-    refuse_strays,
-    refusing,
-    with_values,
-)
+from heatmap_research.config.instantiate import make, maker, making, refuse_strays, refusing
 from heatmap_research.config.job import Job
 from heatmap_research.config.values import refuse_head_with
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.network.net import KeypointNet
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.callbacks.finite import Finite
+from heatmap_research.training.callbacks.every_few_steps import Finite, NeckGradient, Throughput
 from heatmap_research.training.callbacks.interruption import Interruption
-from heatmap_research.training.callbacks.neck_gradient import NeckGradient
 from heatmap_research.training.callbacks.recorder import Recorder
-from heatmap_research.training.callbacks.throughput import Throughput
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import IncompatibleError
 
 STAGES = ("train", "val", "test")
+PARTS = (  # of a config, each made by itself
+    *("backbone", "trainer", "callback", "logger", "augment", "head", "neck"),
+    *("optimizer", "schedule", "metric", "photometric"),
+)
 WITHOUT_WEIGHTS = {"pretrained": False, "checkpoint": None}
 
 
@@ -64,25 +58,20 @@ class DryRun:
     """What a network is like, found out without its weights."""
 
     task: KeypointTask  # on the meta device
-    parameters: int
-    macs: int  # multiply-accumulates of one image
-
-    @property
-    def size(self) -> dict[str, int]:
-        return {"parameters": self.parameters, "macs": self.macs}
+    size: dict[str, int]  # its parameters, and the multiply-accumulates of one image
 
 
 def wire(job: Job) -> Parts:
     """Goes through every part of the config once, and refuses keys that nothing takes."""
     cfg = job.config
-    for part in ("backbone", "trainer", "callback", "logger"):
+    for part in PARTS:
         refuse_strays(cfg[part], part)
     for name, node in cfg.data.items():
         if name != "schema" and isinstance(node, DictConfig):
             refuse_strays(node, f"data.{name}")
             if name not in STAGES:  # which read or render
                 make(node, f"data.{name}")
-    if instantiate(cfg.augment, "augment").active and "augment" not in cfg.data.train:
+    if make(cfg.augment, "augment").active and "augment" not in cfg.data.train:
         raise IncompatibleError(
             "augment turns, scales and mirrors crops of images in files, and this data set draws "
             "its own variety: choose augment=none, or data=coco or custom."
@@ -91,7 +80,7 @@ def wire(job: Job) -> Parts:
         raise IncompatibleError(
             f"trainer.precision={cfg.trainer.precision} is for GPUs: choose bf16-mixed or 32-true."
         )
-    head = instantiate(cfg.head, "head")  # partial: dataclasses do not survive instantiate
+    head = make(cfg.head, "head")  # partial: dataclasses do not survive instantiate
     ndim = head.func.ndim
     refuse_head_with(job.codec.loss.activation, cfg.target, ndim)
     with making("head"):
@@ -100,12 +89,12 @@ def wire(job: Job) -> Parts:
         job,
         codec,
         backbone=maker(cfg.backbone, "backbone"),
-        neck=instantiate(cfg.neck, "neck"),
+        neck=make(cfg.neck, "neck"),
         head=head,
-        optimizer=instantiate(cfg.optimizer, "optimizer"),
-        schedule=instantiate(cfg.schedule, "schedule"),
-        metrics=instantiate(cfg.metric, "metric"),
-        jitter=instantiate(cfg.photometric, "photometric"),
+        optimizer=make(cfg.optimizer, "optimizer"),
+        schedule=make(cfg.schedule, "schedule"),
+        metrics=make(cfg.metric, "metric"),
+        jitter=make(cfg.photometric, "photometric"),
     )
 
 
@@ -146,10 +135,13 @@ def dry_run(parts: Parts) -> DryRun:
     with FlopCounterMode(display=False) as counter, torch.device("meta"):
         task = build(parts, **{k: v for k, v in WITHOUT_WEIGHTS.items() if k in cfg.backbone})
         shapes = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
-    _try_out(task)
+    with refusing("optimizer"):  # which, like a schedule, says what it takes when it is called
+        optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    with refusing("schedule"):
+        task.schedule(optimizer, 100)
     _refuse_other_shapes(shapes, task.codec, cfg)
     parameters = sum(parameter.numel() for parameter in task.net.parameters())
-    return DryRun(task, parameters, counter.get_total_flops() // 2)
+    return DryRun(task, {"parameters": parameters, "macs": counter.get_total_flops() // 2})
 
 
 def build_data(job: Job) -> DataModule:
@@ -160,15 +152,17 @@ def build_data(job: Job) -> DataModule:
 
 
 def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
-    every = job.config.trainer.log_every_n_steps
+    cfg = job.but(monitor=job.watched).config
+    every = cfg.trainer.log_every_n_steps
     watching = [NeckGradient(every), Finite(every), Throughput(every)]
-    callbacks = [progress, Recorder(store, job.config.flip_test), *watching]
-    cfg = with_values(job.config, monitor=job.watched)
+    callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
     callbacks += _given(cfg.callback, "callback")
     if cfg.ema:  # puts the average away after a validation, when others have looked
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
-    loggers = _loggers(cfg, store)
+    loggers = _given(cfg.logger, "logger")
+    if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
+        loggers.insert(0, CSVLogger(store.folder, name="", version=""))
     with refusing("trainer", MisconfigurationException):
         return maker(cfg.trainer, "trainer")(
             callbacks=callbacks,
@@ -196,22 +190,6 @@ def load_weights(task: KeypointTask, checkpoint: Path) -> None:
 def _given(group: DictConfig, name: str) -> list[Any]:
     """The members of a group; NAME=null leaves one out."""
     return [each for each in make(group, name).values() if each is not None]
-
-
-def _loggers(cfg: DictConfig, store: RunStore) -> list[Logger]:
-    """The loggers asked for; metrics.csv comes with any other."""
-    loggers = _given(cfg.logger, "logger")
-    if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
-        loggers.insert(0, CSVLogger(store.folder, name="", version=""))
-    return loggers
-
-
-def _try_out(task: KeypointTask) -> None:
-    """Calls optimizer and schedule, which say what they take only when they are called."""
-    with refusing("optimizer"):
-        optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
-    with refusing("schedule"):
-        task.schedule(optimizer, 100)
 
 
 def _forward(task: KeypointTask, cfg: DictConfig) -> Any:

@@ -22,21 +22,12 @@ from heatmap_research.config.job import Job
 from heatmap_research.runs import record
 from heatmap_research.runs.source import versions
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import (
-    build,
-    build_data,
-    build_trainer,
-    dry_run,
-    load_weights,
-    wire,
-)
+from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
-
-KEPT = ("choices", "decoders_not_applicable")  # facts that a resumed run keeps
 
 Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 
@@ -46,29 +37,30 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     quiet_libraries()
     checkpoint = None
     if job.config.resume:
-        checkpoint, known = _checkpoint(store), store.read(*KEPT)
-        choices, unread = (known[name] for name in KEPT)
-        job = replace(job, choices=choices, unread=tuple(unread))
-    parts = wire(job)
-    size = dry_run(parts).size
-    trainer = build_trainer(job, store, _progress(sweep, job.watched))
+        checkpoint, known = _checkpoint(store), store.read("choices", "decoders_not_applicable")
+        unread = tuple(known["decoders_not_applicable"])
+        job = replace(job, choices=known["choices"], unread=unread)
+    parts = build.wire(job)
+    size = build.dry_run(parts).size
+    trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if not checkpoint and trainer.is_global_zero:
         store.clear()
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
-        task, data = build(parts), build_data(job)
+        task, data = build.build(parts), build.build_data(job)
         if not sweep:
             _announce(job, size)
         data.make_ready()
         continued = checkpoint is not None and trainer.is_global_zero
+        grouped_by = {"arm": job.choices.get("arm") or "custom", "choices": job.choices}
         with store.continued_metrics() if continued else nullcontext():
             for logger in trainer.loggers:
-                logger.log_hyperparams(job.record | _shown_by_dashboards(job) | size)
+                logger.log_hyperparams(job.record | grouped_by | size)
             with _timed(store, trainer):
                 trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
-            metrics = _evaluate(trainer, task, data, job.config.evaluate)
+            metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
             _report(metrics, job.unread, store, sweep)
@@ -78,12 +70,12 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
 def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> Metrics:
     """The same evaluation as after training, with other decoders, data or flip test."""
     quiet_libraries()
-    trainer = build_trainer(job, store, _progress(False, job.watched))
+    trainer = build.build_trainer(job, store, _progress(False, job.watched))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
     with _recorded(store, trainer, _facts(job) | of):
-        task, data = build(wire(job)), build_data(job)
-        load_weights(task, checkpoint)
-        metrics = _evaluate(trainer, task, data, job.config.evaluate)
+        task, data = build.build(build.wire(job)), build.build_data(job)
+        build.load_weights(task, checkpoint)
+        metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
             _report(metrics, job.unread, store, sweep=False)
@@ -108,13 +100,10 @@ def quiet_libraries() -> None:
 
 
 def _evaluate(
-    trainer: pl.Trainer,
-    task: pl.LightningModule,
-    data: pl.LightningDataModule,
-    stages: Sequence[str],
+    trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, job: Job
 ) -> Metrics:
     metrics: Metrics = {}
-    for stage in stages:
+    for stage in job.config.evaluate:
         read = {"val": trainer.validate, "test": trainer.test}[stage]
         for results in read(task, data, verbose=False):
             for key, value in results.items():
@@ -191,11 +180,6 @@ def _facts(job: Job) -> dict[str, Any]:
         "flip_test": cfg.flip_test,
         "decoders_not_applicable": list(job.unread),
     }
-
-
-def _shown_by_dashboards(job: Job) -> dict[str, Any]:
-    """What a dashboard groups runs by."""
-    return {"arm": job.choices.get("arm") or "custom", "choices": job.choices}
 
 
 def _device() -> dict[str, Any]:

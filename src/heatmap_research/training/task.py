@@ -56,7 +56,8 @@ class KeypointTask(LightningModule):
         if not self.flip_test:
             return heatmaps
         mirrored = self.codec.activate(self.net(image.flip(-1)))
-        return _mean(heatmaps, self.codec.mirror(mirrored, self.schema.flip))
+        turned = self.codec.mirror(mirrored, self.schema.flip)
+        return tuple((a + b) / 2 for a, b in zip(heatmaps, turned, strict=True))
 
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Seeds each step by its number, so that a resumed run draws what it would have drawn."""
@@ -76,22 +77,33 @@ class KeypointTask(LightningModule):
         return cost.loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
-        return self._evaluate(batch)
+        predictions = self(batch.image)
+        for decoder, prediction in predictions.items():
+            for metric in self._metrics_of(decoder).values():
+                metric.update(prediction, batch)
+        return predictions
 
-    def test_step(self, batch: Sample, batch_idx: int) -> Predictions:
-        return self._evaluate(batch)
+    test_step = validation_step
 
     def on_validation_epoch_start(self) -> None:
-        self._set_truth("val")
-
-    def on_test_epoch_start(self) -> None:
-        self._set_truth("test")
+        """Tells metrics what no sample shows, such as people that nobody looked for."""
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        for decoder in self.codec.decoders:
+            for metric in self._metrics_of(decoder).values():
+                if hasattr(metric, "truth"):
+                    metric.truth = data.truth(self._stage)
 
     def on_validation_epoch_end(self) -> None:
-        self._report("val")
+        for decoder in self.codec.decoders:
+            for name, metric in self._metrics_of(decoder).items():
+                computed = metric.compute()
+                figures = computed if isinstance(computed, Mapping) else {name: computed}
+                for figure, value in figures.items():
+                    self.log(f"{self._stage}/{decoder}/{figure}", torch.as_tensor(value).float())
+                metric.reset()
 
-    def on_test_epoch_end(self) -> None:
-        self._report("test")
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_epoch_end = on_validation_epoch_end
 
     def configure_optimizers(self) -> Any:
         learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
@@ -106,32 +118,9 @@ class KeypointTask(LightningModule):
         """The optimizer's; norms and biases have none, as their size says nothing about fit."""
         return getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
 
-    def _evaluate(self, batch: Sample) -> Predictions:
-        predictions = self(batch.image)
-        for decoder, prediction in predictions.items():
-            for metric in self._metrics_of(decoder).values():
-                metric.update(prediction, batch)
-        return predictions
-
-    def _report(self, stage: str) -> None:
-        for decoder in self.codec.decoders:
-            for name, metric in self._metrics_of(decoder).items():
-                computed = metric.compute()
-                figures = computed if isinstance(computed, Mapping) else {name: computed}
-                for figure, value in figures.items():
-                    self.log(f"{stage}/{decoder}/{figure}", torch.as_tensor(value).float())
-                metric.reset()
-
-    def _set_truth(self, stage: str) -> None:
-        """Tells metrics what no sample shows, such as people that nobody looked for."""
-        for decoder in self.codec.decoders:
-            for metric in self._metrics_of(decoder).values():
-                if hasattr(metric, "truth"):
-                    metric.truth = self.trainer.datamodule.truth(stage)  # type: ignore[attr-defined]
+    @property
+    def _stage(self) -> str:
+        return "test" if self.trainer.testing else "val"
 
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
-
-
-def _mean(first: Heatmaps, second: Heatmaps) -> Heatmaps:
-    return tuple((a + b) / 2 for a, b in zip(first, second, strict=True))

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from heatmap_research.config import names
+from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.jobs.tune.search import Search
@@ -25,11 +26,7 @@ class Arm:
     named: bool  # by an option of arm, which the overrides hold
 
     def job(self, values: Mapping[str, Any], looks: int, **more: Any) -> Job:
-        """The job of heatmap-train for these values."""
-        cfg = self.config(values, looks)
-        with open_dict(cfg):
-            cfg.update(more)
-        return prepare(cfg, self.choices)
+        return prepare(with_values(self.config(values, looks), **more), self.choices)
 
     def config(self, values: Mapping[str, Any], looks: int) -> DictConfig:
         """The config of heatmap-train with these values, and so many validations a training."""
@@ -93,10 +90,8 @@ def _arm(overrides: list[str], name: str | None) -> Arm:
 
 def _flat(tree: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if key in INCIDENTAL:
-            continue
-        at = f"{path}{key!s}"
+    for key in [key for key in tree if key not in INCIDENTAL]:
+        at, value = f"{path}{key!s}", tree[key]
         flat |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
     return flat
 
@@ -108,6 +103,4 @@ def key_of(override: str) -> str:
 def word(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -12,7 +12,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from heatmap_research.jobs.tune.search import Parameter, Search, Trial
 
-FINISHED, PRUNED, FAILED, BEST = "#3366aa", "#e0a030", "#cc5533", "black"
+FAILED, BEST = "#cc5533", "black"
+KINDS = (("finished", "o", "#3366aa"), ("pruned, as last seen", "x", "#e0a030"))
 
 
 def draw(trials_of: Mapping[str, Sequence[Trial]], search: Search, label: str) -> Figure:
@@ -38,10 +39,8 @@ def _history(axes: Axes, trials: Sequence[Trial], search: Search) -> None:
     _points(axes, trials, [trial.number for trial in trials], search)
     worst = -math.inf if search.maximise else math.inf
     figures = [worst if trial.figure is None else trial.figure for trial in trials]
-    best = [
-        figure if math.isfinite(figure) else math.nan
-        for figure in accumulate(figures, max if search.maximise else min)
-    ]
+    lead = accumulate(figures, max if search.maximise else min)
+    best = [figure if math.isfinite(figure) else math.nan for figure in lead]
     axes.step(range(len(best)), best, where="post", color=BEST, linewidth=1, label="best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -49,14 +48,13 @@ def _history(axes: Axes, trials: Sequence[Trial], search: Search) -> None:
 def _slice(axes: Axes, trials: Sequence[Trial], search: Search, parameter: Parameter) -> None:
     places = [trial.values[parameter.key] for trial in trials]
     if parameter.choices is not None:
-        names = [str(choice) for choice in parameter.choices]
-        axes.set_xticks(range(len(names)), names)
+        axes.set_xticks(range(len(parameter.choices)), list(map(str, parameter.choices)))
         places = [list(parameter.choices).index(place) for place in places]
-    elif parameter.log:
-        axes.set_xscale("log")
-        _plain_numbers(axes.xaxis, parameter.high / parameter.low)  # type: ignore[operator]
-    if parameter.choices is None:  # all that was searched
-        axes.set_xlim(parameter.low, parameter.high)
+    else:
+        if parameter.log:
+            axes.set_xscale("log")
+            _plain_numbers(axes.xaxis, parameter.high / parameter.low)  # type: ignore[operator]
+        axes.set_xlim(parameter.low, parameter.high)  # all that was searched
     _points(axes, trials, places, search)
     if best := search.best(trials):
         place = places[best.number]
@@ -65,29 +63,19 @@ def _slice(axes: Axes, trials: Sequence[Trial], search: Search, parameter: Param
 
 def _points(axes: Axes, trials: Sequence[Trial], places: Sequence[float], search: Search) -> None:
     """A pruned trial where it was last seen; a failed one on the edge of what is bad."""
-    kinds = (("finished", "o", FINISHED), ("pruned, as last seen", "x", PRUNED))
-    for words, marker, colour in kinds:
+    for words, marker, colour in KINDS:
         shown = [
             (place, _seen(trial))
             for trial, place in zip(trials, places, strict=True)
             if trial.status == words.partition(",")[0]
         ]
-        look: dict[str, Any] = {
-            "color": colour,
-            "markersize": 5,
-            "clip_on": not shown,
-        }  # nothing has no place
-        axes.plot(*_columns(shown), marker, label=words, **look)
+        x, y = np.reshape(shown, (-1, 2)).T
+        clipped = not shown  # nothing has no place
+        axes.plot(x, y, marker, label=words, color=colour, markersize=5, clip_on=clipped)
     failed = [p for trial, p in zip(trials, places, strict=True) if trial.status == "failed"]
     edge, marker = (0.03, "v") if search.maximise else (0.97, "^")
-    axes.plot(
-        failed,
-        [edge] * len(failed),
-        marker,
-        color=FAILED,
-        transform=axes.get_xaxis_transform(),
-        label="failed",
-    )
+    beside = axes.get_xaxis_transform()
+    axes.plot(failed, [edge] * len(failed), marker, color=FAILED, transform=beside, label="failed")
 
 
 def _limit(axes: Axes, trials: Sequence[Trial]) -> None:
@@ -109,7 +97,3 @@ def _plain_numbers(axis: Axis, spread: float) -> None:
 def _seen(trial: Trial) -> float:
     last = trial.reported[max(trial.reported)] if trial.reported else math.nan
     return last if trial.figure is None else trial.figure
-
-
-def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    return [x for x, _ in points], [y for _, y in points]

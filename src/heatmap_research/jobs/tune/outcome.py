@@ -26,9 +26,8 @@ def conclude(
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table(cfg, search, searched))
     unit = ", px" if "pixel_error" in cfg.monitor else ""
-    figure.draw(searched, search, f"{cfg.monitor} on val{unit}").savefig(
-        folder / "tune.png", dpi=110
-    )
+    drawn = figure.draw(searched, search, f"{cfg.monitor} on val{unit}")
+    drawn.savefig(folder / "tune.png", dpi=110)
     place = shlex.quote(str(cfg.tune.folder))
     for arm in arms:
         if best := search.best(searched[arm.name]):
@@ -37,14 +36,12 @@ def conclude(
             file.write_text(tuned(cfg, arm, best, searched[arm.name]))
             print(command(arm, search, place))
     print(f"Figure: {cfg.tune.folder}/tune.png   runs: {cfg.tune.folder}/ARM/NUMBER")
-    for arm in arms:
-        if not search.best(searched[arm.name]):
-            last = next(
-                (t.error for t in reversed(searched[arm.name]) if t.error), "all were pruned"
-            )
+    for name, trials in searched.items():
+        if not search.best(trials):
+            errors = [trial.error for trial in trials if trial.error]
             raise IncompatibleError(
-                f"{arm.name}: none of its {len(searched[arm.name])} trials came to its end; the "
-                f"last that failed: {last}"
+                f"{name}: none of its {len(trials)} trials came to its end; the last that failed: "
+                f"{errors[-1] if errors else 'all were pruned'}"
             )
 
 
@@ -57,9 +54,8 @@ def table(cfg: DictConfig, search: Search, searched: Mapping[str, list[Trial]]) 
     for name in ("arm", figure, "decoder", "trial", *names, *STATES, "steps spent"):
         result.add_column(name, justify="left" if name in ("arm", "decoder") else "right")
     for arm, trials in searched.items():
-        best = search.best(trials)
         figures = ["-"] * (3 + len(search.space))
-        if best:
+        if best := search.best(trials):
             values = [word(best.values[parameter.key]) for parameter in search.space]
             figures = [f"{best.figure:.4g}", best.facts["decoder"], str(best.number), *values]
         result.add_row(arm, *figures, *map(str, counts(trials)), f"{spent(trials):,}")
@@ -78,9 +74,8 @@ def tuned(cfg: DictConfig, arm: Arm, best: Trial, trials: list[Trial]) -> str:
     """A YAML of the arm with its best values: an option of experiment or of a group of its own."""
     groups = GlobalHydra.instance().config_loader().list_groups("")
     chosen = {key: value for key, value in best.values.items() if key in groups}
-    defaults = ([{"override /arm": arm.name}] if arm.named else []) + [
-        {f"override /{group}": option} for group, option in chosen.items()
-    ]
+    options = ({"arm": arm.name} if arm.named else {}) | chosen
+    defaults = [{f"override /{group}": option} for group, option in options.items()]
     body = OmegaConf.create({"defaults": defaults} if defaults else {})
     for key, value in best.values.items():
         if key not in chosen:

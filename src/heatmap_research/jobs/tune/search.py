@@ -5,18 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna import distributions
 from optuna.pruners import BasePruner
 from optuna.samplers import TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as Asked
 
+from heatmap_research.config.values import is_finite
 from heatmap_research.types import first_line
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)  # FAIL is one that was cut off, and is repeated
@@ -28,8 +24,6 @@ class PrunedError(Exception):
 
 @dataclass(frozen=True)
 class Parameter:
-    """Something to vary: within a range, or among choices."""
-
     key: str
     low: float | None = None
     high: float | None = None
@@ -42,7 +36,7 @@ class Parameter:
         ends = (self.low, self.high)
         if self.choices is not None:
             _check_choices(self)
-        elif not all(_is_number(end) for end in ends):
+        elif not all(map(is_finite, ends)):
             raise ValueError("give the numbers low and high, or choices")
         elif not self.low < self.high:  # type: ignore[operator]
             raise ValueError(f"low={self.low} is not below high={self.high}")
@@ -52,18 +46,17 @@ class Parameter:
             raise ValueError(f"low={self.low} and high={self.high}: give whole numbers for int")
 
     @property
-    def distribution(self) -> BaseDistribution:
+    def distribution(self) -> distributions.BaseDistribution:
         if self.choices is not None:
-            return CategoricalDistribution(tuple(self.choices))
+            return distributions.CategoricalDistribution(tuple(self.choices))
         if self.int:
-            return IntDistribution(round(self.low), round(self.high), self.log)  # type: ignore[arg-type]
-        return FloatDistribution(self.low, self.high, self.log)  # type: ignore[arg-type]
+            return distributions.IntDistribution(*map(round, self.ends), log=self.log)
+        return distributions.FloatDistribution(*self.ends, self.log)
 
     @property
     def ends(self) -> tuple[Any, Any]:
-        if self.choices is not None:
-            return self.choices[0], self.choices[-1]
-        return self.low, self.high
+        ends = self.choices or (self.low, self.high)
+        return ends[0], ends[-1]
 
 
 @dataclass
@@ -82,6 +75,7 @@ class TrialReport:
 
 
 Objective = Callable[[int, dict[str, Any], TrialReport], float]  # number and values of a trial
+Errors = tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True)
@@ -105,9 +99,7 @@ class Search:
     startup: int = 10  # trials drawn at random before past ones guide
     maximise: bool = False
 
-    def run(
-        self, objective: Objective, study: Study, fatal: tuple[type[Exception], ...] = ()
-    ) -> list[Trial]:
+    def run(self, objective: Objective, study: Study, fatal: Errors = ()) -> list[Trial]:
         """Goes on with a study until its trials are spent; errors that are not fatal are kept.
 
         Each trial's draw depends on its number and those before it alone, so that a study that was
@@ -133,13 +125,7 @@ def trials(study: Study) -> list[Trial]:
     return [_read(n, trial) for n, trial in enumerate(study.get_trials(states=COUNTED))]
 
 
-def _attempt(
-    objective: Objective,
-    study: Study,
-    asked: Asked,
-    number: int,
-    fatal: tuple[type[Exception], ...],
-) -> None:
+def _attempt(objective: Objective, study: Study, asked: Asked, number: int, fatal: Errors) -> None:
     report = TrialReport(asked)
     error, value = None, None
     try:
@@ -148,14 +134,11 @@ def _attempt(
             error, value = f"its figure is {value}", None
     except PrunedError:
         pass
-    except Exception as stop:
-        if isinstance(stop, fatal):
+    except BaseException as stop:
+        if isinstance(stop, fatal) or not isinstance(stop, Exception):
             study.tell(asked, state=TrialState.FAIL)
             raise
         error = f"{type(stop).__name__}: {first_line(stop)}"
-    except BaseException:
-        study.tell(asked, state=TrialState.FAIL)
-        raise
     for name, fact in (report.facts | {"steps": report.steps, "error": error}).items():
         asked.set_user_attr(name, fact)
     # a failure teaches the sampler as a pruned trial does: where not to look
@@ -165,11 +148,11 @@ def _attempt(
 def _read(number: int, trial: FrozenTrial) -> Trial:
     facts = dict(trial.user_attrs)
     steps, error = facts.pop("steps"), facts.pop("error")
-    finished = trial.state == TrialState.COMPLETE
-    status = "finished" if finished else "failed" if error else "pruned"
-    figure = trial.value if finished else None
-    reported = dict(trial.intermediate_values)
-    return Trial(number, dict(trial.params), status, figure, steps, reported, error, facts)
+    values, reported = dict(trial.params), dict(trial.intermediate_values)
+    if trial.state == TrialState.COMPLETE:
+        return Trial(number, values, "finished", trial.value, steps, reported, error, facts)
+    status = "failed" if error else "pruned"
+    return Trial(number, values, status, None, steps, reported, error, facts)
 
 
 def _check_choices(parameter: Parameter) -> None:
@@ -181,7 +164,3 @@ def _check_choices(parameter: Parameter) -> None:
         raise ValueError(f"choices={choices}: give a list of numbers or words")
     if not choices:
         raise ValueError("choices=[]: give at least one")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,17 +8,17 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from optuna.pruners import BasePruner, NopPruner
 
 from heatmap_research.config.instantiate import instantiate
+from heatmap_research.config.values import at_least
+from heatmap_research.jobs.tune.arms import key_of
 from heatmap_research.jobs.tune.search import Parameter, Search
 from heatmap_research.types import IncompatibleError
 
 
 def check(cfg: DictConfig) -> None:
     tune = cfg.tune
-    whole = {"trials": 1, "startup": 1, "looks": 1}
-    for key, least in whole.items():
-        value = tune[key]
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise IncompatibleError(f"tune.{key}={value}: give a whole number, at least {least}.")
+    for key in ("trials", "startup", "looks"):
+        if not at_least(1)(tune[key]):
+            raise IncompatibleError(f"tune.{key}={tune[key]}: give a whole number, at least 1.")
     names = tune.arms
     if names is not None and not (isinstance(names, ListConfig) and len(names)):
         raise IncompatibleError(f"tune.arms={names}: give a list such as [ce_2d,simcc], or null.")
@@ -53,8 +53,7 @@ def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:
     """Refuses a value for a key that is searched for: it would do nothing."""
     names = {node.key: name for name, node in cfg.tune.space.items()}
     for text in overrides:
-        key = text.lstrip("+~").partition("=")[0].partition("@")[0]
-        if key in names:
+        if (key := key_of(text)) in names:
             raise IncompatibleError(
                 f"{text}: tune.space.{names[key]} searches for it; leave it out, or take "
                 f"it from the search: ~tune.space.{names[key]}."
@@ -66,8 +65,7 @@ def _parameter(name: str, node: Any) -> Parameter:
     given: Any = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_dict(node) else {}
     stray = [f".{key}" for key in given if key not in takes]
     if stray or "key" not in given:
-        where = stray[0] if stray else ""
-        raise IncompatibleError(f"tune.space.{name}{where}: give {', '.join(takes)}.")
+        raise IncompatibleError(f"tune.space.{name}{''.join(stray[:1])}: give {', '.join(takes)}.")
     for key in ("log", "int"):
         if not isinstance(given.get(key, False), bool):
             raise IncompatibleError(f"tune.space.{name}.{key}={given[key]}: give true or false.")

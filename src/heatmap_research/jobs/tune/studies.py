@@ -29,7 +29,7 @@ def opened(place: str) -> Iterator[BaseStorage]:
             fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(f"{place}: another heatmap-tune is at work on it") from error
-        yield _sqlite(file) if file.suffix in SQLITE else _journal(file)
+        yield _storage(file)
 
 
 def study(
@@ -56,17 +56,12 @@ def study(
     return kept
 
 
-def _sqlite(file: Path) -> BaseStorage:
-    try:
-        return RDBStorage(f"sqlite:///{file}")
-    except Exception as error:  # SQLAlchemy's, Alembic's or Optuna's
-        raise ValueError(f"{file}: this is no study's file ({first_line(error)})") from error
-
-
-def _journal(file: Path) -> BaseStorage:
-    """Deletes the journal's lock, which a killed process may leave; ours says nobody holds it."""
+def _storage(file: Path) -> BaseStorage:
+    """Deletes a journal's lock, which a killed process may leave; ours says nobody holds it."""
     Path(f"{file}.lock").unlink(missing_ok=True)
     try:
+        if file.suffix in SQLITE:
+            return RDBStorage(f"sqlite:///{file}")
         return JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file))))
-    except Exception as error:
+    except Exception as error:  # SQLAlchemy's, Alembic's or Optuna's
         raise ValueError(f"{file}: this is no study's file ({first_line(error)})") from error

@@ -1,6 +1,7 @@
 """A trial is a training; what it gives is a figure on val."""
 
 import logging
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -48,10 +49,9 @@ def train(
         store.update(status="pruned", error=None, steps=watching.steps)
         log.info(f"  pruned {stop}")
         raise
-    except InterruptedRunError:
-        raise
     except Exception as error:
-        log.info(f"  failed: {in_words(error)}")
+        if not isinstance(error, InterruptedRunError):
+            log.info(f"  failed: {in_words(error)}")
         raise
     finally:
         report.steps = watching.steps
@@ -64,13 +64,9 @@ def train(
 def best_on_val(monitor: str, maximise: bool, figures: Mapping[str, float]) -> tuple[str, float]:
     """The decoder that is read, with its figure; where none is named, the one best at it."""
     decoder, _, name = monitor.rpartition("/")
-    read = {}
-    for key, value in figures.items():
-        parts = key.split("/")
-        if len(parts) == 3 and parts[0] == "val" and parts[2] == name:
-            read[parts[1]] = value
-    if decoder:
-        read = {decoder: read[decoder]} if decoder in read else {}
+    parts = {key: re.fullmatch(r"val/([^/]*)/([^/]*)", key) for key in figures}
+    val = {found[1]: figures[key] for key, found in parts.items() if found and found[2] == name}
+    read = {key: val[key] for key in val if decoder in ("", key)}
     if not read:
         known = {key.rpartition("/")[2] for key in figures if key.startswith("val/")}
         raise NoSuchFigureError(

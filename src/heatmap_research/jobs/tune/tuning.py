@@ -5,7 +5,6 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from optuna.study import Study
 
 from heatmap_research.jobs.tune import space, studies
 from heatmap_research.jobs.tune.arms import Arm, arms_of, asked, try_out
@@ -40,19 +39,14 @@ def _search(cfg: DictConfig, search: Search, arms: list[Arm]) -> dict[str, list[
                     f"tune.folder={cfg.tune.folder}: it holds runs of {name} that "
                     f"tune.storage={cfg.tune.storage} knows nothing of: choose another folder."
                 )
-            _refuse_fewer(name, search, study)
+            if (had := len(trials(study))) > search.trials:
+                raise IncompatibleError(
+                    f"tune.trials={search.trials}: {name} has had {had} trials in this study; give "
+                    f"{had} or more, so that each arm has as many, or choose another tune.folder."
+                )
         return {
             arm.name: search.run(
                 partial(train, arm, search, folder, cfg.tune.looks), known[arm.name], fatal
             )
             for arm in arms
         }
-
-
-def _refuse_fewer(name: str, search: Search, study: Study) -> None:
-    """Refuses fewer trials than an arm has had: arms are compared after an equal number."""
-    if (had := len(trials(study))) > search.trials:
-        raise IncompatibleError(
-            f"tune.trials={search.trials}: {name} has had {had} trials in this study; give "
-            f"{had} or more, so that each arm has as many, or choose another tune.folder."
-        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, Trainer
 
 log = logging.getLogger(__name__)
 
@@ -25,24 +25,19 @@ class Interruption(Callback):
         self.asked = False
         self.before: dict[int, Callable[..., Any] | int | None] = {}
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, *_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             self.before[number] = signal.signal(number, self._ask)
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def teardown(self, *_: object, **__: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
         self.before = {}
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """Gives the signals back: the next job of a sweep is not this one's to stop."""
-        self.teardown(trainer, pl_module, "fit")
+    on_exception = teardown  # the next job of a sweep is not this one's to stop
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
+        *_, batch_idx = rest
         if trainer.fit_loop._should_accumulate():  # half a gradient cannot be saved
             return
         due = trainer.val_check_batch or math.inf

@@ -1,23 +1,20 @@
 """Pictures of a validation, for loggers that can show them."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.trainer.states import TrainerFn
 
 from heatmap_research.drawing import of_codec, validation_figures
 from heatmap_research.drawing.example import Example
 from heatmap_research.types import Sample
 
-Picture = UInt8[np.ndarray, "height width channel"]
 FIRST_SECONDS = 1.0  # that the first pictures are guessed to take
 
 
@@ -43,7 +40,7 @@ class Pictures(Callback):
         self.due = bool(_loggers(trainer)) and trainer.strategy.broadcast(self._is_time(trainer))
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
+        self, trainer: Trainer, _: object, outputs: Any, batch: Sample, *rest: Any
     ) -> None:
         if self.due:
             for decoder, prediction in outputs.items():
@@ -80,9 +77,8 @@ class Pictures(Callback):
         for i in range(len(batch.image)):
             one = Sample(*(value[i : i + 1] for value in batch))
             maps = tuple(each[i : i + 1].float().cpu() for each in activated)
-            labels.append(
-                of_codec.example(task.codec, one, *of_codec.labelled(task.codec, one), spread=False)
-            )
+            label = of_codec.labelled(task.codec, one)
+            labels.append(of_codec.example(task.codec, one, *label, spread=False))
             predicted.append(of_codec.example(task.codec, one, maps, everywhere))
         names = [f"instance {number}" for number in batch.instance_id.tolist()]
         decoder = next(iter(task.codec.decoders))
@@ -97,36 +93,25 @@ class Pictures(Callback):
         return Sample(*(value.cpu() for value in batch))
 
     def _show(self, trainer: Trainer, name: str, figure: Figure) -> None:
-        picture = _drawn(figure)
-        for show in _loggers(trainer):
-            show(name, picture, trainer.global_step)
+        canvas, step = FigureCanvasAgg(figure), trainer.global_step
+        canvas.draw()
+        picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # (height, width, channel)
+        for logger in _loggers(trainer):
+            if isinstance(logger, WandbLogger):
+                logger.log_image(name, [picture], step=step)
+            else:
+                logger.experiment.add_image(name, picture, step, dataformats="HWC")
 
 
-def _loggers(trainer: Trainer) -> list[Callable[[str, Picture, int], None]]:
-    return [show for logger in trainer.loggers if (show := _shown_by(logger))]
-
-
-def _shown_by(logger: Logger) -> Callable[[str, Picture, int], None] | None:
-    if isinstance(logger, WandbLogger):
-        return lambda name, picture, step: logger.log_image(name, [picture], step=step)
-    if isinstance(logger, TensorBoardLogger):
-        return lambda name, picture, step: logger.experiment.add_image(
-            name, picture, step, dataformats="HWC"
-        )
-    return None
+def _loggers(trainer: Trainer) -> list[WandbLogger | TensorBoardLogger]:
+    kinds = (WandbLogger, TensorBoardLogger)
+    return [logger for logger in trainer.loggers if isinstance(logger, kinds)]
 
 
 def _gathered(trainer: Trainer, own: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """The errors of all processes, by decoder."""
     parts: list[Any] = [{name: errors.cpu().numpy() for name, errors in own.items()}]
     if trainer.world_size > 1:
         mine, parts = parts[0], [None] * trainer.world_size
         torch.distributed.all_gather_object(parts, mine)
     names = list(dict.fromkeys(name for part in parts for name in part))
     return {n: np.concatenate([part[n] for part in parts if n in part]) for n in names}
-
-
-def _drawn(figure: Figure) -> Picture:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -30,9 +30,7 @@ class Progressing(ProgressBar):
         self.first, self.loss = trainer.global_step, ""
         self.steps = trainer.estimated_stepping_batches  # looks into the loader: once
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, _: object, outputs: Any, *rest: Any) -> None:
         now = time.monotonic()
         ends = trainer.global_step >= self.steps
         if self.enabled and (ends or now - self.last >= self.seconds):
@@ -47,7 +45,9 @@ class Progressing(ProgressBar):
             self.end(trainer, self.state(trainer))
 
     def state(self, trainer: Trainer) -> str:
-        return self.loss + _on_val(trainer, self.watched)
+        """The loss, and the figure that training is watched by, as the last validation gave it."""
+        figure = trainer.callback_metrics.get(self.watched)
+        return self.loss + ("" if figure is None else f"  {self.watched} {float(figure):.3f}")
 
     @abstractmethod
     def say(self, trainer: Trainer, state: str) -> None: ...
@@ -84,27 +84,17 @@ class Bar(Progressing):
         self.task = self.bar.add_task("", total=self.steps, completed=self.first, state="")
         self.bar.start()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *rest: Any) -> None:
         self.bar.update(self.task, completed=trainer.global_step)
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        super().on_train_batch_end(trainer, *rest)
 
     def say(self, trainer: Trainer, state: str) -> None:
         self.bar.update(self.task, state=state)
 
     def end(self, trainer: Trainer, state: str) -> None:
-        self.bar.update(self.task, state=state)
+        self.say(trainer, state)
         self.bar.stop()
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, *_: object) -> None:
         if hasattr(self, "bar"):
             self.bar.stop()
-
-
-def _on_val(trainer: Trainer, figure: str) -> str:
-    """The figure that training is watched by, as it was at the last validation."""
-    value = trainer.callback_metrics.get(figure)
-    return "" if value is None else f"  {figure} {float(value):.3f}"

@@ -7,16 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from jaxtyping import Float64, Int64
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
 from heatmap_research.codec import geometry
 from heatmap_research.runs.store import PREDICTIONS, RunStore
 from heatmap_research.types import Prediction, Sample
 
+# Predictions made while fitting are not final.
+STAGES: dict[str | None, str] = {TrainerFn.VALIDATING: "val", TrainerFn.TESTING: "test"}
+
 
 class Recorder(Callback):
-    """Keeps the predictions of `validate` and `test`; those made while fitting are not final."""
+    """Keeps the predictions of `validate` and `test`."""
 
     def __init__(self, store: RunStore, flip_test: bool) -> None:
         self.store, self.flip_test = store, flip_test
@@ -24,48 +27,34 @@ class Recorder(Callback):
         self.people: dict[str, PeopleFound] = {}  # by decoder
 
     def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
+        self, trainer: Trainer, pl_module: object, outputs: Any, batch: Sample, *_: Any
     ) -> None:
-        if trainer.state.fn != TrainerFn.FITTING:
-            self._keep("val", outputs, batch)
+        if stage := STAGES.get(trainer.state.fn):
+            self.tables += [
+                rows(stage, decoder, self.flip_test, prediction, batch)
+                for decoder, prediction in outputs.items()
+            ]
 
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Sample, *_: Any
-    ) -> None:
-        self._keep("test", outputs, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != TrainerFn.FITTING:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: object) -> None:
+        if trainer.state.fn in STAGES:
             self._write(trainer)
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._write(trainer)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn != TrainerFn.FITTING:
-            self._write_results("val", trainer, pl_module)
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._write_results("test", trainer, pl_module)
-
-    def _write_results(self, stage: str, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes the people as a metric has scored them; without one, each by its mean joint."""
-        if not trainer.is_global_zero:
+        stage = STAGES.get(trainer.state.fn)
+        if stage is None or not trainer.is_global_zero:
             return
-        task: Any = pl_module
         truth = trainer.datamodule.truth(stage)  # type: ignore[attr-defined]
         category = 1 if truth is None else truth.category
-        for decoder in task.codec.decoders:
-            metrics = task.metrics[decoder].values()
+        for decoder in pl_module.codec.decoders:
+            metrics = pl_module.metrics[decoder].values()
             scored = [m.scored for m in metrics if getattr(m, "scored", None) is not None]
             people = scored[0] if scored else self.people[decoder]
             self.store.write_results(stage, decoder, category, people)
 
-    def _keep(self, stage: str, outputs: dict[str, Prediction], batch: Sample) -> None:
-        self.tables += [
-            rows(stage, decoder, self.flip_test, prediction, batch)
-            for decoder, prediction in outputs.items()
-        ]
+    on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
+    on_test_epoch_end = on_validation_epoch_end
+    on_test_end = on_validation_end
 
     def _write(self, trainer: Trainer) -> None:
         none = [PREDICTIONS.empty_table()]  # of a process that was given no sample
@@ -99,17 +88,14 @@ def people_of(table: pa.Table) -> dict[str, PeopleFound]:
         joints = int(columns["joint"].max()) + 1
         each = order[first[:, None] + np.arange(joints)]  # (person, joint)
         points = np.stack([own[axis].to_numpy()[each] for axis in ("x_source", "y_source")], -1)
-        scores = columns["score"][each].mean(1)
-        people[decoder] = PeopleFound(
-            columns["image"][each[:, 0]], points.astype(float), scores.astype(float)
-        )
+        images, scores = columns["image"][each[:, 0]], columns["score"][each].mean(1)
+        people[decoder] = PeopleFound(images, points.astype(float), scores.astype(float))
     return people
 
 
 def rows(
     stage: str, decoder: str, flip_test: bool, prediction: Prediction, batch: Sample
 ) -> pa.Table:
-    """One row per instance and joint."""
     batch = Sample(*(value.cpu() for value in batch))
     points, truth = prediction.keypoints.float().cpu(), batch.keypoints
     instances, joints = batch.visible.shape

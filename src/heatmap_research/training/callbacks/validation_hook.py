@@ -12,14 +12,10 @@ class ReportValidation(Callback):
         self.report = report  # step and figures; raises to end the training
         self.steps = 0
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         self.steps = trainer.global_step
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         steps = trainer.global_step
         if trainer.state.fn == TrainerFn.FITTING and steps < trainer.estimated_stepping_batches:
-            self.report(
-                steps, {key: float(value) for key, value in trainer.callback_metrics.items()}
-            )
+            self.report(steps, {key: float(n) for key, n in trainer.callback_metrics.items()})

@@ -51,7 +51,6 @@ class Wandb(WandbLogger):
                 silent=True, init_timeout=4 * patience, finish_timeout=12 * patience
             ),
         )
-
         del self._wandb_init["anonymous"]  # which wandb warns of, even as None
 
     @property

@@ -1,0 +1,92 @@
+"""What every training is watched by, at the steps that are logged: others wait for no figure."""
+
+import math
+import time
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from heatmap_research.types import IncompatibleError
+
+
+class Finite(Callback):
+    """Ends a run whose loss is not finite."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every  # steps
+
+    def on_train_batch_end(self, trainer: Trainer, _: object, outputs: Any, *rest: Any) -> None:
+        if trainer.global_step % self.every:
+            return
+        if not math.isfinite(loss := float(outputs["loss"])):
+            raise _lost(f"the loss is {loss}", trainer.global_step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not all(bool(torch.isfinite(weight).all()) for weight in pl_module.parameters()):
+            raise _lost("weights are not finite", trainer.global_step)
+
+
+class NeckGradient(Callback):
+    """Logs how hard a loss pulls at the features all heads share: arms differ in it silently."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every  # steps
+        self.squares: list[Tensor] = []
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        def watch(neck: nn.Module, inputs: object, features: list[Tensor]) -> None:
+            if pl_module.training and (trainer.global_step + 1) % self.every == 0:
+                for feature in features:
+                    if feature.requires_grad:
+                        feature.register_hook(self._keep)
+
+        self.hook = pl_module.get_submodule("net.neck").register_forward_hook(watch)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.hook.remove()
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.squares:
+            norm = sum(self.squares[1:], self.squares[0]).sqrt()
+            scaler = getattr(trainer.precision_plugin, "scaler", None)  # float16 only
+            pl_module.log("train/neck_gradient", norm / scaler.get_scale() if scaler else norm)
+            self.squares = []
+
+    def _keep(self, gradient: Tensor) -> None:
+        self.squares.append(gradient.detach().float().square().sum())
+
+
+class Throughput(Callback):
+    """Logs images a second on this device, over the steps since it was last logged."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every  # steps
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.step = trainer.global_step
+        self._begin()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._begin()  # its time is not training's
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        self.images += len(batch.image)
+        if trainer.global_step % self.every == 0 and trainer.global_step > self.step:
+            self.step = trainer.global_step  # which stays while gradients accumulate
+            rate = self.images / (time.monotonic() - self.began)
+            pl_module.log("train/images_per_second", rate)
+            self._begin()
+
+    def _begin(self) -> None:
+        self.images, self.began = 0, time.monotonic()
+
+
+def _lost(what: str, step: int) -> IncompatibleError:
+    return IncompatibleError(
+        f"{what} after step {step}: choose a lower optimizer.lr, trainer.gradient_clip_val=1 or "
+        "trainer.precision=32-true."
+    )
