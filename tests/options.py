@@ -15,7 +15,7 @@ from heatmap_research.codec.decoders.local_soft_argmax import LocalSoftArgmax
 from heatmap_research.codec.decoders.quarter_offset import QuarterOffset
 from heatmap_research.codec.decoders.smoothed import Smoothed
 from heatmap_research.codec.decoders.soft_argmax import SoftArgmax
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.losses.adaptive_wing import AdaptiveWing
 from heatmap_research.codec.losses.cross_entropy import CrossEntropy
 from heatmap_research.codec.losses.dsnt import Dsnt

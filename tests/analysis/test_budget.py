@@ -39,7 +39,7 @@ from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark import Dark
 from heatmap_research.codec.decoders.quarter_offset import QuarterOffset
 from heatmap_research.codec.grid import Grid
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.one_hot import OneHot

@@ -28,7 +28,7 @@ from heatmap_research.codec.decoders.dark import Dark
 from heatmap_research.codec.decoders.quarter_offset import QuarterOffset
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.codec.grid import CENTER, Grid
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.losses.cross_entropy import CrossEntropy
 from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.targets.gaussian import Gaussian

@@ -40,7 +40,12 @@ NETS = [
     if group not in TESTED_APART and (group, option) not in NO_NETS
 ]
 SEARCHED = ("targets", "losses", "decoders", "heads", "necks", "metrics", "schedules")
-SHARED = ("average_precision", "oks", "pycocotools_ap")  # rules that metrics and verdicts share
+SHARED = (
+    "average_precision",
+    "measures",
+    "oks",
+    "pycocotools_ap",
+)  # rules that metrics and verdicts share
 SOURCE = running.ROOT / "src"
 MODULES = [
     ".".join(file.relative_to(SOURCE).with_suffix("").parts)

@@ -197,3 +197,14 @@ def test_rows_from_before_are_kept_when_training_fails(tmp_path):
     with pytest.raises(RuntimeError, match="lost"), store.continued_metrics():
         fail()
     assert read_csv(store) == [{"step": "10", "loss": "old"}]
+
+
+def test_a_run_in_a_used_folder_inherits_no_evaluation_of_the_weights_that_were_there(tmp_path):
+    store = RunStore(tmp_path)
+    budget = tmp_path / "evaluate" / "budget" / "budget.json"
+    budget.parent.mkdir(parents=True)
+    budget.write_text("{}")
+    store.update(status="finished")
+    store.clear()
+    assert not budget.exists()
+    assert not store.record.exists()

@@ -15,7 +15,7 @@ WITHOUT_A_SAY = {
     *("__init__.py", "commands/__init__.py", "config/__init__.py", "jobs/__init__.py"),
     *("commands/train.py", "jobs/train.py"),
     *("config/cli.py", "config/conf.py", "config/lazy.py", "config/multirun.py"),
-    *("config/names.py", "config/refusals.py"),
+    *("config/additions.py", "config/names.py", "config/error_words.py"),
 }
 
 

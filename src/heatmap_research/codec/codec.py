@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.grid import Grid
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.protocols import Decoder, Loss, Target
 from heatmap_research.types import (
     Activation,

@@ -8,7 +8,7 @@ import torch
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.codec import Cost, refuse_unreadable
 from heatmap_research.codec.grid import Grid
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.protocols import CoordinateLoss, Decoder
 from heatmap_research.types import Heatmaps, Keypoints, PerJoint, Prediction, Tensor, Visible
 

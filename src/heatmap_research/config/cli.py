@@ -16,8 +16,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.multirun import begun, in_sweep
-from heatmap_research.config.refusals import REFUSALS, before_any_job, in_words
 
 
 def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 from omegaconf import DictConfig, open_dict
 
 from heatmap_research.config import of_run
+from heatmap_research.config.additions import refuse_additions
 from heatmap_research.config.codec import is_option
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -20,17 +20,17 @@ def budget(cfg: DictConfig) -> None:
     job = prepare(merged, choices)
     _refuse(cfg, job)
     checkpoint = of_run.weights_of(folder, cfg.checkpoint)
-    from heatmap_research.jobs import error_budget  # torch: after the config has been looked at
+    from heatmap_research.jobs import budget_steps  # torch: after the config has been looked at
 
     out = folder / "evaluate" / cfg.name
     flip = job.config.flip_test if cfg.base.flip_test is None else cfg.base.flip_test
-    with error_budget.made(out):
-        error_budget.evaluate(job, folder, out, checkpoint)
+    with budget_steps.made(out):
+        budget_steps.evaluate(job, folder, out, checkpoint)
         limits = {name: cfg[name] for name in ("good", "near", "oks")}
-        account, schema = error_budget.load(out, cfg.stage, cfg.base.decoder, flip, **limits)
+        account, schema = budget_steps.load(out, cfg.stage, cfg.base.decoder, flip, **limits)
         facts = {"run": cfg.run, **limits, "checkpoint": cfg.checkpoint}
-        error_budget.write(account, schema.names, out, cfg.stage, **facts)
-    error_budget.report(account, schema.names, cfg.stage, out)
+        budget_steps.write(account, schema.names, out, cfg.stage, **facts)
+    budget_steps.report(account, schema.names, cfg.stage, out)
 
 
 def _merged(cfg: DictConfig, folder: Path) -> DictConfig:

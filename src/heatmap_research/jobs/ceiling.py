@@ -26,7 +26,7 @@ from heatmap_research.config.of_run import of_record
 from heatmap_research.config.values import ROOT
 from heatmap_research.data import annotations, threads
 from heatmap_research.data.annotations.schemas import schema
-from heatmap_research.jobs import ceiling_grid, error_budget
+from heatmap_research.jobs import budget_steps, ceiling_grid
 from heatmap_research.runs.source import source_version
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import wire
@@ -94,14 +94,14 @@ def _trained(
     if truth is not None and truth.schema.names != joints.names:
         raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
     good = (1 + cfg.near) / 2  # nothing here asks what is good
-    frame = error_budget.framed(codec, joints, good, cfg.near)
+    frame = budget_steps.framed(codec, joints, good, cfg.near)
     flip = bool(record["flip_test"])
     with refusing(f"run={cfg.run}"):
         stage = stages.from_tables("val", [store.read_predictions()])
         measured = per_joint.uncertainty(frame, stage, flip)
         if not measured.share:
             raise ValueError("no joint is found near its truth: there is no spread to measure.")
-    sure = error_budget.represented(job, codec, flip)
+    sure = budget_steps.represented(job, codec, flip)
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
     jobs = [sure]

@@ -9,8 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from heatmap_research.config import of_run
+from heatmap_research.config.additions import refuse_additions
 from heatmap_research.config.job import prepare
-from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from heatmap_research.config import of_run
+from heatmap_research.config.additions import refuse_additions
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.types import IncompatibleError
 
 if TYPE_CHECKING:

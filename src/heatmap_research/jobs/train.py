@@ -8,9 +8,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from heatmap_research.config import names
+from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config.error_words import REFUSALS
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.multirun import in_sweep
-from heatmap_research.config.refusals import REFUSALS, refuse_additions
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.store import RunStore
 

@@ -8,7 +8,9 @@ before a config is hashed, so that a moved class makes no stored run another exp
 from collections.abc import Mapping
 from typing import Any
 
-FORMER: dict[str, str] = {}  # path of old -> path of today
+FORMER = {  # path of old -> path of today
+    "heatmap_research.codec.labels.Labels": "heatmap_research.codec.learnt_joints.Labels",
+}
 
 
 def current(path: str) -> str:

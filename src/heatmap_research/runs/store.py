@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heatmap_research.runs.record import NAME, VERSION, read, replacing, write_json
+from heatmap_research.runs.record import NAME, read, replacing, update
 
 KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
 PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
@@ -58,11 +59,11 @@ class RunStore:
         results = self.folder.glob("results/*.json")
         for file in (*files, *results, *self.checkpoints.glob("*.ckpt")):
             file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "evaluate", ignore_errors=True)  # of weights that are gone
 
     def update(self, **facts: Any) -> None:
         """Adds facts to run.json, or puts them in the place of those of the same name."""
-        known = self.read() if self.record.exists() else {"version": VERSION}
-        write_json(self.record, known | facts)
+        update(self.folder, facts)
 
     def write_predictions(self, rows: pa.Table) -> None:
         """Puts rows in the place of those that are stored of the same stages."""

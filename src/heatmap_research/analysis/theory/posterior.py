@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.types import Heatmaps, Keypoints, Tensor
 
 EVERYWHERE = Labels("regress", "ignore", outside="tail", reach=1e9, sigma=1.0)

@@ -9,9 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from heatmap_research.config import names
+from heatmap_research.config.additions import refuse_additions
 from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.jobs.tune.search import Search
 from heatmap_research.runs.record import INCIDENTAL
 from heatmap_research.training import build

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from heatmap_research.config.refusals import in_words
+from heatmap_research.config.error_words import in_words
 from heatmap_research.jobs.tune.arms import Arm, words
 from heatmap_research.jobs.tune.search import PrunedError, Search, TrialReport
 from heatmap_research.runs.best import best

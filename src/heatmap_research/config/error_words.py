@@ -5,11 +5,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.config.conf import conf_folder
@@ -31,7 +28,7 @@ def in_words(error: Exception) -> str:
     if unknown:
         full = re.search(r"full_key: (\S+)", text) if unknown[2] else None
         key = full[1] if full else unknown[1] or unknown[2]
-        return f"{key}: there is no such key.{did_you_mean(key, _known_keys(key))}"
+        return f"{key}: there is no such key.{did_you_mean(key, known_keys(key))}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
@@ -52,23 +49,6 @@ def before_any_job(error: Exception, entered: bool) -> str:
     return ""
 
 
-def refuse_additions(cfg: DictConfig) -> None:
-    """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
-    for text in HydraConfig.get().overrides.task:
-        if not text.startswith("+") or text.startswith(("+change.", "+tune.space.")):
-            continue
-        path = text.lstrip("+").partition("=")[0].partition("@")[0]
-        parents = path.split(".")[:-1]
-        nodes = [OmegaConf.select(cfg, ".".join(parents[: i + 1])) for i in range(len(parents))]
-        if any(isinstance(node, DictConfig) and "_target_" in node for node in nodes):
-            continue
-        if (not parents and _is_group(path)) or (text.startswith("++") and _is_there(path)):
-            continue
-        raise IncompatibleError(
-            f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, _known_keys(path))}"
-        )
-
-
 def _no_such_option(error: MissingConfigException) -> str:
     path = str(error.missing_cfg_file)
     group, _, option = path.rpartition("/")
@@ -81,7 +61,7 @@ def _no_such_option(error: MissingConfigException) -> str:
     )
 
 
-def _known_keys(path: str) -> list[str]:
+def known_keys(path: str) -> list[str]:
     """Every key and group that conf/ names; of a key within another, those it has anywhere."""
     parents = path.split(".")[:-1]
     pairs = []
@@ -96,15 +76,3 @@ def _pairs(tree: Any, above: str) -> Iterator[tuple[str, str]]:
     for key, value in tree.items() if isinstance(tree, dict) else ():
         yield above, str(key)
         yield from _pairs(value, str(key))
-
-
-def _is_there(path: str) -> bool:
-    """Whether a key exists without the overrides that add it."""
-    job = HydraConfig.get()
-    rest = [text for text in job.overrides.task if not text.startswith("+")]
-    base, missing = hydra.compose(job.job.config_name, rest), object()
-    return OmegaConf.select(base, path, default=missing) is not missing
-
-
-def _is_group(name: str) -> bool:
-    return name in GlobalHydra.instance().config_loader().list_groups("")

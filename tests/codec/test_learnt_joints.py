@@ -5,7 +5,7 @@ from options import labels_of
 from heatmap_research.codec.codec import Codec, Widths
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.grid import Grid
-from heatmap_research.codec.labels import Labels
+from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.losses.cross_entropy import CrossEntropy
 from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.targets.gaussian import Gaussian
