@@ -18,7 +18,7 @@ EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slur
 
 
 def in_words(error: Exception) -> str:
-    """One line for any error, with Hydra's and OmegaConf's put into words about the key."""
+    """Any error in one line; those of Hydra and OmegaConf are reworded to name the key."""
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_option(error)

@@ -62,7 +62,7 @@ class PerJointMean(Metric):
         return self.total[:, self.kept].sum(-1) / self.count[self.kept].sum()
 
     def _size(self, batch: Sample) -> Float[Tensor, " batch"]:
-        """Sizes in source pixels; 0 or not a number where it is not known."""
+        """The size of each person in source pixels; 0 or nan where it is not known."""
         if self.size == "pixel":
             return torch.ones_like(batch.scale).double()
         if self.size == "box":

@@ -184,7 +184,7 @@ def _distinct(column: Sequence[Any]) -> list[Any]:
 
 
 def _told_by(value: Any) -> str:
-    """2 and 2.0 are one value, 1 and true are two."""
+    """Words that are equal for equal values: 2 and 2.0 are one value, 1 and true are two."""
     whole = isinstance(value, float) and value.is_integer()
     return repr(int(value) if whole else value)
 

@@ -30,7 +30,7 @@ class DamagedRecordError(IncompatibleError):
 
 
 def read(folder: Path, *needed: str) -> dict[str, Any]:
-    """Refuses a record that is damaged, or that lacks one of the keys needed."""
+    """Reads run.json; refuses one that is damaged, or that lacks one of the keys needed."""
     try:
         record = json.loads((folder / NAME).read_text())
     except FileNotFoundError as error:

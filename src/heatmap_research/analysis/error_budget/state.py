@@ -75,5 +75,5 @@ class Replacement(Protocol):
 
 
 def start(frame: Frame, fit: Stage, read: Stage, readout: Readout) -> State:
-    """The errors as the run makes them."""
+    """The state before any cause is put right."""
     return State(frame, fit, read, readout, fit.errors(readout), read.errors(readout))

@@ -129,7 +129,7 @@ def _is_stepped(codec: Codec) -> bool:
 
 
 def _probes(codec: Codec) -> Keypoints:
-    """A few points, each repeated for every joint that the codec has a width for."""
+    """A few test points, each repeated for every joint that has a label width of its own."""
     height, width = codec.grid.image_size
     joints = len(codec.widths.by_joint or (1,))
     points = torch.tensor([[x * width, y * height] for x, y in PROBES])

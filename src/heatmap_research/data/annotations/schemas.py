@@ -22,7 +22,7 @@ Record = Mapping[str, Any]
 
 
 def schema(category: Record, sigmas: Sequence[float] | None) -> Schema:
-    """A ValueError does not name the file, which the caller knows."""
+    """Builds the schema of a category; errors leave the name of the file to the caller."""
     names = category["keypoints"]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"category {category['name']}: two joints are called {twice[0]}.")

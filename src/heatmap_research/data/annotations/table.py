@@ -15,7 +15,7 @@ PER_PERSON = ("ids", "boxes", "keypoints", "areas", "crowd", "heads", "overlaps"
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """Has crowds and people without keypoints too, which average precision must know of."""
+    """All annotations, with crowds and people without keypoints, which AP has to know of."""
 
     file: Path
     schema: Schema

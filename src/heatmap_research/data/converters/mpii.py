@@ -40,7 +40,8 @@ HEAD_SHARE = 0.6  # of the head box's diagonal: the length PCKh measures in
 
 
 def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
-    """Returns the number of people. Head boxes of a .json are looked up in the official .mat."""
+    """Converts to COCO's format and returns the number of people; a .json lacks head boxes, which
+    are looked up in the official .mat."""
     everybody = people_of(source) if source.suffix == ".mat" else _of_json(source, matlab)
     published = [someone for someone in everybody if someone.points]
     numbers = _numbers([someone.image for someone in published])

@@ -21,7 +21,7 @@ FIRST_SECONDS = 1.0  # that the first pictures are guessed to take
 class Pictures(Callback):
     """Shows the same few images every time, and how far all joints are off by each decoder.
 
-    While fitting it does so only as often as keeps its time a small share of the fit's.
+    During a fit it draws only as often as its time stays a small share of the fit's.
     """
 
     def __init__(self, images: int, every: int, share: float, seed: int) -> None:

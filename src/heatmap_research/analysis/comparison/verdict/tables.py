@@ -38,7 +38,7 @@ def summed(run: Run, columns: Columns, measure: Measure) -> PerImage:
 
 
 def total(table: PerImage) -> tuple[float, float]:
-    """Sums over all images: of what was measured, and of its weights."""
+    """The sum of what was measured and the sum of its weights, both over all images."""
     whole, count = np.array(list(table.values())).sum(0)
     return float(whole), float(count)
 

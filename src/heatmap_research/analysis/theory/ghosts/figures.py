@@ -90,7 +90,7 @@ def fits(rows: Mapping[str, Mapping[str, Map]]) -> Figure:
 
 
 def ranks(excess: Sequence[LawCurve], ghosts: Sequence[LawCurve]) -> Figure:
-    """Lines join what was fitted; crosses are laws, which speak of rank 1 only."""
+    """Lines join what was fitted, by rank; crosses are the laws, which cover rank 1 only."""
     figure = blank((10.5, 4.2))
     left, right = figure.subplots(1, 2)
     _over_rank(left, excess)

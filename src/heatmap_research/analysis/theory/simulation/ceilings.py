@@ -38,7 +38,7 @@ def rows(made: Codec, target: str, poses: TruePoses, uncertainty: float = 0.0) -
 
 
 def by_stride(table: Iterable[Row]) -> list[LawCurve]:
-    """Mean error in input pixels over pixels per bin, by layout, target and decoder."""
+    """Mean error (input pixels) against stride: a curve for each layout, target and decoder."""
     curves = []
     for (layout, target, decoder), kind in split(table, "layout", "target", "decoder").items():
         law = np.array([ceiling_table.law(row) or 0.0 for row in kind])
