@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from heatmap_research.data.annotations import read
 from heatmap_research.data.converters import aic, mpii
@@ -94,7 +95,6 @@ UNLABELLED = dict(**HEAD, scale=1.0, objpos=dict(x=5.0, y=6.0))
 
 @pytest.fixture
 def official(tmp_path):
-    scipy_io = pytest.importorskip("scipy.io", reason="scipy is not installed")
     annolist = structs(
         dict(image=dict(name="015601864.jpg"), annorect=structs(RUNNER, UNLABELLED)),
         dict(image=dict(name="000000007.jpg"), annorect=ONE_POINT),
@@ -107,7 +107,7 @@ def official(tmp_path):
         single_person=cells(np.array([]), np.array([1]), np.array([]), np.array([])),
     )
     file = tmp_path / "mpii_human_pose_v1_u12_1.mat"
-    scipy_io.savemat(file, {"RELEASE": release})
+    savemat(file, {"RELEASE": release})
     return file
 
 
@@ -160,9 +160,8 @@ def test_the_official_file_brings_the_usual_split_its_heads(official, tmp_path):
 
 
 def test_a_file_that_is_not_mpiis_is_refused(tmp_path):
-    scipy_io = pytest.importorskip("scipy.io", reason="scipy is not installed")
     other, target = tmp_path / "other.mat", tmp_path / "ours.json"
-    scipy_io.savemat(other, {"x": 1})
+    savemat(other, {"x": 1})
     refused(other, target, "not MPII's, it has no RELEASE")
     other.write_bytes(b"no matlab")
     refused(other, target, "damaged, or no MATLAB file")

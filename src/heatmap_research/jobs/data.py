@@ -4,7 +4,6 @@ import argparse
 
 from heatmap_research.data import annotations
 from heatmap_research.data.audit import file_audit, printed, reading
-from heatmap_research.data.converters import aic, mpii
 
 
 def check(flags: argparse.Namespace) -> int:
@@ -33,6 +32,8 @@ def show(flags: argparse.Namespace) -> int:
 
 
 def convert(flags: argparse.Namespace) -> int:
+    from heatmap_research.data.converters import aic, mpii  # scipy: not for a check
+
     matlab = [source for source in flags.source if source.suffix == ".mat"]
     others = [source for source in flags.source if source not in matlab]
     if flags.format == "aic" and (matlab or len(others) != 1):

@@ -46,7 +46,7 @@ def named(figure: str) -> Measure:
 
 
 def away(columns: Columns, frame: str = "") -> Float[Tensor, "row 2"]:
-    """The step from the true joint to the predicted one, in pixels of the crop or the source image."""
+    """The step from the true joint to the predicted one, in pixels of crop or source image."""
     offsets = [columns[f"{a}{frame}"].double() - columns[f"{a}_true{frame}"] for a in ("x", "y")]
     return torch.stack(offsets, dim=-1)
 

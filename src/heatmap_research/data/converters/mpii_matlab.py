@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import loadmat
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,6 @@ def people_of(file: Path) -> Iterator[Person]:
 
 
 def _release(file: Path) -> Any:
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ValueError(
-            f"{file}: reading MATLAB files takes scipy: pip install 'heatmap-research[convert]'."
-        ) from error
     try:
         with file.open("rb") as stream:
             content = loadmat(stream, squeeze_me=True, struct_as_record=False)

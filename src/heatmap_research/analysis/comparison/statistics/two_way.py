@@ -83,7 +83,7 @@ class MeanSquares:
         return total**2 / np.maximum(spread, np.finfo(float).tiny)
 
     def _apart(self, seed: Numbers, image: Numbers) -> Numbers:
-        """Degrees of freedom of an interval that adds, in squares, those of seeds and of images alone.
+        """Degrees of freedom of an interval that adds those of seeds and of images in squares.
 
         It is no narrower than either's own. Satterthwaite's are too many where a few seeds lie
         close together by chance.

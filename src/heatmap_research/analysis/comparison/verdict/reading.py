@@ -52,7 +52,7 @@ class Reading:
         return self.metric == "AP" or measures.named(self.metric).higher_is_better
 
     def decoder(self, group: Group) -> str:
-        """The decoder that is best on val over all seeds of the group, or the one that was given."""
+        """The decoder that is best on val over all seeds of a group, or the one that was given."""
         if id(group) not in self._chosen:
             self._chosen[id(group)] = self._choose(list(group.runs.values()))
         return self._chosen[id(group)]
