@@ -23,6 +23,7 @@ from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.config.instantiate import is_number, refusing
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
+from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.config.values import ROOT
 from heatmap_research.data import annotations, threads
 from heatmap_research.data.annotations.schemas import schema
@@ -41,6 +42,7 @@ PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px
 
 
 def run(cfg: DictConfig) -> None:
+    refuse_additions(cfg)
     _check_values(cfg)
     truth = _truth(cfg)
     facts: dict[str, Any] = {}
