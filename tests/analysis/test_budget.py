@@ -250,10 +250,8 @@ def test_halves_of_a_stage_are_fitted_to_each_other():
     true = apart(0, 200)
     away = np.zeros(true.points.shape)
     away[::2, :, 0], away[1::2, :, 0] = 1.0, -1.0  # so that each half's bias is wrong for the other
-    limits = account.Limits(joint=0.85, person=0.5)
-    taken = account.of_run(
-        FRAME, SCHEMA, None, stage(true, argmax=away), PLAIN, "it has no bins", limits
-    )
+    read = stage(true, argmax=away)
+    taken = account.of_run(FRAME, SCHEMA, None, read, PLAIN, "it has no bins", person=0.5)
     assert taken.forwards.part("joint_bias").mean_px == pytest.approx(1 - 2)
 
 

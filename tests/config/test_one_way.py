@@ -15,6 +15,7 @@ from heatmap_research.training import fit
 from heatmap_research.types import IncompatibleError
 
 ROOM = str(running.ROOT / "src/heatmap_research/config")
+IMPORTS = "/lazy.py"  # which the import system asks, whatever is imported
 PER_PART = ("instantiate", "make", "maker", "refuse_strays", "_compare")  # once for each path
 # Of no part of a config: they hold a value, or say what is wrong with it.
 TOOLS = ("refusing", "making", "with_values", "is_number", "did_you_mean", "is_option")
@@ -27,7 +28,7 @@ def entries(job) -> Counter:
 
     def note(frame, event, _):
         code = frame.f_code
-        if event != "call" or not code.co_filename.startswith(ROOM):
+        if event != "call" or not code.co_filename.startswith(ROOM) or IMPORTS in code.co_filename:
             return
         name = code.co_qualname
         path = frame.f_locals.get("path") if name in PER_PART else None

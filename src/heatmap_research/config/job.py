@@ -11,7 +11,12 @@ from heatmap_research.codec.codec import Codec, readable
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
 from heatmap_research.config import instantiate
 from heatmap_research.config.codec import codec_of, is_option, stood_for
-from heatmap_research.config.values import check_root, refuse_target_with, watched
+from heatmap_research.config.values import (
+    check_root,
+    refuse_head_with,
+    refuse_target_with,
+    watched,
+)
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
@@ -40,6 +45,13 @@ class Job:
         if self.config.joints is None:
             return None
         return [self.names.index(name) for name in self.schema.names]
+
+    def codec_of(self, head: Any) -> Codec | CoordinateCodec:
+        """The codec with the axes of this head's maps; refuses a head of another kind."""
+        ndim = head.func.ndim  # of a partial: a head is made when its levels are known
+        refuse_head_with(self.codec.loss.activation, self.config.target, ndim)
+        with instantiate.making("head"):
+            return replace(self.codec, grid=replace(self.codec.grid, ndim=ndim))
 
     def but(self, **values: Any) -> "Job":
         """The same with other values that no part of it is made from, such as `flip_test`."""

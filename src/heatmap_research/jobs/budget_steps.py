@@ -18,13 +18,11 @@ from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.config.instantiate import refusing
+from heatmap_research.config.instantiate import instantiate, refusing
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.runs.record import write_json
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training import fit
-from heatmap_research.training.build import wire
 from heatmap_research.types import IncompatibleError, Schema
 
 PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
@@ -35,6 +33,8 @@ LAYOUTS = {1: "1d", 2: "2d"}
 
 def evaluate(job: Job, trained: Path, out: Path, checkpoint: Path) -> None:
     """Evaluates both stages, without and with a flip test, into folders of their own."""
+    from heatmap_research.training import fit  # Lightning: not for reading what is there
+
     for name, flip in EVALUATIONS.items():
         folder = out / name
         folder.mkdir()
@@ -71,7 +71,7 @@ def load(
     record = RunStore(folder / "plain").read()
     tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
     job = prepare(of_record(record["config"]), record["choices"])
-    schema, codec = job.schema, wire(job).codec
+    schema, codec = job.schema, job.codec_of(instantiate(job.config.head, "head"))
     frame = framed(codec, schema, good, near)
     by_stage = {name: stages.from_tables(name, tables) for name in ("val", "test")}
     usual = "argmax" if "argmax" in record["decoders"] else record["decoders"][0]

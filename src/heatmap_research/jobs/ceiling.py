@@ -20,17 +20,16 @@ from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, tru
 from heatmap_research.analysis.theory.ceiling_table import Row
 from heatmap_research.analysis.theory.posterior import is_entangled
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.config.instantiate import is_number, refusing
+from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config.instantiate import instantiate, is_number, refusing
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
-from heatmap_research.config.refusals import refuse_additions
 from heatmap_research.config.values import ROOT
 from heatmap_research.data import annotations, threads
 from heatmap_research.data.annotations.schemas import schema
 from heatmap_research.jobs import budget_steps, ceiling_grid
 from heatmap_research.runs.source import source_version
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training.build import wire
 from heatmap_research.types import IncompatibleError, Schema
 
 COCO = (  # joints of COCO's people
@@ -92,7 +91,7 @@ def _trained(
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
     job = prepare(of_record(record["config"]), record["choices"])
-    joints, codec = job.schema, wire(job).codec
+    joints, codec = job.schema, job.codec_of(instantiate(job.config.head, "head"))
     if truth is not None and truth.schema.names != joints.names:
         raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
     good = (1 + cfg.near) / 2  # nothing here asks what is good

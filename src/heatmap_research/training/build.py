@@ -20,7 +20,6 @@ from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
 from heatmap_research.config.instantiate import make, maker, making, refuse_strays, refusing
 from heatmap_research.config.job import Job
-from heatmap_research.config.values import refuse_head_with
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.network.net import KeypointNet
 from heatmap_research.runs.store import RunStore
@@ -81,10 +80,7 @@ def wire(job: Job) -> Parts:
             f"trainer.precision={cfg.trainer.precision} is for GPUs: choose bf16-mixed or 32-true."
         )
     head = make(cfg.head, "head")  # partial: dataclasses do not survive instantiate
-    ndim = head.func.ndim
-    refuse_head_with(job.codec.loss.activation, cfg.target, ndim)
-    with making("head"):
-        codec = replace(job.codec, grid=replace(job.codec.grid, ndim=ndim))
+    codec = job.codec_of(head)
     return Parts(
         job,
         codec,
