@@ -89,6 +89,7 @@ HEADS = {
     "summed of thirds": (Summed, 2 / 3, PYRAMID, NEAR_ZERO),
     "upsample": (Upsample, 1, COARSE, NEAR_ZERO),
     "upsample of thirds": (Upsample, 2 / 3, PYRAMID, NEAR_ZERO),
+    "upsample of a bin and a half a cell": (Upsample, 8 / 3, FINE, NEAR_ZERO),
 }
 every_head = pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 
