@@ -44,6 +44,7 @@ from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.codec.targets.one_hot import OneHot
 from heatmap_research.codec.targets.rounded import Rounded
+from heatmap_research.data.rendering import body
 from heatmap_research.types import Schema
 
 SIZE = (64, 80)
@@ -663,7 +664,10 @@ def test_a_ceiling_is_of_a_run_s_own_codec_and_as_unsure_as_it_is(maps):
     for key, value in (("height", 32), ("stride", 4), ("sigma", 2), ("target", "gaussian_rounded")):
         assert {row[key] for row in rows} == {value}
     widths = list(json.loads(facts[b"uncertainties"]).values())
-    assert len(widths) == 13
+    frame = Frame((32, 32), LINES, body.SCHEMA.sigmas, body.SCHEMA.flip, good=0.505, near=0.01)
+    val = stages.from_tables("val", [pq.read_table(maps / "predictions.parquet")])
+    measured = per_joint.uncertainty(frame, val, flip=False)
+    assert widths == pytest.approx(measured.widths.tolist(), abs=1e-4)
     assert f"on the {100 * float(facts[b'uncertainty_share']):.0f} % of labelled" in done.out
     pooled = json.loads(facts[b"uncertainty_pooled"])
     assert ("(*:" in done.out) == bool(pooled)

@@ -81,6 +81,11 @@ def test_both_storages_give_the_same_trials(tmp_path):
     assert found[0] == found[1]
 
 
+def test_every_trial_draws_other_values(tmp_path):
+    trials = run(tmp_path / "s.journal", search(5), bowl)
+    assert len({trial.values["sigma"] for trial in trials}) == 5
+
+
 def test_another_seed_draws_other_values(tmp_path):
     one = run(tmp_path / "s.journal", search(2), bowl, "one")
     other = run(tmp_path / "s.journal", Search(SPACE, 2, 1, NopPruner()), bowl, "other")

@@ -22,6 +22,7 @@ from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import build_trainer
+from heatmap_research.training.callbacks.interruption import InterruptedRunError, Interruption
 from heatmap_research.training.callbacks.progress import Lines
 from heatmap_research.training.schedules.cosine import Cosine
 from heatmap_research.training.schedules.multi_step import MultiStep
@@ -352,6 +353,21 @@ def test_an_interrupt_from_outside_ends_a_run_in_one_line(tmp_path):
     assert done.status == 130
     assert "Traceback" not in done.out + done.err
     assert (run / "checkpoints" / "last.ckpt").is_file()
+
+
+class AsksBeforeTheValidation(pl.Callback):
+    """Asks for a stop in the second step, after which a validation is due."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if batch_idx == 1:
+            (stop,) = (each for each in trainer.callbacks if isinstance(each, Interruption))
+            stop.asked = True
+
+
+def test_a_run_that_is_stopped_does_the_validation_that_is_due_first(tmp_path):
+    due = ("trainer.max_steps=4", "+trainer.val_check_interval=2")
+    with pytest.raises(InterruptedRunError, match="after step 3"):
+        fit(tmp_path, *due, callbacks=[AsksBeforeTheValidation()])
 
 
 def test_a_run_whose_epochs_are_one_batch_can_be_stopped(stop, tmp_path):
