@@ -31,14 +31,10 @@ def copy_of(checkout: Path) -> Iterator[Path]:
 def failing(root: Path, *arguments: str) -> list[str]:
     """Runs pytest in a copy with these arguments and returns the tests that failed."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(
-        [*command, *arguments],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root / "src")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+        [*command, *arguments], cwd=root, env=environment, start_new_session=True, **output
     ) as process:
         try:
             said, _ = process.communicate(timeout=MAX_SECONDS)
