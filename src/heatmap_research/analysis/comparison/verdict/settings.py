@@ -77,5 +77,14 @@ def _keys(arms: dict[str, list[Run]], by: str) -> list[str]:
     return keys
 
 
+def telling_apart(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
+    """These keys, and the fewest others but the seed that tell runs apart."""
+    told = list(keys)
+    for key in varied(runs):
+        if key not in (*told, "seed") and _count(runs, [*told, key]) > _count(runs, told):
+            told.append(key)
+    return told
+
+
 def _count(runs: Sequence[Run], keys: Sequence[str]) -> int:
     return len({repr([run.value(key) for key in keys]) for run in runs})

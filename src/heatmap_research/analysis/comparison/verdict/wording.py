@@ -19,12 +19,15 @@ def number(value: float, interval: Interval) -> str:
     return shown.removeprefix("-") if float(shown) == 0 else shown
 
 
-def covering(interval: Interval, unit: str, seeds: int, images: int, family: int = 1) -> str:
+def covering(
+    interval: Interval, unit: str, seeds: int, images: int, family: int = 1, signed: bool = False
+) -> str:
     """The interval of a difference that is told as greater than 0, and what it covers.
 
     It is not adjusted for a family, as p values are, so it may leave 0 out where p does not.
     """
-    low, high = _forwards(interval, interval.low, interval.high)
+    ends = (interval.low, interval.high)
+    low, high = [number(e, interval) for e in ends] if signed else _forwards(interval, *ends)
     many = f"{seeds} seed{'s' * (seeds != 1)} x {images} image{'s' * (images != 1)}"
     named = _named(interval.level, family)
     return f"{named} {low} to {high}, {interval.population}, {many}"

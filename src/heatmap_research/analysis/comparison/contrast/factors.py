@@ -1,0 +1,99 @@
+"""Finished runs as cells: one for each combination of levels of what was varied."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from heatmap_research.analysis.comparison.verdict.settings import Group, telling_apart
+from heatmap_research.runs.find import Run
+
+DECODER = "decoder"
+BEST = "best"  # the decoder that is best on val
+Place = tuple[int, ...]  # of a cell: its level of each factor
+Derived = Mapping[str, Mapping[str, Mapping[str, str]]]  # factor -> key -> its value -> level
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    levels: Mapping[str, tuple[str, ...]]
+    cells: Mapping[Place, tuple[Group, str]]  # runs by seed, and the decoder they are read by
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(map(len, self.levels.values()))
+
+    def there(self) -> Bool[np.ndarray, "*level"]:
+        """The cells of which there are runs."""
+        there = np.zeros(self.shape, bool)
+        there[tuple(np.array(list(self.cells)).T)] = True
+        return there
+
+    def name(self, place: Place) -> str:
+        named = zip(self.levels.items(), place, strict=True)
+        return ", ".join(f"{factor}={levels[at]}" for (factor, levels), at in named)
+
+
+def of_runs(runs: Sequence[Run], named: Sequence[str], derived: Derived) -> Factors:
+    """Cells by the factors that are named, and by all else that tells runs apart but the seed."""
+    keys = [key for name in named for key in derived.get(name, {name: None}) if key != DECODER]
+    keys = telling_apart(runs, list(dict.fromkeys(keys)))
+    inside = {key for name in named for key in derived.get(name, ())}
+    factors = [*named, *(key for key in keys if key not in (*named, *inside))]
+    if DECODER not in factors:
+        return _table(factors, _sorted(runs, factors, derived), [BEST], False)
+    shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]
+    factors.remove(DECODER)
+    return _table(factors, _sorted(runs, factors, derived), [BEST, *shared], True)
+
+
+def number(level: str) -> float:
+    """A level as a number: the height of an image size; 1/2 is 0.5."""
+    try:
+        return float(Fraction(level.split(",")[0]))
+    except ValueError as error:
+        raise ValueError(f"question: {level} is no number, and has no slope over it.") from error
+
+
+def level(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _sorted(
+    runs: Sequence[Run], factors: Sequence[str], derived: Derived
+) -> dict[tuple[str, ...], Group]:
+    cells: dict[tuple[str, ...], Group] = {}
+    for run in runs:
+        place = tuple(_level(run, name, derived) for name in factors)
+        cells.setdefault(place, Group(", ".join(place), (), {})).runs[run.seed] = run
+    return cells
+
+
+def _level(run: Run, factor: str, derived: Derived) -> str:
+    if factor not in derived:
+        return level(run.value(factor))
+    for key, names in derived[factor].items():
+        if (value := level(run.value(key))) in names:
+            return names[value]
+        raise ValueError(f"question.factors.{factor}: it says nothing of {key}={value}.")
+    raise ValueError(f"question.factors.{factor}: give a key and what its values stand for.")
+
+
+def _table(
+    factors: Sequence[str],
+    groups: Mapping[tuple[str, ...], Group],
+    decoders: Sequence[str],
+    by_decoder: bool,
+) -> Factors:
+    levels = {name: tuple(dict.fromkeys(k[i] for k in groups)) for i, name in enumerate(factors)}
+    cells: dict[Place, tuple[Group, str]] = {}
+    for key, group in groups.items():
+        place = tuple(levels[name].index(word) for name, word in zip(factors, key, strict=True))
+        for at, decoder in enumerate(decoders):
+            cells[(*place, at) if by_decoder else place] = (group, decoder)
+    return Factors(levels | ({DECODER: tuple(decoders)} if by_decoder else {}), cells)
