@@ -9,7 +9,7 @@ import torch
 from heatmap_research.analysis.comparison.contrast import weights
 from heatmap_research.analysis.comparison.contrast.answer import linearised, of_table
 from heatmap_research.analysis.comparison.contrast.curves import Exponent, Shift
-from heatmap_research.analysis.comparison.contrast.factors import Factors, of_runs
+from heatmap_research.analysis.comparison.contrast.factors import Factors
 from heatmap_research.analysis.comparison.contrast.product import Product
 from heatmap_research.analysis.comparison.contrast.share import Share
 from heatmap_research.analysis.comparison.statistics import two_way
@@ -137,11 +137,13 @@ def test_curves_without_an_error_in_common_are_refused():
 
 
 def test_a_rise_on_the_way_down_does_not_count():
-    """The slow one reaches 2 between 250 and 1000 only: (log2) 8.966 + (5 - 1) / 3 of a doubling."""
-    means = 2.0 ** np.array([3, 1.5, 2, 0, 3, 2, 1, 0.0])
-    rising = linearised(shift(), means)[0]
-    assert np.isfinite(rising)
-    assert rising < linearised(shift(), 2.0 ** np.array([3, 2.5, 2, 0, 3, 2, 1, 0.0]))[0]
+    """Two straight lines of log2 errors, the slow one a doubling behind, once with a bump."""
+    fast, straight, bumped = [3, 2, 1, 0], [4, 3, 2, 1], [4, 1.0, 3, 0.5]
+    assert linearised(shift(), 2.0 ** np.array(straight + fast))[0] == pytest.approx(1)
+    errors = np.linspace(0.5, 3, 33)
+    by_hand = np.where(errors >= 1, (4 - errors) / 3, 2 + (3 - errors) / 2.5) - (3 - errors)
+    found = linearised(shift(), 2.0 ** np.array(bumped + fast))[0]
+    assert found == pytest.approx(by_hand.mean())
 
 
 def test_an_exponent_counts_halvings_a_doubling():
@@ -163,7 +165,7 @@ def test_slopes_are_those_of_small_steps(contrast):
 
 
 def covered(contrast, rows: np.ndarray, means: np.ndarray, truth: float, seeds: int) -> dict:
-    """Shares of simulated tables whose interval has the truth, and whose test finds a difference."""
+    """Shares of simulated tables whose interval has the truth, and whose test finds any."""
     rng = np.random.default_rng(seeds)
     images, inside, found = 60, 0, 0
     for _ in range(TABLES):

@@ -21,6 +21,14 @@ from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
 
+def of_side(share: float, _root_: DictConfig) -> float:
+    """A length in input pixels, from its share of the image's height: `sigma=${of_side:0.04}`."""
+    return share * _root_.image_size[0]
+
+
+OmegaConf.register_new_resolver("of_side", of_side, replace=True)
+
+
 @dataclass(frozen=True)
 class Job:
     """What a run is made of: a config in which nothing is left open, and what follows from it."""

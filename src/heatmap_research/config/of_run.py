@@ -48,12 +48,17 @@ def changed(cfg: DictConfig, folder: Path) -> DictConfig:
 
     What is evaluated of it lies in the folder `cfg.name`, and nothing is logged.
     """
-    merged = stored(folder)
+    return changed_from(stored(folder), cfg, folder)
+
+
+def changed_from(config: DictConfig, cfg: DictConfig, folder: Path) -> DictConfig:
+    """The same where the run's own config is at hand."""
+    merged = config.copy()
     for group in GROUPS:
         if cfg[group]:
             merged[group] = cfg[group]
     merged, place = _with_changes(merged, cfg), str(folder / "evaluate" / cfg.name)
-    return with_values(merged, output_dir=place, resume=None, logger={}, callback={})
+    return with_values(merged, output_dir=place, resume=None, logger={}, callback={}, also={})
 
 
 def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictConfig:

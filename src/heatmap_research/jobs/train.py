@@ -12,6 +12,7 @@ from heatmap_research.config.additions import refuse_additions
 from heatmap_research.config.error_words import REFUSALS
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.multirun import in_sweep
+from heatmap_research.jobs.also import evaluate_also, refuse_impossible
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.store import RunStore
 
@@ -37,8 +38,10 @@ def _train(job: Job) -> None:
     names.name_in_loggers(job.config)
     if not job.config.resume:
         OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    refuse_impossible(job)
     try:
         fit.train(job, store, in_sweep())
+        evaluate_also(job, store.folder)
     except fit.InterruptedRunError as stop:
         command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
         log.warning(f"{stop}; to go on: {command}")
@@ -67,6 +70,7 @@ def _train_unless_done(job: Job, store: RunStore) -> None:
     if place := sweep.finished(store.folder, identity):
         log.info(f"  finished before: {place}")
         sweep.leave(store.folder)
+        evaluate_also(job, place)
     else:
         goes_on = sweep.goes_on(store, identity)
         _train(job.but(resume=str(store.folder)) if goes_on else job)

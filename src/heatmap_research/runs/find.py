@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,6 +97,16 @@ class Run:
                 f"{self.name}: its predictions.parquet is {state} (heatmap-evaluate "
                 f"run={self.folder} makes another, in its folder evaluate)."
             ) from error
+
+
+def evaluations(runs: Iterable[Run]) -> list[Run]:
+    """Evaluations on other data, as runs; `trained.KEY` is a value of the run they are of."""
+    return [
+        Run(file.parent, known | {"trained": run.record["config"]}, run.root)
+        for run in runs
+        for file in sorted(run.folder.glob(f"evaluate/*/{record.NAME}"))
+        if (known := _known(file))
+    ]
 
 
 def find(*folders: Path) -> list[Run]:

@@ -21,7 +21,7 @@ ALWAYS = {"version", "status", "config", "config_hash", "choices", "seed", "deco
 INCIDENTAL = {
     *("output_dir", "dirpath", "save_dir", "root", "cache", "logger", "launcher", "hydra"),
     *("study", "pictures", "resume", "workers", "accelerator", "devices", "device"),
-    *("num_nodes", "strategy"),
+    *("num_nodes", "strategy", "question", "also"),
 }
 
 

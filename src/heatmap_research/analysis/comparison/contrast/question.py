@@ -12,7 +12,7 @@ from heatmap_research.analysis.comparison.statistics.families import holm
 from heatmap_research.analysis.comparison.statistics.planning import detectable, seeds_needed
 from heatmap_research.analysis.comparison.verdict import wording
 from heatmap_research.analysis.comparison.verdict.reading import Reading
-from heatmap_research.runs.find import Run
+from heatmap_research.runs.find import Run, evaluations
 
 Meant = Literal["below", "above", "within"]
 SHARE = "% of the image's side"
@@ -33,6 +33,7 @@ class Question:
     decoder: str | None = None
     per_image: bool = False  # errors in percent of the image's side, not in pixels
     factors: Derived = field(default_factory=dict)
+    of_evaluations: bool = False  # on other data (`also`), in place of the runs' own
     level: float = 0.95
 
     def __post_init__(self) -> None:
@@ -45,7 +46,10 @@ class Question:
 
     def answer(self, runs: Sequence[Run], stage: str = "test") -> "Answers":
         """The contrast alone, and its family, whose p values are adjusted among themselves."""
-        done = [run for run in runs if run.status == "finished"]
+        read = evaluations(runs) if self.of_evaluations else runs
+        done = [run for run in read if run.status == "finished"]
+        if not done:
+            raise ValueError("question: none of what it is asked of has finished.")
         reading = Reading(self.metric, self.decoder, stage, 1000)
         lead = self._answered("", self.contrast, done, reading)
         others = [self._answered(n, each, done, reading) for n, each in self.family.items()]

@@ -1,0 +1,55 @@
+"""The question that an experiment asks: from its runs' records, or from its file in conf/."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from heatmap_research.analysis.comparison.contrast.question import Answers, Question
+from heatmap_research.config import instantiate
+from heatmap_research.config.conf import conf_folder
+from heatmap_research.runs.find import Run
+
+log = logging.getLogger(__name__)
+
+
+def made(node: Any) -> Question:
+    return instantiate.instantiate(node, "question")
+
+
+def of_file(name: str) -> Question:
+    """The question of `conf/experiment/NAME.yaml`, or of another YAML file."""
+    given = Path(name)
+    file = given if given.suffix == ".yaml" else conf_folder() / "experiment" / f"{name}.yaml"
+    if not file.is_file():
+        known = sorted(each.stem for each in (conf_folder() / "experiment").glob("*.yaml"))
+        raise ValueError(f"--question {name}: choose a file, or one of {', '.join(known)}.")
+    node = OmegaConf.select(OmegaConf.load(file), "question")
+    if node is None:
+        raise ValueError(f"--question {name}: {file} asks none (a key `question`).")
+    return made(node)
+
+
+def of_runs(runs: Sequence[Run]) -> Question | None:
+    """What the runs were made to answer, if all of them say the same."""
+    asked = {repr(node): node for run in runs if (node := run.record["config"].get("question"))}
+    if len(asked) > 1:
+        log.warning("The runs were made for different questions: give one with --question.")
+        return None
+    return made(next(iter(asked.values()))) if asked else None
+
+
+def answered(runs: Sequence[Run], name: str | None) -> Answers | None:
+    """The answer; one that cannot be had from these runs is said, unless it was asked for."""
+    question = of_runs(runs) if name is None else of_file(name)
+    if question is None:
+        return None
+    try:
+        return question.answer(runs)
+    except ValueError as error:
+        if name is not None:
+            raise
+        log.warning(f"The question of these runs is not answered: {error}")
+        return None
