@@ -14,7 +14,7 @@ from heatmap_research.analysis.comparison.verdict import wording
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.runs.find import Run, evaluations
 
-Meant = Literal["below", "above", "within"]
+MEANT = ("below", "above", "within")
 SHARE = "% of the image's side"
 
 
@@ -24,7 +24,7 @@ class Question:
 
     asks: str
     contrast: Contrast
-    yes: Meant
+    yes: str
     margin: float  # in the contrast's unit: what is less does not matter
     expected: str
     refuted: str  # what would show that the expectation is wrong
@@ -37,8 +37,8 @@ class Question:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.yes not in ("below", "above", "within"):
-            raise ValueError(f"question.yes={self.yes}: choose below, above or within.")
+        if self.yes not in MEANT:
+            raise ValueError(f"question.yes={self.yes}: choose {', '.join(MEANT)}.")
         if not self.margin > 0:
             raise ValueError(f"question.margin={self.margin:g}: it must be greater than 0.")
         if not self.asks.strip().endswith("?"):

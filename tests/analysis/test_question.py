@@ -1,0 +1,178 @@
+"""Questions asked of run folders that were written as runs write them."""
+
+import json
+
+import pytest
+from omegaconf import OmegaConf
+from test_verdict import sweep, write
+
+from heatmap_research.analysis.comparison.contrast.product import Product
+from heatmap_research.analysis.comparison.contrast.question import Question
+from heatmap_research.analysis.comparison.verdict.judge import judge
+from heatmap_research.jobs import question as questions
+from heatmap_research.runs.find import find
+from heatmap_research.runs.store import RunStore
+
+ARMS = {"simcc": 0.4, "ce_2d": 0.0}
+PRODUCT = "heatmap_research.analysis.comparison.contrast.product.Product"
+QUESTION = "heatmap_research.analysis.comparison.contrast.question.Question"
+
+
+def ask(weights, yes="above", margin=0.05, **more) -> Question:
+    said = {"asks": "Is it so?", "expected": "yes", "refuted": "no"}
+    return Question(contrast=Product(weights), yes=yes, margin=margin, **said, **more)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    return sweep(tmp_path_factory.mktemp("two"), ARMS, sigmas=(2, 4))
+
+
+def test_a_difference_of_two_arms_is_that_of_their_verdict(two):
+    answers = ask({"arm": "simcc - ce_2d", "sigma": 2}).answer(two)
+    (verdict,) = [v for v in judge(two, baseline="ce_2d") if v.setting == (("sigma", 2),)]
+    interval = answers.lead.estimate.interval
+    assert interval.estimate == pytest.approx(verdict.interval.estimate, rel=1e-12)
+    assert interval.low == pytest.approx(verdict.interval.low, rel=1e-9)
+    assert interval.p == pytest.approx(verdict.interval.p, rel=1e-6)
+    assert answers.said == "Yes"
+    assert answers.words.startswith("Is it so? Yes: simcc less ce_2d, at sigma=2 is 0.39")
+    assert "3 seeds x 60 images" in answers.words
+
+
+def test_a_difference_of_decoders_has_an_interval_too(two):
+    """The runs are written so that argmax is 0.5 px further off, along x, than dark."""
+    answers = ask({"decoder": "argmax - dark", "arm": "ce_2d"}).answer(two)
+    interval = answers.lead.estimate.interval
+    assert interval.low < interval.estimate < interval.high
+    assert interval.estimate == pytest.approx(0.5, abs=0.02)
+
+
+def test_an_interaction_that_is_none_is_a_no_within_its_margin(two):
+    """Both sigmas were given the same errors."""
+    answers = ask({"arm": "simcc - ce_2d", "sigma": "4 - 2"}).answer(two)
+    assert answers.lead.estimate.interval.estimate == pytest.approx(0, abs=1e-9)
+    assert answers.said == "No"
+    assert "this is less" in answers.words
+    assert ask({"sigma": "4 - 2"}, yes="within").answer(two).said == "Yes"
+
+
+def test_the_other_sign_is_a_no(two):
+    assert ask({"arm": "simcc - ce_2d"}, yes="below").answer(two).said == "No"
+    assert ask({"arm": "simcc - ce_2d"}, yes="within").answer(two).said == "No"
+
+
+def test_what_is_not_told_apart_is_undecided_and_says_what_would_decide(tmp_path):
+    """Errors of the arms were drawn apart, and are alike on average."""
+    for arm, drawn in (("simcc", 10), ("ce_2d", 20)):
+        for seed in (0, 1, 2):
+            RunStore(write(tmp_path / f"{arm}{seed}", arm, drawn + seed)).update(seed=seed)
+    answers = ask({"arm": "simcc - ce_2d"}, margin=0.001).answer(find(tmp_path))
+    assert answers.said == "Undecided"
+    assert "would be found four times in five; to find 0.001 px takes" in answers.words
+
+
+def test_errors_of_several_sizes_are_shares_of_the_image(tmp_path):
+    """The same pixels on twice the side are half the share."""
+    for size in (32, 64):
+        for seed in (0, 1, 2):
+            asked = {"image_size": [size, size], "seed": seed, "sigma": 2, "tolerances": [0.1] * 5}
+            write(tmp_path / f"{size}_{seed}", seed=seed, config=asked)
+    runs = find(tmp_path)
+    sides = {s: ask({"image_size": s}, per_image=True).answer(runs).lead for s in (32, 64)}
+    of_32, of_64 = (sides[s].estimate.interval.estimate for s in (32, 64))
+    assert of_32 == pytest.approx(2 * of_64)
+    assert "% of the image's side" in sides[32].words
+
+
+def test_other_truths_are_refused(tmp_path):
+    for arm, moved in (("simcc", 0.0), ("ce_2d", 3.0)):
+        for seed in (0, 1):
+            write(tmp_path / f"{arm}_{seed}", arm, seed, moved=moved)
+    with pytest.raises(ValueError, match="not the same truth"):
+        ask({"arm": "simcc - ce_2d"}).answer(find(tmp_path))
+
+
+def course(run, errors) -> None:
+    """val errors of this run's decoder over its steps, each twice as many as the one before."""
+    rows = [f"{2**place * 100 - 1},{error}" for place, error in enumerate(errors)]
+    (run.folder / "metrics.csv").write_text("\n".join(["step,val/dark/pixel_error", *rows]) + "\n")
+
+
+def test_an_arm_that_is_still_learning_is_named_at_once(tmp_path):
+    runs = sweep(tmp_path, ARMS)
+    for run in runs:
+        course(run, [4, 2, 1] if run.arm == "simcc" else [1.1, 1.05, 1])
+    words = ask({"arm": "simcc - ce_2d"}).answer(runs).words
+    assert "Not converged: simcc lost 50 % of its val error with the last doubling" in words
+    assert "ce_2d lost" not in words
+
+
+def test_budgets_that_differ_are_named(tmp_path):
+    for arm, steps in (("simcc", 2000), ("ce_2d", 1000)):
+        for seed in (0, 1, 2):
+            write(tmp_path / f"{arm}{seed}", arm, seed, config={"trainer": {"max_steps": steps}})
+    words = ask({"arm": "simcc - ce_2d"}).answer(find(tmp_path)).words
+    assert "Not on equal ground: trainer.max_steps differs" in words
+
+
+def test_evaluations_on_other_data_are_read_in_place_of_their_runs(tmp_path):
+    for cover in (0.0, 0.3):
+        for seed in (0, 1, 2):
+            run = write(tmp_path / f"{cover}_{seed}", seed=seed, config={"cover": cover})
+            for place, more in (("clear", 0.0), ("covered", 1.0)):
+                folder = run / "evaluate" / place
+                write(folder, seed=seed, added=more * (1 - cover), config={"test_cover": more})
+    weights = {"trained.cover": "0.3 - 0", "test_cover": "1 - 0"}
+    answers = ask(weights, of_evaluations=True).answer(find(tmp_path))
+    assert -0.35 < answers.lead.estimate.interval.estimate < -0.15
+
+
+def test_a_family_is_adjusted_and_the_first_question_is_not(two):
+    family = {
+        "decoders": Product({"decoder": "argmax - dark"}),
+        "sigma": Product({"sigma": "4 - 2"}),
+    }
+    answers = ask({"arm": "simcc - ce_2d"}, family=family).answer(two)
+    assert answers.lead.p == answers.lead.estimate.interval.p
+    raw = [one.estimate.interval.p for one in answers.family]
+    assert [one.p for one in answers.family] == pytest.approx([min(1, 2 * raw[0]), raw[1]])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"yes": "maybe"}, "question.yes=maybe: choose below, above, within"),
+        ({"margin": 0}, "question.margin=0: it must be greater than 0"),
+        ({"asks": "So."}, "ends with a question mark"),
+        ({"askes": "?"}, "question.askes"),
+    ],
+)
+def test_a_question_that_cannot_be_meant_is_refused(change, words):
+    node = {
+        "_target_": QUESTION,
+        "asks": "Is it so?",
+        "yes": "above",
+        "margin": 1,
+        "expected": "yes",
+        "refuted": "no",
+        "contrast": {"_target_": PRODUCT, "weights": {"arm": "a - b"}},
+    }
+    with pytest.raises(ValueError, match=words):
+        questions.made(OmegaConf.create(node | change))
+
+
+def test_runs_carry_the_question_they_were_made_for(tmp_path):
+    contrast = {"_target_": PRODUCT, "weights": {"arm": "simcc - ce_2d"}}
+    asked = {"_target_": QUESTION, "asks": "Is it so?", "yes": "above", "margin": 0.05}
+    asked |= {"expected": "yes", "refuted": "no", "contrast": contrast}
+    for arm, added in ARMS.items():
+        for seed in (0, 1, 2):
+            write(tmp_path / f"{arm}{seed}", arm, seed, added, config={"question": asked})
+    runs = find(tmp_path)
+    assert questions.answered(runs, None).said == "Yes"
+    other = json.loads(json.dumps(asked)) | {"asks": "Or so?"}
+    write(tmp_path / "more", "simcc", 7, config={"question": other})
+    assert questions.answered(find(tmp_path), None) is None
+    with pytest.raises(ValueError, match="choose a file, or one of budget, cost"):
+        questions.answered(runs, "nothing")
