@@ -20,7 +20,7 @@ QUESTION = "heatmap_research.analysis.comparison.contrast.question.Question"
 
 def ask(weights, yes="above", margin=0.05, **more) -> Question:
     said = {"asks": "Is it so?", "expected": "yes", "refuted": "no"}
-    return Question(contrast=Product(weights), yes=yes, margin=margin, **said, **more)
+    return Question(contrast=Product(weights), yes_if=yes, margin=margin, **said, **more)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_family_is_adjusted_and_the_first_question_is_not(two):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"yes": "maybe"}, "question.yes=maybe: choose below, above, within"),
+        ({"yes_if": "maybe"}, "question.yes_if=maybe: choose below, above, within"),
         ({"margin": 0}, "question.margin=0: it must be greater than 0"),
         ({"asks": "So."}, "ends with a question mark"),
         ({"askes": "?"}, "question.askes"),
@@ -152,7 +152,7 @@ def test_a_question_that_cannot_be_meant_is_refused(change, words):
     node = {
         "_target_": QUESTION,
         "asks": "Is it so?",
-        "yes": "above",
+        "yes_if": "above",
         "margin": 1,
         "expected": "yes",
         "refuted": "no",
@@ -164,7 +164,7 @@ def test_a_question_that_cannot_be_meant_is_refused(change, words):
 
 def test_runs_carry_the_question_they_were_made_for(tmp_path):
     contrast = {"_target_": PRODUCT, "weights": {"arm": "simcc - ce_2d"}}
-    asked = {"_target_": QUESTION, "asks": "Is it so?", "yes": "above", "margin": 0.05}
+    asked = {"_target_": QUESTION, "asks": "Is it so?", "yes_if": "above", "margin": 0.05}
     asked |= {"expected": "yes", "refuted": "no", "contrast": contrast}
     for arm, added in ARMS.items():
         for seed in (0, 1, 2):

@@ -85,7 +85,15 @@ def predictions(
 
 
 def write(
-    folder: Path, arm="simcc", seed=0, added=0.0, sigma=2, status="finished", config=None, **more
+    folder: Path,
+    arm="simcc",
+    seed=0,
+    added=0.0,
+    sigma=2,
+    status="finished",
+    config=None,
+    choices=None,
+    **more,
 ) -> Path:
     asked = config or {}
     config = {"seed": seed, "sigma": sigma, "stride": 1, "tolerances": TOLERANCES, "joints": None}
@@ -98,7 +106,7 @@ def write(
         status=status,
         config=config,
         config_hash=f"{arm}{seed}{sigma}",
-        choices={"arm": arm, "head": arm},
+        choices=choices or {"arm": arm, "head": arm},
         seed=seed,
         decoders=decoders,
         metrics={},

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,15 @@ def of_runs(runs: Sequence[Run]) -> Question | None:
     return made(next(iter(asked.values()))) if asked else None
 
 
-def answered(runs: Sequence[Run], name: str | None) -> Answers | None:
-    """The answer; one that cannot be had from these runs is said, unless it was asked for."""
+def answered(runs: Sequence[Run], name: str | None, metric: str | None = None) -> Answers | None:
+    """The answer, by another metric if one is given.
+
+    One that cannot be had from these runs is said, and refused if it was asked for by name.
+    """
     question = of_runs(runs) if name is None else of_file(name)
     if question is None:
         return None
+    question = replace(question, metric=metric or question.metric)
     try:
         return question.answer(runs)
     except ValueError as error:

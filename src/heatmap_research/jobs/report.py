@@ -26,6 +26,7 @@ from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing.example import Example
 from heatmap_research.jobs import sample
+from heatmap_research.jobs.question import answered
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.record import replacing
@@ -49,10 +50,13 @@ def report(flags: argparse.Namespace) -> None:
     began = time.monotonic()
     _refuse(flags)
     asked = {name: getattr(flags, name) for name in ("by", "metric", "margin", "baseline")}
-    study = make(flags.folders, flags.budget, decoder=flags.decoder, **asked)
+    study = make(flags.folders, flags.budget, flags.question, decoder=flags.decoder, **asked)
     made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {', '.join(map(str, flags.folders))}."
     size = write(study, flags.out, flags.csv, flags.latex, made)
-    main = verdicts.averages(study.verdicts)[:VERDICTS_PRINTED]
+    if study.answers is not None:
+        print(study.answers.words)
+    shown = VERDICTS_PRINTED if study.answers is None else 0
+    main = verdicts.averages(study.verdicts)[:shown]
     for verdict in main:
         print(verdict.words)
     if more := len(study.verdicts) - len(main):
@@ -82,8 +86,9 @@ def _refuse(flags: argparse.Namespace) -> None:
         raise ValueError(f"--margin {flags.margin:g}: it must be greater than 0.")
 
 
-def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
-    found = study(find(*folders), **asked)
+def make(folders: Sequence[Path], budget: bool, question: str | None = None, **asked: Any) -> Study:
+    runs = find(*folders)
+    found = study(runs, **asked, answers=answered(runs, question, asked["metric"]))
     if budget:
         _take_apart(found)
     shown = {id(group) for group in found.shown()}

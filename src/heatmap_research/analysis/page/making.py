@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from heatmap_research.analysis.comparison.contrast.question import Answers
 from heatmap_research.analysis.comparison.verdict.judge import judge
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, grouped
@@ -16,11 +17,13 @@ ASKED = ("baseline=", "decoder=", "metric=", "margin=")  # errors in the command
 def study(
     runs: Sequence[Run],
     by: str | None = None,
-    metric: str = "pixel_error",
+    metric: str | None = None,
     margin: float | None = None,
     baseline: str | None = None,
     decoder: str | None = None,
+    answers: Answers | None = None,
 ) -> Study:
+    metric = metric or (answers.question.metric if answers else "pixel_error")
     done = [run for run in runs if run.status == "finished"]
     if not done:
         how = ", ".join(f"{run.name} {run.status}" for run in list(runs)[:3])
@@ -33,7 +36,7 @@ def study(
     verdicts, silent = _judged(runs, by, metric, margin, baseline, decoder, groups)
     for group in groups:
         _refuse_unread(reading, group)
-    return Study(runs, by, groups, reading, margin, verdicts, silent)
+    return Study(runs, by, groups, reading, margin, verdicts, silent, answers)
 
 
 def usual(runs: Sequence[Run]) -> str:

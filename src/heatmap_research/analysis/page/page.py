@@ -1,11 +1,14 @@
 """The page as a whole: one file, which asks nothing of a network."""
 
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from heatmap_research.analysis.page.parts import Section
 from heatmap_research.analysis.page.sections import (
+    answers,
     arms,
     budgets,
     costs,
@@ -23,7 +26,8 @@ from heatmap_research.drawing.style import COLOURS
 
 GENERATOR = "heatmap-report"  # by which a page is known again
 DARK = ("#6f9fe0", "#8cc8f5", "#f08a66", "#f2c25c", "#86c674", "#c58ad8")  # COLOURS by night
-SECTIONS = (
+SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
+    answers.section,
     verdicts.section,
     arms.section,
     factors.section,
@@ -54,7 +58,7 @@ def html(study: Study, made: str) -> str:
             tally=provenance.tally(study),
             lost=provenance.lost(study),
             made=made,
-            sections=[section(study) for section in SECTIONS],
+            sections=[part for section in SECTIONS if (part := section(study)) is not None],
             figure_number=count(1).__next__,
             table_number=count(1).__next__,
         )

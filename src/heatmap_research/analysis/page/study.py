@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 
+from heatmap_research.analysis.comparison.contrast.question import Answers
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, first
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
@@ -37,6 +38,7 @@ class Study:
     margin: float | None
     verdicts: Sequence[Verdict]
     silent: str | None  # why there are no verdicts
+    answers: Answers | None = None  # to the question that the runs were made for
     seen: Mapping[Path, Seen] = field(default_factory=dict)  # by the folder of a group's first run
     commands: Mapping[Path, str] = field(default_factory=dict)  # by folder of a run or of a sweep
     _read: dict[tuple[Path, str, str], float | None] = field(default_factory=dict)

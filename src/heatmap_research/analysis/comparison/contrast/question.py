@@ -20,11 +20,11 @@ SHARE = "% of the image's side"
 
 @dataclass(frozen=True)
 class Question:
-    """`yes` is where the contrast lies if the answer is yes: below 0, above 0, or in the margin."""
+    """`yes_if` is where the contrast lies if the answer is yes: below 0, above 0, or in the margin."""
 
     asks: str
     contrast: Contrast
-    yes: str
+    yes_if: str
     margin: float  # in the contrast's unit: what is less does not matter
     expected: str
     refuted: str  # what would show that the expectation is wrong
@@ -37,8 +37,8 @@ class Question:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.yes not in MEANT:
-            raise ValueError(f"question.yes={self.yes}: choose {', '.join(MEANT)}.")
+        if self.yes_if not in MEANT:
+            raise ValueError(f"question.yes_if={self.yes_if}: choose {', '.join(MEANT)}.")
         if not self.margin > 0:
             raise ValueError(f"question.margin={self.margin:g}: it must be greater than 0.")
         if not self.asks.strip().endswith("?"):
@@ -101,11 +101,11 @@ class Answers:
         chance = 1 - self.question.level
         inside = interval.p_equivalence(margin) < chance
         outside = interval.p < chance and abs(interval.estimate) > margin
-        if self.question.yes == "within":
+        if self.question.yes_if == "within":
             return "Yes" if inside else "No" if outside else "Undecided"
         if interval.p < chance and not inside:
             below = interval.estimate < 0
-            return "Yes" if below == (self.question.yes == "below") else "No"
+            return "Yes" if below == (self.question.yes_if == "below") else "No"
         return "No" if inside else "Undecided"
 
     @property

@@ -35,6 +35,8 @@ def section(study: Study) -> Section:
     said += [Words(_how(study, study.verdicts[0]), "note")]
     drawn = study.verdicts if len(study.verdicts) <= MAX_INTERVALS else main
     said += [_forest(study, drawn)]
+    if study.answers is not None:  # which lead the page
+        return Section("Pairs of arms", [Folded("Every pair", [*said, _table(study)])])
     return Section("Verdict", [*said, Folded("Every comparison", [_table(study)])])
 
 
