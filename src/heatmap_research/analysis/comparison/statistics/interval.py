@@ -43,12 +43,6 @@ class Interval:
         near = float(student.above(distance / self.error, self.freedom))
         return near if self.tails is None else max(near, float(self.tails.above(distance)))
 
-    def with_error(self, error: float) -> "Interval":
-        known = self.tails is not None and self.error > 0
-        tails = self.tails.times((error / self.error) ** 2) if known else None  # type: ignore[union-attr]
-        kept = (self.level, self.population, self.method, tails)
-        return around(self.estimate, error, self.freedom, *kept)
-
 
 def around(
     estimate: float,

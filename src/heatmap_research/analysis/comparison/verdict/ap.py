@@ -3,13 +3,14 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from heatmap_research.analysis.comparison.statistics import bootstrap, weighted_ap
 from heatmap_research.analysis.comparison.statistics.weighted_ap import Matched
+from heatmap_research.analysis.comparison.verdict import truth
 from heatmap_research.analysis.comparison.verdict.tables import tolerances
 from heatmap_research.data import annotations
 from heatmap_research.data.people import part_of
@@ -20,6 +21,14 @@ SEED = 0  # of the draws of images
 log = logging.getLogger(__name__)
 
 COLUMNS = ("image", "instance", "joint", "x_true_source", "y_true_source", "visible", "scale")
+
+
+class Drawn(NamedTuple):
+    """A run's AP of all images, then of each draw of images."""
+
+    images: Int[np.ndarray, " image"]
+    aps: Float[np.ndarray, " draw"]
+    truth: truth.TrueJoints
 
 
 def people(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
@@ -55,17 +64,9 @@ def scored(run: Run, stage: str, decoder: str, joints: int) -> Found:
     )
 
 
-def matched(run: Run, stage: str, decoder: str) -> Matched:
-    return among(*people(run, stage), run, stage, decoder)
-
-
-def of_all(matched: Matched) -> float:
-    return float(matched.of(np.ones((1, len(matched.images))))[0])
-
-
-def among(
-    everyone: People, images: Int[np.ndarray, " image"], run: Run, stage: str, decoder: str
-) -> Matched:
+def matched(run: Run, stage: str, decoder: str) -> tuple[Matched, People]:
+    """Who of all the people is found, and all the people."""
+    everyone, images = people(run, stage)
     sigmas = np.array(tolerances(run), dtype=np.float64)
     joints = everyone.keypoints.shape[1]
     if len(sigmas) != joints:
@@ -77,24 +78,30 @@ def among(
         log.warning(
             f"{run.name}: AP by {decoder} was {told:.4f} and is {again:.4f} from what is stored."
         )
-    return ours
+    return ours, everyone
 
 
-def resampled(matched: Matched, resamples: int) -> Float[np.ndarray, " draw"]:
-    """AP of all images, then of images drawn anew: the same draws for runs of as many images."""
-    images = len(matched.images)
-    drawn = bootstrap.blocks(np.random.default_rng(SEED), resamples, images)
-    return np.concatenate([matched.of(weights) for weights in (np.ones((1, images)), *drawn)])
+def of_all(matched: Matched) -> float:
+    return float(matched.of(np.ones((1, len(matched.images))))[0])
+
+
+def drawn(run: Run, stage: str, decoder: str, resamples: int) -> Drawn:
+    """The same draws for runs of as many images."""
+    ours, everyone = matched(run, stage, decoder)
+    count = len(ours.images)
+    draws = bootstrap.blocks(np.random.default_rng(SEED), resamples, count)
+    aps = [ours.of(weights) for weights in (np.ones((1, count)), *draws)]
+    return Drawn(ours.images, np.concatenate(aps), truth.of_people(everyone))
 
 
 def _annotated(run: Run, data: dict[str, Any]) -> tuple[People, Int[np.ndarray, " image"]]:
-    truth = annotations.read(data["annotations"], data.get("sigmas"), data.get("category"))
-    truth = part_of(truth, data.get("part", "all"), data.get("held_out", 0))
+    told = annotations.read(data["annotations"], data.get("sigmas"), data.get("category"))
+    told = part_of(told, data.get("part", "all"), data.get("held_out", 0))
     if names := run.value("joints"):
-        truth = truth.only([truth.schema.names.index(name) for name in names])
-    image = truth.image_ids[truth.images]
-    known = People(image, truth.keypoints, truth.areas, truth.boxes, truth.crowd)
-    return known, np.unique(truth.image_ids)
+        told = told.only([told.schema.names.index(name) for name in names])
+    image = told.image_ids[told.images]
+    everyone = People(image, told.keypoints, told.areas, told.boxes, told.crowd)
+    return everyone, np.unique(told.image_ids)
 
 
 def _predicted(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
