@@ -57,7 +57,7 @@ def rows(
     source = torch.from_numpy(poses.keypoints)
     true = geometry.apply(geometry.inverse(to_source), source).float()
     inside = torch.stack([beyond <= 0 for beyond in grid.beyond(true)]).all(0).numpy()
-    counted = inside & (poses.visible > 0)
+    counted = inside & (poses.people.keypoints[..., 2] > 0)
     answers = round_trip.decoded(representation, poses.schema, true, noise, seed)
     for decoder, points in answers.items():
         in_source = geometry.apply(to_source, points.double()).numpy()
@@ -130,14 +130,13 @@ def _similarities(points: Float64[np.ndarray, "person joint 2"], poses: TruePose
 
     Equal scores stand in the order of images, then of the file.
     """
-    sigmas = np.array(poses.schema.sigmas)
-    truths = np.concatenate([poses.keypoints, poses.visible[..., None]], axis=-1)
-    similarity = oks.to_truth(points.copy(), truths, poses.areas, poses.boxes, sigmas)
-    answers = Found(poses.images, points, np.ones(len(poses)))
+    sigmas, people = np.array(poses.schema.sigmas), poses.people
+    alike = oks.to_truth(points.copy(), people.keypoints, people.areas, people.boxes, sigmas)
+    answers = Found(people.image, points, np.ones(len(points)))
     ap = average_precision.evaluate(poses.truth, answers, sigmas)
-    close = _length(points - poses.keypoints) <= 0.05 * poses.boxes[:, 2:].max(1, keepdims=True)
+    close = _length(points - poses.keypoints) <= 0.05 * people.boxes[:, 2:].max(1, keepdims=True)
     aps = {name.lower(): ap[name] for name in ("AP", "AP50", "AP75")}
-    return {"mean_oks": _mean(similarity), **aps, "pck05": _mean(close[poses.visible > 0])}
+    return {"mean_oks": _mean(alike), **aps, "pck05": _mean(close[people.keypoints[..., 2] > 0])}
 
 
 def _length(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:
