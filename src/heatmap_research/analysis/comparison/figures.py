@@ -64,8 +64,7 @@ def over(by_arm: Mapping[str, Mapping[float, Sequence[float]]], across: str, up:
         knobs = sorted(by_knob)
         means = [np.mean(by_knob[knob]) for knob in knobs]
         axes.plot(knobs, means, "-", color=colour, lw=1.2, label=arm)
-        for knob in knobs:
-            seeds = by_knob[knob]
+        for knob, seeds in by_knob.items():
             axes.plot([knob] * len(seeds), seeds, shape, color=colour, ms=5, mfc="none")
     axes.set_xticks(sorted({knob for by_knob in by_arm.values() for knob in by_knob}))
     axes.set_ylim(bottom=0)

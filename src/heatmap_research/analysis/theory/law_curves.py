@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from heatmap_research.drawing.style import COLOURS, bare, blank
+from heatmap_research.drawing.style import COLOURS, bare, single
 
 MARKERS = "osD^vP"
 
@@ -42,8 +42,7 @@ def beside_legend(
     title: str | None = None,
 ) -> tuple[Figure, Axes]:
     """A figure with its legend to the right of the axes, where it covers nothing."""
-    figure = blank(size)
-    axes = figure.add_subplot()
+    figure, axes = single(size)
     panel(axes, curves, across, up, floor)
     entries, corner = legend_entries(curves), (1.01, 1)
     axes.legend(handles=entries, title=title, fontsize=8, loc="upper left", bbox_to_anchor=corner)

@@ -32,8 +32,7 @@ def annotated(truth: Annotations, padding: float) -> TruePoses:
     corner, size = shown.boxes[:, :2], shown.boxes[:, 2:]
     crops = np.concatenate([corner + size * (1 - padding) / 2, size * padding], axis=1)
     marked, crowd = np.dstack([shown.keypoints, shown.visible]), np.zeros(len(shown.boxes), bool)
-    images = truth.image_ids[shown.images]
-    people = People(images, marked, shown.scales**2, shown.boxes, crowd)
+    people = People(truth.image_ids[shown.images], marked, shown.scales**2, shown.boxes, crowd)
     images = truth.image_ids[truth.images]
     everyone = People(images, truth.keypoints, truth.areas, truth.boxes, truth.crowd)
     return TruePoses(truth.schema, crops, people, everyone)

@@ -39,13 +39,7 @@ def seeds_needed(
 
 def _power(pilot: MeanSquares, seeds: int, difference: float, level: float) -> float:
     seed, image, residual = (float(part) for part in pilot.components())
-    expected = MeanSquares(
-        difference,
-        seeds,
-        pilot.images,
-        residual + pilot.images * seed,
-        residual + seeds * image,
-        residual,
-    )
+    parts = (residual + pilot.images * seed, residual + seeds * image, residual)
+    expected = MeanSquares(difference, seeds, pilot.images, *parts)
     error, freedom = (float(part) for part in expected.error(BOTH))
     return student.power(abs(difference) / error, freedom, level) if error else 1.0

@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from heatmap_research.analysis.comparison.statistics import bootstrap, weighted_ap
-from heatmap_research.analysis.comparison.statistics.weighted_ap import Matched
-from heatmap_research.analysis.comparison.verdict import truth
-from heatmap_research.analysis.comparison.verdict.tables import tolerances
+from heatmap_research.analysis.comparison.verdict import tables, truth
 from heatmap_research.data import annotations
 from heatmap_research.data.people import part_of
 from heatmap_research.metrics.average_precision import Found, People
@@ -32,10 +30,7 @@ class Drawn(NamedTuple):
 
 
 def people(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
-    """All who are annotated, crowds among them, and all images.
-
-    Without annotations, it is those who were predicted.
-    """
+    """All who are annotated, crowds among them, or else who were predicted; and all images."""
     data = run.value(f"data.{stage}") or {}
     if "annotations" not in data:
         return _predicted(run, stage)
@@ -57,17 +52,15 @@ def scored(run: Run, stage: str, decoder: str, joints: int) -> Found:
         raise ValueError(f"{run.name}: AP needs its scored people, and there is no {file}.")
     results = json.loads(file.read_text())
     points = np.array([one["keypoints"] for one in results], dtype=np.float64)
-    return Found(
-        np.array([one["image_id"] for one in results], dtype=np.int64),
-        points.reshape(-1, joints, 3)[..., :2],
-        np.array([one["score"] for one in results], dtype=np.float64),
-    )
+    images = np.array([one["image_id"] for one in results], dtype=np.int64)
+    scores = np.array([one["score"] for one in results], dtype=np.float64)
+    return Found(images, points.reshape(-1, joints, 3)[..., :2], scores)
 
 
-def matched(run: Run, stage: str, decoder: str) -> tuple[Matched, People]:
+def matched(run: Run, stage: str, decoder: str) -> tuple[weighted_ap.Matched, People]:
     """Who of all the people is found, and all the people."""
     everyone, images = people(run, stage)
-    sigmas = np.array(tolerances(run), dtype=np.float64)
+    sigmas = np.array(tables.tolerances(run), dtype=np.float64)
     joints = everyone.keypoints.shape[1]
     if len(sigmas) != joints:
         raise ValueError(f"{run.name}: AP needs an OKS tolerance for each of its {joints} joints.")
@@ -81,7 +74,7 @@ def matched(run: Run, stage: str, decoder: str) -> tuple[Matched, People]:
     return ours, everyone
 
 
-def of_all(matched: Matched) -> float:
+def of_all(matched: weighted_ap.Matched) -> float:
     return float(matched.of(np.ones((1, len(matched.images))))[0])
 
 
@@ -111,12 +104,8 @@ def _predicted(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]
     order = np.lexsort((rows["joint"], rows["instance"]))
     joints = int(rows["joint"].max(initial=0)) + 1
     rows = {name: column[order].reshape(-1, joints) for name, column in rows.items()}
-    points = [rows[name] for name in ("x_true_source", "y_true_source", "visible")]
-    count = len(order) // joints
-    return People(
-        rows["image"][:, 0],
-        np.stack(points, -1).astype(np.float64),
-        rows["scale"][:, 0].astype(np.float64) ** 2,
-        np.zeros((count, 4)),
-        np.zeros(count, bool),
-    ), np.unique(rows["image"])
+    columns = [rows[name] for name in ("x_true_source", "y_true_source", "visible")]
+    points, areas = np.stack(columns, -1).astype(float), rows["scale"][:, 0].astype(float) ** 2
+    boxes, crowd = np.zeros((len(points), 4)), np.zeros(len(points), bool)
+    everyone = People(rows["image"][:, 0], points, areas, boxes, crowd)
+    return everyone, np.unique(rows["image"])

@@ -6,7 +6,6 @@ import numpy as np
 
 from heatmap_research.analysis.comparison.statistics import bootstrap, planning, two_way
 from heatmap_research.analysis.comparison.statistics.interval import BOTH
-from heatmap_research.analysis.comparison.statistics.two_way import MeanSquares
 from heatmap_research.analysis.comparison.verdict import other_differences, tables
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of
@@ -83,7 +82,7 @@ def _refuse_other_truth(reading: Reading, groups: Groups, seeds: Sequence[int]) 
 
 def _mean(
     reading: Reading, one: Groups, other: Groups, seeds: Sequence[int]
-) -> tuple[MeanSquares, int]:
+) -> tuple[two_way.MeanSquares, int]:
     runs = reading.runs(one + other, seeds)
     per_image = [(run, reading.table(run, decoder)) for run, decoder in runs]
     tables.refuse_empty(reading.metric, reading.stage, per_image)
@@ -95,7 +94,7 @@ def _mean(
 
 def _ap(
     reading: Reading, one: Groups, other: Groups, seeds: Sequence[int]
-) -> tuple[MeanSquares, int]:
+) -> tuple[two_way.MeanSquares, int]:
     runs = reading.runs(one + other, seeds)
     drawn = [reading.drawn(run, decoder) for run, decoder in runs]
     images = drawn[0].images

@@ -5,11 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from heatmap_research.analysis.comparison.verdict import ap, tables
-from heatmap_research.analysis.comparison.verdict.ap import Drawn
+from heatmap_research.analysis.comparison.verdict import ap, tables, truth
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.comparison.verdict.tables import PerImage
-from heatmap_research.analysis.comparison.verdict.truth import TrueJoints
 from heatmap_research.metrics import measures
 from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run
@@ -22,8 +19,8 @@ class Reading:
     stage: str
     resamples: int
     _chosen: dict[int, str] = field(default_factory=dict)
-    _read: dict[tuple[int, str], PerImage] = field(default_factory=dict)
-    _drawn: dict[tuple[int, str], Drawn] = field(default_factory=dict)
+    _read: dict[tuple[int, str], tables.PerImage] = field(default_factory=dict)
+    _drawn: dict[tuple[int, str], ap.Drawn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.metric != "AP":
@@ -47,17 +44,17 @@ class Reading:
         """Every group's runs of these seeds, each with the decoder of its group."""
         return [(group.runs[seed], self.decoder(group)) for group in groups for seed in seeds]
 
-    def table(self, run: Run, decoder: str) -> PerImage:
+    def table(self, run: Run, decoder: str) -> tables.PerImage:
         key = (id(run), decoder)
         if key not in self._read:
             measure = measures.named(self.metric)
             self._read[key] = tables.per_image(run, self.stage, decoder, measure)
         return self._read[key]
 
-    def truth(self, run: Run, decoder: str) -> TrueJoints:
+    def truth(self, run: Run, decoder: str) -> truth.TrueJoints:
         return (self.drawn if self.metric == "AP" else self.table)(run, decoder).truth
 
-    def drawn(self, run: Run, decoder: str) -> Drawn:
+    def drawn(self, run: Run, decoder: str) -> ap.Drawn:
         key = (id(run), decoder)
         if key not in self._drawn:
             self._drawn[key] = ap.drawn(run, self.stage, decoder, self.resamples)

@@ -48,25 +48,19 @@ def of_rows(columns: Mapping[str, np.ndarray]) -> TrueJoints:
     """The joints of predictions, from the columns that a metric reads; COLUMNS are among them."""
     order = np.lexsort((columns["joint"], columns["instance"]))
     rows = {name: column[order] for name, column in columns.items()}
-    return TrueJoints(
-        np.stack([rows["instance"], rows["joint"]]),
-        rows["visible"],
-        np.stack([rows["x_true_source"], rows["y_true_source"]], -1),
-        rows.get("scale"),
-        np.stack([rows["x_true"], rows["y_true"]], -1) if "x_true" in rows else None,
-    )
+    who = np.stack([rows["instance"], rows["joint"]])
+    source = np.stack([rows["x_true_source"], rows["y_true_source"]], -1)
+    crop = np.stack([rows["x_true"], rows["y_true"]], -1) if "x_true" in rows else None
+    return TrueJoints(who, rows["visible"], source, rows.get("scale"), crop)
 
 
 def of_people(people: People) -> TrueJoints:
     """The joints of annotated people, who go by the number of their image."""
     number, joints, _ = people.keypoints.shape
     points = people.keypoints.reshape(-1, 3)
-    return TrueJoints(
-        np.stack([np.repeat(people.image, joints), np.tile(np.arange(joints), number)]),
-        points[:, 2].astype(np.int64),
-        points[:, :2],
-        np.repeat(people.areas**0.5, joints),
-    )
+    who = np.stack([np.repeat(people.image, joints), np.tile(np.arange(joints), number)])
+    scales = np.repeat(people.areas**0.5, joints)
+    return TrueJoints(who, points[:, 2].astype(np.int64), points[:, :2], scales)
 
 
 def _apart(

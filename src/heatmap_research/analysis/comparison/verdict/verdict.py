@@ -36,9 +36,8 @@ class Verdict:
 
     @property
     def equivalent(self) -> bool | None:
-        if self.p_equivalent is None:
-            return None
-        return self.p_equivalent < 1 - self.interval.level
+        chance = self.p_equivalent
+        return None if chance is None else chance < 1 - self.interval.level
 
     @property
     def better(self) -> bool:

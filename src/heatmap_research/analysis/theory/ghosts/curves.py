@@ -7,19 +7,18 @@ import numpy as np
 from jaxtyping import Float64
 
 from heatmap_research.analysis.theory.ghosts import maps, noise, occlusion, rank
-from heatmap_research.analysis.theory.ghosts.maps import Map, Mode
 from heatmap_research.analysis.theory.law_curves import LawCurve, Points, Values, law_curve
 from heatmap_research.analysis.theory.laws import ghosts as law
 from heatmap_research.codec.protocols import Decoder
 
 SHAPE, FIRST, SECOND = (48, 48), (14, 12), (36, 34)  # of a map, and where its two modes are
 VECTOR_TRIALS, MAP_TRIALS = 5000, 1000  # maps take longer
-Fits = Mapping[str, Mapping[int, Map]]  # by label, then by rank
+Fits = Mapping[str, Mapping[int, maps.Map]]  # by label, then by rank
 
 
 def masses(shares: Points) -> list[LawCurve]:
     """Ghost mass in the product of two modes' marginals, and in a mixture of two products."""
-    beliefs = [[Mode(q, FIRST), Mode(1 - q, SECOND)] for q in shares.tolist()]
+    beliefs = [[maps.Mode(q, FIRST), maps.Mode(1 - q, SECOND)] for q in shares.tolist()]
     planes = [maps.mixture(modes, SHAPE) for modes in beliefs]
     products = [maps.product(plane) for plane in planes]
     mixtures = [rank.fit(plane, 2, steps=100, seed=0).map for plane in planes]
@@ -65,13 +64,16 @@ def over_shapes(ratios: Points, shares: Points) -> dict[bool, Float64[np.ndarray
     """Pairs of ratio and share, by whether a lying and a standing mode make a ghost."""
     pairs: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for ratio, q in product(ratios.tolist(), shares.tolist()):
-        modes = [Mode(q, (20, 20), (2.0, 2 * ratio)), Mode(1 - q, (60, 60), (2 * ratio, 2.0))]
+        modes = [
+            maps.Mode(q, (20, 20), (2.0, 2 * ratio)),
+            maps.Mode(1 - q, (60, 60), (2 * ratio, 2.0)),
+        ]
         ghost = maps.ghost_without_noise(maps.mixture(modes, (80, 80)), modes)
         pairs[ghost].append((ratio, q))
     return {ghost: np.array(some).reshape(-1, 2) for ghost, some in pairs.items()}
 
 
-def excesses(labels: Mapping[str, Map], fits: Fits) -> list[LawCurve]:
+def excesses(labels: Mapping[str, maps.Map], fits: Fits) -> list[LawCurve]:
     """Nats above each label's entropy; at rank 1 the law is the mutual information of the axes."""
     curves = []
     for name, label in labels.items():
@@ -80,7 +82,7 @@ def excesses(labels: Mapping[str, Map], fits: Fits) -> list[LawCurve]:
     return curves
 
 
-def ghosts_of_fits(modes: Mapping[str, Sequence[Mode]], fits: Fits) -> list[LawCurve]:
+def ghosts_of_fits(modes: Mapping[str, Sequence[maps.Mode]], fits: Fits) -> list[LawCurve]:
     curves = []
     for name, those in modes.items():
         measured = {r: maps.ghost_share(fit, those) for r, fit in fits[name].items()}

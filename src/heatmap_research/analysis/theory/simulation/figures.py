@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from heatmap_research.analysis.theory import law_curves
-from heatmap_research.analysis.theory.law_curves import LawCurve, beside_legend
+from heatmap_research.analysis.theory.law_curves import LawCurve
 from heatmap_research.drawing.style import COLOURS, bare, blank, pair
 
 
@@ -16,20 +16,19 @@ def staircase(curves: Sequence[LawCurve], stride: float) -> Figure:
     """Each decoder's answers above, and their errors below."""
     figure = blank((3.2 * len(curves), 5.4))
     above, below = figure.subplots(2, len(curves), sharex=True, sharey="row", squeeze=False)
-    for column, curve in enumerate(curves):
-        colour = COLOURS[column]
+    for curve, colour, upper, lower in zip(curves, COLOURS, above, below, strict=False):
         law = None if curve.law is None else curve.law - curve.across
         error = LawCurve(curve.name, curve.across, curve.measured - curve.across, law)
-        for axes, each in ((above[column], curve), (below[column], error)):
+        for axes, each in ((upper, curve), (lower, error)):
             law_curves.draw(axes, each, colour, "o", 3)
             bare(axes)
-        above[column].plot(curve.across, curve.across, color="black", lw=0.6, ls=":")
+        upper.plot(curve.across, curve.across, color="black", lw=0.6, ls=":")
         mean = np.abs(error.measured).mean()
-        below[column].set_title(f"mean size {mean:.3f} px", fontsize=9)
-        above[column].set_title(curve.name, fontsize=10, color=colour, weight="bold")
-        below[column].set_xlabel("true position, input pixels")
-        below[column].xaxis.set_major_locator(MultipleLocator(stride))
-        below[column].axhline(0, color="black", lw=0.6, ls=":")
+        lower.set_title(f"mean size {mean:.3f} px", fontsize=9)
+        upper.set_title(curve.name, fontsize=10, color=colour, weight="bold")
+        lower.set_xlabel("true position, input pixels")
+        lower.xaxis.set_major_locator(MultipleLocator(stride))
+        lower.axhline(0, color="black", lw=0.6, ls=":")
     above[0].set_ylabel("decoded position, input pixels")
     below[0].set_ylabel("error, input pixels")
     kinds = law_curves.legend_entries([])
@@ -40,7 +39,7 @@ def staircase(curves: Sequence[LawCurve], stride: float) -> Figure:
 def by_stride(curves: Sequence[LawCurve]) -> Figure:
     across = "stride, input pixels per bin (log; 1/k is SimCC's split ratio k)"
     up = "mean error, input pixels (log; less than 0.01 drawn there)"
-    figure, axes = beside_legend(curves, (8.4, 4.6), across, up, floor=0.01)
+    figure, axes = law_curves.beside_legend(curves, (8.4, 4.6), across, up, floor=0.01)
     _logarithmic(axes, _places(curves), lambda x: f"{x:g}" if x >= 1 else f"1/{1 / x:.0f}")
     return figure
 
@@ -48,7 +47,7 @@ def by_stride(curves: Sequence[LawCurve]) -> Figure:
 def by_width(curves: Sequence[LawCurve]) -> Figure:
     up = "mean error, bins (log; less than 0.0001 drawn there)"
     across = "sigma of the label, bins (log)"
-    figure, axes = beside_legend(curves, (8.4, 4.6), across, up, floor=1e-4)
+    figure, axes = law_curves.beside_legend(curves, (8.4, 4.6), across, up, floor=1e-4)
     _logarithmic(axes, [0.25, 0.5, 1, 2, 4])
     return figure
 
@@ -56,7 +55,7 @@ def by_width(curves: Sequence[LawCurve]) -> Figure:
 def border(curves: Sequence[LawCurve]) -> Figure:
     across = "distance of the true point from the edge of the map, sigmas of the label"
     up = "bias of the mean, away from the edge, sigmas"
-    return beside_legend(curves, (7.4, 4.2), across, up, title="sigma of the label")[0]
+    return law_curves.beside_legend(curves, (7.4, 4.2), across, up, title="sigma of the label")[0]
 
 
 def background(
@@ -76,7 +75,7 @@ def background(
 
 def dithered(curves: Sequence[LawCurve], floors: dict[str, float]) -> Figure:
     across = "width of the network's posterior along each axis, bins"
-    figure, axes = beside_legend(curves, (7.4, 4.2), across, "mean error, bins")
+    figure, axes = law_curves.beside_legend(curves, (7.4, 4.2), across, "mean error, bins")
     for style, (words, value) in zip(("--", ":"), floors.items(), strict=False):
         axes.axhline(value, color="black", lw=0.9, ls=style)
         edge = axes.get_yaxis_transform()
@@ -87,7 +86,9 @@ def dithered(curves: Sequence[LawCurve], floors: dict[str, float]) -> Figure:
 
 def oks_losses(curves: Sequence[LawCurve]) -> Figure:
     across, up = "stride, input pixels per bin (log)", "OKS lost to argmax, 1 - mean OKS (log)"
-    figure, axes = beside_legend(curves, (7.4, 4.2), across, up, title="crop, height x width")
+    figure, axes = law_curves.beside_legend(
+        curves, (7.4, 4.2), across, up, title="crop, height x width"
+    )
     _logarithmic(axes, _places(curves))
     return figure
 
