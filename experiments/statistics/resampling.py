@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from heatmap_research.analysis.comparison.statistics import bootstrap, two_way
-from heatmap_research.analysis.comparison.statistics.interval import BOTH, Interval, around
+from heatmap_research.analysis.comparison.statistics.interval import BOTH, Interval
 
 Resampled = Float[np.ndarray, "resample seed"]  # each seed's figure on images drawn anew
 OfSeeds = Float[np.ndarray, " seed"]
@@ -36,7 +36,7 @@ def crossed(own: OfSeeds, resampled: Resampled, images: int, rng: np.random.Gene
     stretched = 1 + np.sqrt(seeds / (seeds - 1)) * drawn
     error = (stretched * resampled).mean(1).std(ddof=1)
     freedom = float(squares.error(BOTH)[1])
-    return around(squares.mean, float(error), freedom, 0.95, BOTH, "crossed bootstrap, t")
+    return Interval(squares.mean, float(error), freedom, 0.95, BOTH, "crossed bootstrap, t")
 
 
 def percentiles(resampled: Resampled, rng: np.random.Generator) -> tuple[float, float]:

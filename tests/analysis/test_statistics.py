@@ -21,7 +21,7 @@ from heatmap_research.analysis.comparison.statistics.interval import (
     ONE_IMAGE,
     ONE_SEED,
     SEEDS,
-    around,
+    Interval,
 )
 from heatmap_research.analysis.comparison.statistics.planning import detectable, seeds_needed
 from heatmap_research.metrics import average_precision
@@ -290,7 +290,7 @@ def test_equivalence_is_two_t_tests_against_the_margin():
 
 
 def test_a_detectable_difference_is_found_four_times_in_five():
-    found = around(0.0, 0.2, 4.0, 0.95, SEEDS, "t over seeds")
+    found = Interval(0.0, 0.2, 4.0, 0.95, SEEDS, "t over seeds")
     drawn = rng().normal(detectable(found), 0.2 * math.sqrt(5), (20000, 5))
     share = (scipy.stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05).mean()
     assert share == pytest.approx(0.8, abs=0.01)

@@ -28,8 +28,7 @@ def seeds_needed(
 ) -> int | None:
     """The number of seeds that find such a difference on as many images as the pilot has.
 
-    It takes the pilot's variances for true. None: even MAX_SEEDS do not find it, since the share of
-    the images stays; more images are needed.
+    It takes the pilot's variances for true. None if even MAX_SEEDS do not: images add too much.
     """
     if _power(pilot, MAX_SEEDS, difference, level) < power:
         return None

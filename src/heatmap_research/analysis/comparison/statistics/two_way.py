@@ -18,7 +18,6 @@ from heatmap_research.analysis.comparison.statistics.interval import (
     ONE_SEED,
     SEEDS,
     Interval,
-    around,
 )
 
 METHOD = "two-way random effects, Satterthwaite t"
@@ -149,5 +148,4 @@ def interval(
     if population != BOTH:
         method = "t over seeds" if population == SEEDS else "t over images"
     tails = squares.tails() if population == BOTH else None
-    known = (float(squares.mean), float(error), float(freedom))
-    return around(*known, level, meant, method, tails)
+    return Interval(float(squares.mean), float(error), float(freedom), level, meant, method, tails)

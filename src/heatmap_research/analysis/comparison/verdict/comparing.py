@@ -83,8 +83,7 @@ def _refuse_other_truth(reading: Reading, groups: Groups, seeds: Sequence[int]) 
 def _mean(
     reading: Reading, one: Groups, other: Groups, seeds: Sequence[int]
 ) -> tuple[two_way.MeanSquares, int]:
-    runs = reading.runs(one + other, seeds)
-    per_image = [(run, reading.table(run, decoder)) for run, decoder in runs]
+    per_image = [reading.table(*each) for each in reading.runs(one + other, seeds)]
     tables.refuse_empty(reading.metric, reading.stage, per_image)
     cells, images = tables.cells(per_image)
     by_group = cells.reshape(len(one + other), len(seeds), -1)
@@ -96,7 +95,7 @@ def _ap(
     reading: Reading, one: Groups, other: Groups, seeds: Sequence[int]
 ) -> tuple[two_way.MeanSquares, int]:
     runs = reading.runs(one + other, seeds)
-    drawn = [reading.drawn(run, decoder) for run, decoder in runs]
+    drawn = [reading.drawn(*each) for each in runs]
     images = drawn[0].images
     for (run, _), each in zip(runs, drawn, strict=True):
         if not np.array_equal(images, each.images):

@@ -65,9 +65,9 @@ class Reading:
         if self.metric == "AP":
             return [ap.of_all(ap.matched(run, stage, decoder)[0]) for run in runs]
         measure = measures.named(self.metric)
-        per_image = [(run, tables.per_image(run, stage, decoder, measure)) for run in runs]
+        per_image = [tables.per_image(run, stage, decoder, measure) for run in runs]
         tables.refuse_empty(self.metric, stage, per_image)
-        return [whole / count for whole, count in (each.total for _, each in per_image)]
+        return [whole / count for whole, count in (each.total for each in per_image)]
 
     def _choose(self, runs: Sequence[Run]) -> str:
         shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]

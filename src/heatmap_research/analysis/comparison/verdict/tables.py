@@ -14,6 +14,7 @@ from heatmap_research.runs.find import Run
 
 
 class PerImage(NamedTuple):
+    run: Run
     images: Int[np.ndarray, " image"]  # ascending
     sums: Float[np.ndarray, "image 2"]  # of what was measured, and of its weights
     truth: truth.TrueJoints
@@ -36,11 +37,11 @@ def per_image(run: Run, stage: str, decoder: str, measure: Measure) -> PerImage:
     images, place = np.unique(columns["image"], return_inverse=True)
     counted = np.where(weights > 0, values * weights, 0)
     sums = np.array([np.bincount(place, each) for each in (counted, weights)])
-    return PerImage(images, np.ascontiguousarray(sums.T), truth.of_rows(columns))
+    return PerImage(run, images, np.ascontiguousarray(sums.T), truth.of_rows(columns))
 
 
-def refuse_empty(metric: str, stage: str, of_runs: Sequence[tuple[Run, PerImage]]) -> None:
-    names = [run.name for run, per_image in of_runs if per_image.total[1] == 0]
+def refuse_empty(metric: str, stage: str, of_runs: Sequence[PerImage]) -> None:
+    names = [each.run.name for each in of_runs if each.total[1] == 0]
     if names:
         raise ValueError(
             f"metric={metric}: on {stage} there is no joint that counts in it ({', '.join(names)})."
@@ -51,22 +52,20 @@ def tolerances(run: Run) -> Sequence[float]:
     return run.value("tolerances") or ()
 
 
-def cells(
-    of_runs: Sequence[tuple[Run, PerImage]],
-) -> tuple[Float[np.ndarray, "seed image"], int]:
+def cells(of_runs: Sequence[PerImage]) -> tuple[Float[np.ndarray, "seed image"], int]:
     """A row for each run, with images in the order of their numbers; and how many images count."""
-    first, known = of_runs[0]
-    for run, per_image in of_runs:
-        if not np.array_equal(per_image.images, known.images):
-            why = other_differences.of_data(first, run)
+    first = of_runs[0]
+    for each in of_runs:
+        if not np.array_equal(each.images, first.images):
+            why = other_differences.of_data(first.run, each.run)
             raise ValueError(
-                f"{first.name} and {run.name} were evaluated on different images "
-                f"({len(known.images)} and {len(per_image.images)}): compare runs of the same "
+                f"{first.run.name} and {each.run.name} were evaluated on different images "
+                f"({len(first.images)} and {len(each.images)}): compare runs of the same "
                 f"ones{why and f' ({why})'}."
             )
-    sums = np.stack([per_image.sums for _, per_image in of_runs])
+    sums = np.stack([each.sums for each in of_runs])
     totals, counts = sums[..., 0], sums[..., 1]
     numbers = np.isfinite(totals).all(1)
-    if wrong := [run.name for (run, _), ok in zip(of_runs, numbers, strict=True) if not ok]:
+    if wrong := [each.run.name for each, ok in zip(of_runs, numbers, strict=True) if not ok]:
         raise ValueError(f"predictions that are no numbers cannot be compared: {', '.join(wrong)}.")
     return linear(totals, counts), int((counts > 0).any(0).sum())

@@ -40,8 +40,7 @@ def by_width(
 ) -> list[LawCurve]:
     """Mean distance in bins over truths anywhere in a square bin, against the label's width.
 
-    `widths` are in bins. Decoders were made for labels of `sigma` input pixels, and their windows
-    reach `reach` sigmas.
+    `widths` are in bins; decoders were made for `sigma` input pixels and windows of `reach` sigmas.
     """
     phase = (np.arange(200) + 0.5) / 200 - 0.5
     laws = {name: [step(phase)] * len(widths) for name, step in STEPS.items()}
