@@ -40,8 +40,7 @@ def mean_squares(
     left = resampled - together[:, None]
     left = left - left.mean(0)
     more = images / max(images - 1, 1)  # a resample's mean spreads less by as much
-    residual = more * left.var(0, ddof=1).sum() / max(seeds - 1, 1)  # of one seed's mean
+    residual = images * float(more * left.var(0, ddof=1).sum() / max(seeds - 1, 1))
     of_seeds = images * float(own.var(ddof=1)) if seeds > 1 else 0.0
     of_images = cells * more * float(together.var(ddof=1))
-    parts = (of_seeds, of_images, images * float(residual))
-    return MeanSquares(float(own.mean()), seeds, images, *parts)
+    return MeanSquares(float(own.mean()), seeds, images, of_seeds, of_images, residual)

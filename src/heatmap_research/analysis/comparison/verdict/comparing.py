@@ -11,34 +11,27 @@ from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 
+METHOD_OF_AP = "two-way random effects, images by bootstrap"
 Groups = tuple[Group, ...]
+Pair = tuple[Groups, Groups, tuple[str, ...]]  # in the same settings; what is averaged over
 
 
 def compare(
-    reading: Reading,
-    one: Groups,
-    other: Groups,
-    over: tuple[str, ...],
-    level: float,
-    by: str = "arm",
-    margin: float | None = None,
+    reading: Reading, pair: Pair, level: float, by: str = "arm", margin: float | None = None
 ) -> Verdict:
     """The verdict as if there were no other; a family adjusts its p values.
 
     The two sides are paired by seed; of several settings each counts alike.
     """
+    one, other, over = pair
     seeds = seeds_of(*one, *other)
-    read = _ap if reading.metric == "AP" else _mean
-    squares, images = read(reading, one, other, seeds)
-    for pair in zip(one, other, strict=True):
-        _refuse_other_truth(reading, pair, seeds)
-    if len(seeds) == images == 1:
-        raise ValueError("one seed and one image say nothing of others: give more of either.")
-    method = "two-way random effects, images by bootstrap" if read is _ap else two_way.METHOD
+    squares, images = _squares(reading, one, other, seeds)
+    method = two_way.METHOD if reading.metric != "AP" else METHOD_OF_AP
     interval = two_way.interval(squares, BOTH, level, method)
-    needed = None
-    if margin is not None and len(seeds) > 1:
-        needed = planning.seeds_needed(squares, margin, level)
+    equal = needed = None
+    if margin is not None:
+        equal = interval.p_equivalence(margin)
+        needed = planning.seeds_needed(squares, margin, level) if len(seeds) > 1 else None
     return Verdict(
         arm=one[0].arm,
         other=other[0].arm,
@@ -53,11 +46,23 @@ def compare(
         interval=interval,
         p_holm=interval.p,
         margin=margin,
-        p_equivalent=None if margin is None else interval.p_equivalence(margin),
+        p_equivalent=equal,
         detectable=planning.detectable(interval),
         seeds_needed=needed,
         notes=_notes(one, other, seeds, by),
     )
+
+
+def _squares(
+    reading: Reading, one: Groups, other: Groups, seeds: Sequence[int]
+) -> tuple[two_way.MeanSquares, int]:
+    """The mean squares of the differences, and on how many images these are known."""
+    squares, images = (_ap if reading.metric == "AP" else _mean)(reading, one, other, seeds)
+    for pair in zip(one, other, strict=True):
+        _refuse_other_truth(reading, pair, seeds)
+    if len(seeds) == images == 1:
+        raise ValueError("one seed and one image say nothing of others: give more of either.")
+    return squares, images
 
 
 def _notes(one: Groups, other: Groups, seeds: Sequence[int], by: str) -> tuple[str, ...]:

@@ -6,15 +6,13 @@ from dataclasses import replace
 from itertools import combinations
 
 from heatmap_research.analysis.comparison.statistics.families import holm
-from heatmap_research.analysis.comparison.verdict.comparing import Groups, compare
+from heatmap_research.analysis.comparison.verdict.comparing import Pair, compare
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of, sort
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.runs.find import Run
 
 log = logging.getLogger(__name__)
-
-Pair = tuple[Groups, Groups, tuple[str, ...]]  # in the same settings; what is averaged over
 
 
 def judge(
@@ -41,7 +39,7 @@ def judge(
         raise ValueError(f"resamples={resamples}: AP needs 1000 or more.")
     reading = Reading(metric, decoder, stage, resamples)
     pairs = _pairs(runs, by, baseline)
-    return _family([compare(reading, *pair, level, by, margin) for pair in pairs])
+    return _family([compare(reading, pair, level, by, margin) for pair in pairs])
 
 
 def _pairs(runs: Sequence[Run], by: str, baseline: str | None) -> list[Pair]:

@@ -123,7 +123,7 @@ def _compared(study: Study, ways: Ways) -> list[str]:
 
 def _difference(study: Study, one: Group, other: Group) -> str:
     try:
-        comparison = compare(study.reading, (one,), (other,), (), 0.95)
+        comparison = compare(study.reading, ((one,), (other,), ()), 0.95)
     except ValueError:
         return ""
     gap = comparison.interval

@@ -36,9 +36,8 @@ def vectors(share: float, noise: float, together: float, trials: int, seed: int)
 
 def maps(share: float, noise: float, trials: int, seed: int) -> tuple[Rates, Rates]:
     """Rates of argmax over noisy 2-D maps, and those of argmax over the maps' summed marginals."""
-    (first_y, second_y), (first_x, second_x) = PLACES
-    plane = share * np.outer(_bump(first_y), _bump(first_x))
-    plane += (1 - share) * np.outer(_bump(second_y), _bump(second_x))
+    first, second = (np.outer(*map(_bump, middle)) for middle in zip(*PLACES, strict=True))
+    plane = share * first + (1 - share) * second
     noisy = plane + noise * np.random.default_rng(seed).standard_normal((trials, SIZE, SIZE))
     whole = np.unravel_index(noisy.reshape(trials, -1).argmax(1), plane.shape)
     return _rates(*whole), _rates(noisy.sum(2).argmax(1), noisy.sum(1).argmax(1))
