@@ -32,8 +32,11 @@ def legend(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"var(--c{ORDER[i % len(ORDER)]})", name) for i, name in enumerate(names)]
 
 
-def panel(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
-    return single(size)
+def panel(across: str, up: str = "", size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, and the labels along x and y."""
+    figure, axes = single(size)
+    axes.set(xlabel=across, ylabel=up)
+    return figure, axes
 
 
 def logarithmic(axes: Axes, name: str) -> None:

@@ -13,7 +13,7 @@ from heatmap_research.analysis.error_budget import figures
 from heatmap_research.analysis.error_budget.parts import Budget
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Listing, Part, Plot, Section, Words
-from heatmap_research.analysis.page.study import Study, first, label
+from heatmap_research.analysis.page.study import Study, first, label, labels
 
 
 def section(study: Study) -> Section:
@@ -25,8 +25,7 @@ def section(study: Study) -> Section:
         contents = [json.loads(file.read_text()) for g in taken if (file := files[id(g)])]
         parts.append(_plot(taken, contents))
     if without:
-        names = "; ".join(map(label, without))
-        hint = f"Not taken apart: {names}. heatmap-report --budget does it, or:"
+        hint = f"Not taken apart: {labels(without)}. heatmap-report --budget does it, or:"
         parts.append(Words(hint, "note"))
         parts.append(Listing([f"heatmap-budget run={first(group).folder}" for group in without]))
     return Section("Error budget", parts)

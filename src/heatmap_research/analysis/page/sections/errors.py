@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64
+import pyarrow.compute as pc
+from jaxtyping import Float64
 from markupsafe import Markup
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.error_budget.profiles import Profile, profile
+from heatmap_research.analysis.error_budget.state import phase
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Plot, Section, Words
-from heatmap_research.analysis.page.study import Study, label
+from heatmap_research.analysis.page.study import Study, labels
 from heatmap_research.runs.find import Run
 
 COLUMNS = ["x", "y", "x_true", "y_true", "visible"]
@@ -38,7 +40,8 @@ class Errors:
 def cumulative(study: Study) -> Section:
     shown = study.shown()
     lengths = [[errors.lengths for errors in _by_seed(study, group)] for group in shown]
-    figure, axes = drawings.panel((4.8, 3.4))
+    up = "joints of test within it, %"
+    figure, axes = drawings.panel("distance from the truth, pixels of the crop", up, (4.8, 3.4))
     distances = _distances([each for seeds in lengths for each in seeds if len(each)])
     for place, seeds in enumerate(lengths):
         shares = np.array([100 * _within(each, distances) for each in seeds if len(each)])
@@ -50,12 +53,10 @@ def cumulative(study: Study) -> Section:
         axes.plot(distances, shares.mean(0), drawings.style(place), color=colour, lw=1.6)
     drawings.logarithmic(axes, "x")
     axes.set_ylim(0, 101)
-    axes.set_xlabel("distance from the truth, pixels of the crop")
-    axes.set_ylabel("joints of test within it, %")
     caption = (
         "Share of labelled test joints whose error is at most the distance; higher and further "
         "left is better. Lines: means over seeds; bands: from the least to the largest seed. "
-        f"Shown: {'; '.join(map(label, shown))}."
+        f"Shown: {labels(shown)}."
     )
     picture = drawings.svg(figure, "Cumulative error of test joints")
     return Section("Cumulative error", [Plot(caption, [picture], drawings.legend(study.arms))])
@@ -80,18 +81,9 @@ def by_phase(study: Study) -> Section:
         "Test error along each axis over the truth's place in its bin (0: the middle; a "
         "regression: in its pixel), seeds pooled, without errors beyond "
         f"{reach:g} pixels. Bands: two standard errors; they cover other joints "
-        f"of these seeds and images, no others. Shown: {'; '.join(map(label, shown))}."
+        f"of these seeds and images, no others. Shown: {labels(shown)}."
     )
     return Section(title, [Plot(caption, pictures, drawings.legend(study.arms))])
-
-
-def phase(
-    truth: Float[np.ndarray, "joint 2"], lines: Sequence[tuple[float, float]]
-) -> Float[np.ndarray, "joint 2"]:
-    """Where joints lie in their bins along x and y, from -0.5 to 0.5 of a bin."""
-    (top, down), (left, across) = lines
-    bins = (truth - np.array([left, top])) / np.array([across, down])
-    return bins - np.floor(bins + 0.5)
 
 
 def _by_seed(study: Study, group: Group) -> list[Errors]:
@@ -99,23 +91,17 @@ def _by_seed(study: Study, group: Group) -> list[Errors]:
 
 
 def _read(run: Run, decoder: str) -> Errors:
-    table = run.predictions("test", decoder, COLUMNS)
-    columns = {name: table[name].to_numpy() for name in COLUMNS}
-    labelled = columns["visible"] > 0
-    points, truth = (
-        np.stack([columns[name][labelled] for name in names], -1).astype(np.float64)
-        for names in (("x", "y"), ("x_true", "y_true"))
-    )
-    return Errors(truth, points - truth)
+    table = run.predictions("test", decoder, COLUMNS).filter(pc.field("visible") > 0)
+    x, y, *true = (table[name].to_numpy().astype(np.float64) for name in COLUMNS[:4])
+    truth = np.stack(true, -1)
+    return Errors(truth, np.stack([x, y], -1) - truth)
 
 
 def _distances(lengths: Sequence[np.ndarray]) -> Float64[np.ndarray, " distance"]:
     """From where 1 % of some run's joints are found to where 99 % of every run's are."""
-    ends = [np.quantile(each, (0.01, 0.99)) for each in lengths]
-    low, high = 1.0, 2.0
-    if ends:
-        low, high = max(MIN_DISTANCE, min(e[0] for e in ends)), max(e[1] for e in ends)
-    return np.geomspace(low, max(high, 2 * low), DISTANCES)
+    ends = [np.quantile(each, (0.01, 0.99)) for each in lengths] or [(1.0, 2.0)]
+    low = max(MIN_DISTANCE, min(near for near, _ in ends))
+    return np.geomspace(low, max(2 * low, *(far for _, far in ends)), DISTANCES)
 
 
 def _within(lengths: np.ndarray, distances: np.ndarray) -> np.ndarray:
@@ -127,13 +113,13 @@ def _profiles(study: Study, group: Group, reach: float) -> list[Profile]:
     pooled = Errors(*(np.concatenate([getattr(e, n) for e in seeds]) for n in ("truth", "away")))
     near = pooled.lengths <= reach
     phases = phase(pooled.truth[near], study.seen_of(group).lines or ())
-    return [profile(phases[:, a], pooled.away[near][:, a], PHASE_EDGES) for a in (0, 1)]
+    return [profile(phases[:, a], pooled.away[near, a], PHASE_EDGES) for a in (0, 1)]
 
 
 def _panel(
     study: Study, by_arm: Mapping[str, list[Profile]], axis: int, words: str, values: Values
 ) -> Markup:
-    figure, axes = drawings.panel()
+    figure, axes = drawings.panel(f"place in the bin along {'xy'[axis]}, bins", words)
     for arm, profiles in by_arm.items():
         middle, (mean, error) = profiles[axis].middle, values(profiles[axis])
         colour = drawings.colour(study.arms.index(arm))
@@ -143,6 +129,4 @@ def _panel(
     if all(np.all(values(profiles[axis])[0] >= 0) for profiles in by_arm.values()):
         axes.set_ylim(bottom=0)
     axes.set_xlim(-0.52, 0.52)
-    axes.set_xlabel(f"place in the bin along {'xy'[axis]}, bins")
-    axes.set_ylabel(words)
     return drawings.svg(figure, f"{words} along {'xy'[axis]} by phase")
