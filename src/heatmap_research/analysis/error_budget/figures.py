@@ -24,6 +24,7 @@ WORDS = {
     "swap": "swap (somebody else's)",
     "miss": "miss",
 }
+ORDERS = ("put right one after the other", "the same in the opposite order")
 REST = "#999999"
 HARM = {"color": "white", "edgecolor": "#aa0000", "hatch": "////"}  # a part that adds error
 
@@ -45,16 +46,14 @@ def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figur
     figure = Figure(figsize=(11, 0.6 + len(budgets) * (0.9 + 0.29 * rows)), layout="constrained")
     figure.suptitle(f"{title} (hatched: adds error)", fontsize=10)
     panels = figure.subplots(len(budgets), 2, squeeze=False)
-    for (left, right), budget in zip(panels, budgets, strict=True):
+    for (left, right), budget, words in zip(panels, budgets, ORDERS, strict=False):
         steps, squares = zip(*((p.mean_px, p.square_px2) for p in budget.parts), strict=True)
         _waterfall(left, budget, budget.total_px, steps, "mean error, crop pixels")
         _waterfall(right, budget, budget.total_px2, squares, "mean squared error, crop pixels²")
         names = ["as it is", *(named(name, cell) for name in budget.order), "remainder"]
         left.set_yticks(range(len(names)), names, fontsize=8)
         right.set_yticks(range(len(names)), [])
-    orders = ("put right one after the other", "the same in the opposite order")
-    for axes, words in zip(panels[:, 0], orders, strict=False):
-        axes.set_title(f"{words}, from the top down", fontsize=9, loc="left")
+        left.set_title(f"{words}, from the top down", fontsize=9, loc="left")
     return figure
 
 
@@ -68,9 +67,10 @@ def phases(
     for (above, below), (name, profile) in zip(panels.T, profiles.items(), strict=True):
         along = {words: law.along_axes()[name] for words, law in laws.items()}
         biases = {words: bias for words, (bias, _) in along.items()}
-        _phase(above, biases, profile.middle, profile.bias, profile.deviation, COLOURS[0])
-        sizes, deviation = {w: size for w, (_, size) in along.items()}, profile.absolute_deviation
-        _phase(below, sizes, profile.middle, profile.absolute, deviation, COLOURS[2])
+        sizes = {words: size for words, (_, size) in along.items()}
+        middle, size, deviation = profile.middle, profile.absolute, profile.absolute_deviation
+        _phase(above, biases, (middle, profile.bias, profile.deviation), COLOURS[0])
+        _phase(below, sizes, (middle, size, deviation), COLOURS[2])
         above.set_title(f"along {name}", fontsize=10)
         below.set_xlabel(f"place of the truth in its {cell} (0: the middle), {cell}s")
     panels[0, 0].set_ylabel("mean error with its sign,\ncrop pixels")
@@ -84,10 +84,8 @@ def border(profiles: Mapping[str, Profile], title: str = "") -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, profile), colour in zip(profiles.items(), COLOURS[::2], strict=False):
-        bars = 2 * profile.deviation
-        axes.errorbar(
-            profile.middle, profile.bias, yerr=bars, fmt="o-", ms=4, color=colour, label=name
-        )
+        place, mean, bar = profile.middle, profile.bias, 2 * profile.deviation
+        axes.errorbar(place, mean, yerr=bar, fmt="o-", ms=4, color=colour, label=name)
     axes.axvline(0, color="grey", lw=0.8, ls=":")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("truth's distance to the nearest border of the crop, pixels (below 0: outside)")
@@ -128,8 +126,7 @@ def _waterfall(
     last = len(steps) + 1
     axes.barh(last, end, color=REST, height=0.7)
     _number(axes, end, last, f"{end:.3f}", total)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.17 * total)
+    axes.set(xlim=(0, 1.17 * total), ylim=axes.get_ylim()[::-1])
     axes.set_xlabel(words, fontsize=9)
     frameless(axes)
 
@@ -139,13 +136,10 @@ def _number(axes: Axes, x: float, y: float, words: str, total: float) -> None:
 
 
 def _phase(
-    axes: Axes,
-    laws: Mapping[str, MeanByPhase],
-    middle: np.ndarray,
-    error: np.ndarray,
-    deviation: np.ndarray,
-    colour: str,
+    axes: Axes, laws: Mapping[str, MeanByPhase], measured: Sequence[np.ndarray], colour: str
 ) -> None:
+    """Draws laws as lines, and what was measured: its places, means and their standard errors."""
+    middle, error, deviation = measured
     for (words, values), style in zip(laws.items(), ("--", "-", ":"), strict=False):
         axes.plot(*_unjoined(even_phases(), values), style, color="black", lw=1, label=words)
     words = "measured, 2 standard errors"
@@ -179,7 +173,5 @@ def _risk(axes: Axes, risk: Risk) -> None:
 
 def _unjoined(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The curve with a gap wherever it jumps, so that no line is drawn across the jump."""
-    jumps = np.abs(np.diff(y))
-    broken = y.copy().astype(float)
-    wide = np.flatnonzero(jumps > 0.8 * max(np.ptp(y), 1e-12))
-    return np.insert(x, wide + 1, x[wide]), np.insert(broken, wide + 1, np.nan)
+    wide = np.flatnonzero(np.abs(np.diff(y)) > 0.8 * max(np.ptp(y), 1e-12))
+    return np.insert(x, wide + 1, x[wide]), np.insert(y, wide + 1, np.nan)

@@ -107,17 +107,12 @@ def _others(
 def _as_good(state: State, chosen: np.ndarray, good: np.ndarray) -> Points:
     """The errors, of which the chosen ones are as long as the good ones of their joint."""
     lengths = np.hypot(*np.moveaxis(state.errors, -1, 0))
-    wanted = lengths.copy()
-    everywhere = lengths[good]
-    for joint in np.flatnonzero(chosen.any(0)):
+    wanted = lengths.copy() if good.any() else np.where(chosen, _limit(state), lengths)
+    for joint in np.flatnonzero(chosen.any(0) & good.any()):
         there = np.flatnonzero(chosen[:, joint])
-        known = lengths[good[:, joint], joint]
-        known = known if len(known) else everywhere
-        if len(known):
-            order = there[np.argsort(lengths[there, joint], kind="stable")]
-            wanted[order, joint] = np.quantile(known, (np.arange(len(there)) + 0.5) / len(there))
-        else:
-            wanted[there, joint] = _limit(state)[there, joint]
+        order = there[np.argsort(lengths[there, joint], kind="stable")]
+        known = lengths[good[:, joint], joint] if good[:, joint].any() else lengths[good]
+        wanted[order, joint] = np.quantile(known, (np.arange(len(there)) + 0.5) / len(there))
     return state.errors * (wanted / np.where(lengths > 0, lengths, 1))[..., None]
 
 

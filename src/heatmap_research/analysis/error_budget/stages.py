@@ -1,7 +1,7 @@
 """What a run answered in one stage beside the truth, as arrays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +29,7 @@ class StageTruth:
         return self.visible > 0
 
     def select(self, people: Rows) -> "StageTruth":
-        columns = {field.name: getattr(self, field.name)[people] for field in fields(self)}
-        return replace(self, **columns)
+        return StageTruth(*(getattr(self, field.name)[people] for field in fields(self)))
 
     def neighbours(self) -> tuple[Int64[np.ndarray, " pair"], Int64[np.ndarray, " pair"]]:
         """Pairs of people in the same image, each pair in both orders."""

@@ -35,6 +35,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters["template"] = lambda part: f"{type(part).__name__.lower()}.html"
 
 
 def html(study: Study, made: str) -> str:

@@ -1,26 +1,18 @@
-"""The parts of a section, each with its template, and numbers as cells of a table.
+"""The parts of a section, each with the template of its name, and numbers as cells of a table.
 
 What is `measured` (times, places, memory) differs where the same page is made again, and is marked.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
 
 from markupsafe import Markup
 
 from heatmap_research.runs.table import MeanOfRuns
 
 
-@runtime_checkable
-class Part(Protocol):
-    @property
-    def template(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Words:
-    template: ClassVar[str] = "words.html"
     text: str
     kind: str = ""  # lead, note, warning
     measured: bool = False
@@ -28,7 +20,6 @@ class Words:
 
 @dataclass(frozen=True)
 class Listing:
-    template: ClassVar[str] = "listing.html"
     lines: Sequence[str]
 
 
@@ -47,7 +38,6 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    template: ClassVar[str] = "table.html"
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
@@ -63,7 +53,6 @@ class Table:
 class Plot:
     """Pictures side by side, as many as there is room for, under one caption."""
 
-    template: ClassVar[str] = "plot.html"
     caption: str
     pictures: Sequence[Markup | Sequence[Markup]]  # those of a sequence stay beside each other
     legend: Sequence[tuple[str, str]] = ()  # colour in CSS, name
@@ -72,9 +61,11 @@ class Plot:
 
 @dataclass(frozen=True)
 class Folded:
-    template: ClassVar[str] = "folded.html"
     title: str
-    parts: Sequence[Part]
+    parts: Sequence[Table | Listing]
+
+
+Part = Words | Listing | Table | Plot | Folded
 
 
 @dataclass(frozen=True)

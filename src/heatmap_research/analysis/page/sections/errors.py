@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyarrow.compute as pc
@@ -21,8 +22,11 @@ DISTANCES = 160  # at which shares of joints are drawn
 MIN_DISTANCE = 0.05  # crop pixels
 PHASE_EDGES = np.linspace(-0.5, 0.5, 13)  # bins
 MAX_BINS = 2.0  # of the coarsest arm: a larger error is no matter of bins
-
 Values = Callable[[Profile], tuple[np.ndarray, np.ndarray]]  # means, standard errors
+MEANS: dict[str, Values] = {
+    "mean error with its sign, px": lambda each: (each.bias, each.deviation),
+    "mean size of the error, px": lambda each: (each.absolute, each.absolute_deviation),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +43,14 @@ class Errors:
 
 def cumulative(study: Study) -> Section:
     shown = study.shown()
-    lengths = [[errors.lengths for errors in _by_seed(study, group)] for group in shown]
+    lengths = [[e.lengths for e in _by_seed(study, group) if len(e.away)] for group in shown]
     up = "joints of test within it, %"
     figure, axes = drawings.panel("distance from the truth, pixels of the crop", up, (4.8, 3.4))
-    distances = _distances([each for seeds in lengths for each in seeds if len(each)])
+    distances = _distances(list(chain(*lengths)))
     for place, seeds in enumerate(lengths):
-        shares = np.array([100 * _within(each, distances) for each in seeds if len(each)])
-        if not len(shares):
+        if not seeds:
             continue
+        shares = np.array([100 * _within(each, distances) for each in seeds])
         colour = drawings.colour(place)
         least, most = shares.min(0), shares.max(0)
         axes.fill_between(distances, least, most, color=colour, alpha=0.2, lw=0)
@@ -70,13 +74,7 @@ def by_phase(study: Study) -> Section:
         return Section(title, [Words(need, "note")])
     reach = MAX_BINS * max(1.0, *(step for g in shown for _, step in study.seen_of(g).lines or ()))
     profiles = {group.arm: _profiles(study, group, reach) for group in shown}
-    rows: Sequence[tuple[str, Values]] = (
-        ("mean error with its sign, px", lambda each: (each.bias, each.deviation)),
-        ("mean size of the error, px", lambda each: (each.absolute, each.absolute_deviation)),
-    )
-    pictures = [
-        _panel(study, profiles, axis, words, values) for words, values in rows for axis in (0, 1)
-    ]
+    pictures = [_panel(study, profiles, axis, words) for words in MEANS for axis in (0, 1)]
     caption = (
         "Test error along each axis over the truth's place in its bin (0: the middle; a "
         "regression: in its pixel), seeds pooled, without errors beyond "
@@ -116,10 +114,9 @@ def _profiles(study: Study, group: Group, reach: float) -> list[Profile]:
     return [profile(phases[:, a], pooled.away[near, a], PHASE_EDGES) for a in (0, 1)]
 
 
-def _panel(
-    study: Study, by_arm: Mapping[str, list[Profile]], axis: int, words: str, values: Values
-) -> Markup:
-    figure, axes = drawings.panel(f"place in the bin along {'xy'[axis]}, bins", words)
+def _panel(study: Study, by_arm: Mapping[str, list[Profile]], axis: int, words: str) -> Markup:
+    along, values = "xy"[axis], MEANS[words]
+    figure, axes = drawings.panel(f"place in the bin along {along}, bins", words)
     for arm, profiles in by_arm.items():
         middle, (mean, error) = profiles[axis].middle, values(profiles[axis])
         colour = drawings.colour(study.arms.index(arm))
@@ -129,4 +126,4 @@ def _panel(
     if all(np.all(values(profiles[axis])[0] >= 0) for profiles in by_arm.values()):
         axes.set_ylim(bottom=0)
     axes.set_xlim(-0.52, 0.52)
-    return drawings.svg(figure, f"{words} along {'xy'[axis]} by phase")
+    return drawings.svg(figure, f"{words} along {along} by phase")

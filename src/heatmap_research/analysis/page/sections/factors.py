@@ -1,6 +1,6 @@
 """The error over every number that was varied."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import chain
@@ -51,10 +51,6 @@ def at(group: Group, key: str) -> float | None:
     return float(value)
 
 
-def line(study: Study, group: Group, key: str) -> str:
-    return first(group).arm if key == study.by else group.arm
-
-
 def rest(group: Group, key: str) -> tuple[tuple[str, str], ...]:
     return tuple((k, words(v)) for k, v in group.setting if k != key)
 
@@ -88,23 +84,20 @@ def _shares(curves: Curves) -> Curves:
 
 def _curves(study: Study, key: str) -> tuple[Curves, list[str]]:
     """Means over the other settings that exist at every value, and the keys of those settings."""
-    lines: dict[str, dict[float, list[Group]]] = {}
+    lines: dict[str, dict[float, list[Group]]] = defaultdict(lambda: defaultdict(list))
     for group in study.groups:
-        knobs = lines.setdefault(line(study, group, key), {})
-        knobs.setdefault(at(group, key) or 0.0, []).append(group)
+        name = first(group).arm if key == study.by else group.arm
+        lines[name][at(group, key) or 0.0].append(group)
     rests = [{rest(g, key) for g in those} for knobs in lines.values() for those in knobs.values()]
     shared = set.intersection(*rests) or set.union(*rests)
-    kept = {
-        name: {
-            knob: _means(study, [g for g in those if rest(g, key) in shared])
-            for knob, those in sorted(knobs.items())
-        }
-        for name, knobs in lines.items()
-    }
+    curves = {}
+    for name, knobs in lines.items():
+        kept = {at: [g for g in those if rest(g, key) in shared] for at, those in knobs.items()}
+        means = {knob: _means(study, those) for knob, those in sorted(kept.items())}
+        curves[name] = {knob: values for knob, values in means.items() if values}
     numbers = Counter(k for k, _ in set(chain(*shared)))
     over = [k for k in study.keys if numbers[k] > 1]
-    known = {name: {k: v for k, v in knobs.items() if v} for name, knobs in kept.items()}
-    return {name: knobs for name, knobs in known.items() if knobs}, over
+    return {name: knobs for name, knobs in curves.items() if knobs}, over
 
 
 def _means(study: Study, groups: Sequence[Group]) -> list[float]:

@@ -30,12 +30,11 @@ def section(study: Study) -> Section:
 
 def rows(study: Study) -> list[Row]:
     """The table of differences for a paper."""
-    level = 100 * study.verdicts[0].interval.level if study.verdicts else 95
     return [
         {
             "comparison": _pair(v),
             "setting": _where(v) or "all alike",
-            f"difference of {study.figure} ({level:g} % interval)": _with_ends(v),
+            f"difference of {study.figure} ({100 * v.interval.level:g} % interval)": _with_ends(v),
             "p": float(f"{v.p_holm:.2g}"),
             "seeds": len(v.seeds),
             "images": v.images,
@@ -45,10 +44,8 @@ def rows(study: Study) -> list[Row]:
 
 
 def _with_ends(verdict: Verdict) -> str:
-    interval = verdict.interval
-    middle, low, high = (
-        number(value, interval) for value in (interval.estimate, interval.low, interval.high)
-    )
+    one = verdict.interval
+    middle, low, high = (number(end, one) for end in (one.estimate, one.low, one.high))
     return f"{middle} [{low}, {high}]"
 
 
@@ -63,13 +60,8 @@ def averages(verdicts: Sequence[Verdict]) -> list[Verdict]:
 def _opposite(main: Sequence[Verdict], every: Sequence[Verdict]) -> list[Verdict]:
     """Settings in which the arms are told apart the other way round than on average."""
     averages = {(v.arm, v.other): v.interval.estimate for v in main if v.over}
-    return [
-        verdict
-        for verdict in every
-        if verdict.different
-        and not verdict.over
-        and averages.get((verdict.arm, verdict.other), 0) * verdict.interval.estimate < 0
-    ]
+    alone = [v for v in every if v.different and not v.over]
+    return [v for v in alone if averages.get((v.arm, v.other), 0) * v.interval.estimate < 0]
 
 
 def _how(study: Study, one: Verdict) -> str:
@@ -80,13 +72,11 @@ def _how(study: Study, one: Verdict) -> str:
         else f"Margin of equivalence, given with the command: {study.margin:g} {one.unit}."
     )
     given = study.reading.given
-    decoder = (
-        f"Decoder {given} was given" if given else "Each arm is read by the decoder best on val"
-    )
-    family = f"{one.family} comparisons, p values adjusted for all of them (Holm)"
-    alone = "One comparison"
+    usual = "Each arm is read by the decoder best on val"
+    decoder = f"Decoder {given} was given" if given else usual
+    several = f"{one.family} comparisons, p values adjusted for all of them (Holm)"
     return (
-        f"{decoder}; differences are of test. {family if one.family > 1 else alone}. "
+        f"{decoder}; differences are of test. {several if one.family > 1 else 'One comparison'}. "
         f"Intervals: {100 * interval.level:g} % of each comparison alone, {interval.method}; they "
         f"cover {interval.population}. {margin}"
     )
@@ -108,17 +98,12 @@ def _forest(study: Study, verdicts: Sequence[Verdict]) -> Plot:
     axes.set_yticks(range(len(verdicts)), [_name(v) for v in verdicts], fontsize=9)
     axes.set_ylim(len(verdicts) - 0.4, -0.6)
     picture = drawings.svg(figure, "Intervals of differences between arms")
-    return Plot(_caption(study, one), [picture], _legend(verdicts))
-
-
-def _caption(study: Study, one: Verdict) -> str:
+    shaded = " Shaded: differences within the margin, too small to matter."
     caption = (
         f"Differences between arms, with {100 * one.interval.level:g} % intervals that cover "
-        f"{one.interval.population}."
+        f"{one.interval.population}.{shaded if study.margin is not None else ''}"
     )
-    if study.margin is not None:
-        caption += " Shaded: differences within the margin, too small to matter."
-    return caption
+    return Plot(caption, [picture], _legend(verdicts))
 
 
 def _legend(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:

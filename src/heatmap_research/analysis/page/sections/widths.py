@@ -25,17 +25,12 @@ def section(study: Study) -> Section:
     if "sigma" not in factors.keys(study) or study.by == "sigma":
         need = "This needs arms whose sigma was varied: arm=ce_2d,simcc sigma=1,2,4,8."
         return Section(title, [Words(need, "note")])
-    groups, held = _under_same(study)
+    held = factors.rest(study.groups[0], "sigma")  # settings that all shown here share
+    groups = [group for group in study.groups if factors.rest(group, "sigma") == held]
     ways = _ways(study, groups)
     kept = f" All at {', '.join(f'{key}={value}' for key, value in held)}." if held else ""
     said = [Words(text, "note") for text in _compared(study, ways) + _not_run(study, groups)]
     return Section(title, [_plot(study, ways, kept), _table(study, ways), *said])
-
-
-def _under_same(study: Study) -> tuple[list[Group], tuple[tuple[str, str], ...]]:
-    """Groups that share the first group's settings other than sigma, and those settings."""
-    held = factors.rest(study.groups[0], "sigma")
-    return [g for g in study.groups if factors.rest(g, "sigma") == held], held
 
 
 def _ways(study: Study, groups: Sequence[Group]) -> Ways:
