@@ -34,10 +34,10 @@ def named(part: str, cell: str) -> str:
     return WORDS.get(part, part).format(cell=cell)
 
 
-def signed(value: float) -> str:
+def signed(value: float, places: int = 3) -> str:
     """A number with its sign, but for one that rounds to nothing."""
-    shown = f"{value:+.3f}"
-    return shown if float(shown) else "0.000"
+    shown = f"{value:+.{places}f}"
+    return shown if float(shown) else shown[1:]
 
 
 def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figure:
@@ -126,7 +126,8 @@ def _waterfall(
     last = len(steps) + 1
     axes.barh(last, end, color=REST, height=0.7)
     _number(axes, end, last, f"{end:.3f}", total)
-    axes.set(xlim=(0, 1.17 * total), ylim=axes.get_ylim()[::-1])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.17 * total)
     axes.set_xlabel(words, fontsize=9)
     frameless(axes)
 

@@ -79,17 +79,13 @@ def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
     if not any(map(len, kept)):
         raise ValueError(f"stage={stage}: nothing is recorded of it.")
     for table in kept:
-        for decoder, flip in _readouts(table):
+        read = table.group_by(["decoder", "flip_test"]).aggregate([]).to_pylist()
+        for decoder, flip in (row.values() for row in read):
             named = pc.equal(table["decoder"].cast(pa.string()), decoder)
             columns = _columns(table.filter(pc.and_(named, pc.equal(table["flip_test"], flip))))
             answers[decoder, flip] = np.stack([columns["x"], columns["y"]], -1)
             scores[decoder, flip] = columns["score"]
     return Stage(_truth(columns), answers, scores)
-
-
-def _readouts(table: pa.Table) -> list[Readout]:
-    rows = table.select(["decoder", "flip_test"]).group_by(["decoder", "flip_test"]).aggregate([])
-    return [(row["decoder"], row["flip_test"]) for row in rows.to_pylist()]
 
 
 def _columns(rows: pa.Table) -> dict[str, np.ndarray]:

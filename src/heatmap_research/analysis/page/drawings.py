@@ -32,10 +32,10 @@ def legend(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"var(--c{ORDER[i % len(ORDER)]})", name) for i, name in enumerate(names)]
 
 
-def panel(across: str, up: str = "", size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, and the labels along x and y."""
+def panel(x: str, y: str = "", size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, which have these labels."""
     figure, axes = single(size)
-    axes.set(xlabel=across, ylabel=up)
+    axes.set(xlabel=x, ylabel=y)
     return figure, axes
 
 

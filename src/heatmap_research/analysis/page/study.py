@@ -84,10 +84,9 @@ class Study:
         return min(groups, key=lambda g: sign * known[id(g)] if id(g) in known else float("inf"))
 
     def shown(self) -> list[Group]:
-        """One group for each arm, for figures that have no room for more.
+        """The group of each arm that is best on val, for figures that have no room for more.
 
-        All have the same data and image size if every arm was run so; of what is left, each arm
-        shows the group that is best on val.
+        All have the same data and image size if every arm was run so.
         """
         asked = [_conditions(group) for group in self.groups]
         own = [[group for group in self.groups if group.arm == arm] for arm in self.arms]

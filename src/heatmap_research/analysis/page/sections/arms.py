@@ -53,23 +53,22 @@ def _columns(study: Study) -> dict[Column | str, Callable[[Group], object]]:
 
 def rows(study: Study) -> list[Row]:
     """The same table for other programs, and for a paper."""
-    return [_flat(study, group) for group in study.groups]
-
-
-def _flat(study: Study, group: Group) -> Row:
-    run, metric, seen = first(group), study.reading.metric, study.seen_of(group)
-    return {
-        study.by: group.arm,
-        **dict(group.setting),
-        "decoder": study.decoder(group),
-        "n": len(group.runs),
-        f"val/{metric}": study.spread(group, "val"),
-        f"test/{metric}": study.spread(group, "test"),
-        "parameters": run.parameters,
-        "macs": run.macs,
-        "output_bytes": seen.output_bytes,
-        "seconds": spread(seconds(group)),
-    }
+    metric = study.reading.metric
+    return [
+        {
+            study.by: group.arm,
+            **dict(group.setting),
+            "decoder": study.decoder(group),
+            "n": len(group.runs),
+            f"val/{metric}": study.spread(group, "val"),
+            f"test/{metric}": study.spread(group, "test"),
+            "parameters": first(group).parameters,
+            "macs": first(group).macs,
+            "output_bytes": study.seen_of(group).output_bytes,
+            "seconds": spread(seconds(group)),
+        }
+        for group in study.groups
+    ]
 
 
 def seconds(group: Group) -> list[float]:

@@ -1,7 +1,6 @@
 """Errors of test joints: the share within a distance, and means by the sub-pixel phase."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -22,6 +21,7 @@ DISTANCES = 160  # at which shares of joints are drawn
 MIN_DISTANCE = 0.05  # crop pixels
 PHASE_EDGES = np.linspace(-0.5, 0.5, 13)  # bins
 MAX_BINS = 2.0  # of the coarsest arm: a larger error is no matter of bins
+Points = Float64[np.ndarray, "joint 2"]
 Values = Callable[[Profile], tuple[np.ndarray, np.ndarray]]  # means, standard errors
 MEANS: dict[str, Values] = {
     "mean error with its sign, px": lambda each: (each.bias, each.deviation),
@@ -29,21 +29,9 @@ MEANS: dict[str, Values] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Errors:
-    """Labelled joints of test, in pixels of the crop."""
-
-    truth: Float64[np.ndarray, "joint 2"]
-    away: Float64[np.ndarray, "joint 2"]
-
-    @property
-    def lengths(self) -> Float64[np.ndarray, " joint"]:
-        return np.hypot(*self.away.T)
-
-
 def cumulative(study: Study) -> Section:
     shown = study.shown()
-    lengths = [[e.lengths for e in _by_seed(study, group) if len(e.away)] for group in shown]
+    lengths = [[np.hypot(*e.T) for _, e in _by_seed(study, group) if len(e)] for group in shown]
     up = "joints of test within it, %"
     figure, axes = drawings.panel("distance from the truth, pixels of the crop", up, (4.8, 3.4))
     distances = _distances(list(chain(*lengths)))
@@ -84,15 +72,16 @@ def by_phase(study: Study) -> Section:
     return Section(title, [Plot(caption, pictures, drawings.legend(study.arms))])
 
 
-def _by_seed(study: Study, group: Group) -> list[Errors]:
+def _by_seed(study: Study, group: Group) -> list[tuple[Points, Points]]:
+    """The truth and the errors of labelled joints of test, in pixels of the crop."""
     return [_read(run, study.decoder(group)) for run in group.runs.values()]
 
 
-def _read(run: Run, decoder: str) -> Errors:
+def _read(run: Run, decoder: str) -> tuple[Points, Points]:
     table = run.predictions("test", decoder, COLUMNS).filter(pc.field("visible") > 0)
     x, y, *true = (table[name].to_numpy().astype(np.float64) for name in COLUMNS[:4])
     truth = np.stack(true, -1)
-    return Errors(truth, np.stack([x, y], -1) - truth)
+    return truth, np.stack([x, y], -1) - truth
 
 
 def _distances(lengths: Sequence[np.ndarray]) -> Float64[np.ndarray, " distance"]:
@@ -107,11 +96,10 @@ def _within(lengths: np.ndarray, distances: np.ndarray) -> np.ndarray:
 
 
 def _profiles(study: Study, group: Group, reach: float) -> list[Profile]:
-    seeds = _by_seed(study, group)
-    pooled = Errors(*(np.concatenate([getattr(e, n) for e in seeds]) for n in ("truth", "away")))
-    near = pooled.lengths <= reach
-    phases = phase(pooled.truth[near], study.seen_of(group).lines or ())
-    return [profile(phases[:, a], pooled.away[near, a], PHASE_EDGES) for a in (0, 1)]
+    truth, errors = map(np.concatenate, zip(*_by_seed(study, group), strict=True))
+    near = np.hypot(*errors.T) <= reach
+    phases = phase(truth[near], study.seen_of(group).lines or ())
+    return [profile(phases[:, a], errors[near, a], PHASE_EDGES) for a in (0, 1)]
 
 
 def _panel(study: Study, by_arm: Mapping[str, list[Profile]], axis: int, words: str) -> Markup:

@@ -1,6 +1,7 @@
 """How training went, from each run's metrics.csv."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -22,11 +23,11 @@ MAX_POINTS = 20_000  # of lines; more are drawn as pixels
 
 def section(study: Study) -> Section:
     shown = study.shown()
-    panels: dict[str, list[tuple[int, Course]]] = {}
+    panels: dict[str, list[tuple[int, Course]]] = defaultdict(list)
     for place, group in enumerate(shown):
         for run in group.runs.values():
             for name, course in _courses(run, study.decoder(group)).items():
-                panels.setdefault(name, []).append((place, course))
+                panels[name].append((place, course))
     if "loss above the label's entropy" in panels:
         panels.pop(LOSSES["train/loss"], None)
     if not panels:
