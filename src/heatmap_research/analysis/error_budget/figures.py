@@ -156,9 +156,8 @@ def _reliability(axes: Axes, curves: Mapping[str, Reliability]) -> None:
         axes.plot(curve.score, curve.rate, color=colour, lw=1)
         words = f"{name}: ECE {curve.ece:.3f}"
         axes.scatter(curve.score, curve.rate, s=size, color=colour, label=words)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that is right")
     axes.set_xlabel("score (mean of an interval of 0.1; larger dot: more points)")
-    axes.set_ylabel("share that is right")
 
 
 def _risk(axes: Axes, risk: Risk) -> None:
@@ -167,9 +166,8 @@ def _risk(axes: Axes, risk: Risk) -> None:
     by_error = f"by the error itself: {risk.aurc - risk.excess:.3f} px"
     axes.plot(risk.coverage[kept], risk.risk[kept], color=COLOURS[0], label=by_score)
     axes.plot(risk.coverage[kept], risk.best[kept], "--", color="black", lw=1, label=by_error)
-    axes.set_ylim(bottom=0)
+    axes.set(ylim=(0, None), ylabel="their mean error, crop pixels")
     axes.set_xlabel("share of joints kept, the surest first")
-    axes.set_ylabel("their mean error, crop pixels")
 
 
 def _unjoined(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -61,8 +61,7 @@ def mistakes(frame: Frame, truth: StageTruth, errors: Points) -> Mistakes:
     mirrored, to_mirror = _mirror(frame, truth, errors)
     swapped, to_other = _others(frame, truth, errors, own < frame.near)
     inverted = mirrored >= np.maximum(swapped, frame.near)
-    swap = ~inverted & (swapped >= frame.near)
-    steps = [~truth.counted, own >= frame.good, own >= frame.near, inverted, swap]
+    steps = [~truth.counted, own >= frame.good, own >= frame.near, inverted, swapped >= frame.near]
     kind = np.select(steps, [NOT_LABELLED, 0, 1, 2, 3], 4)
     taken = np.where((kind == 2)[..., None], to_mirror, 0)
     return Mistakes(kind, np.where((kind == 3)[..., None], to_other, taken))
@@ -80,10 +79,7 @@ def _mirror(frame: Frame, truth: StageTruth, errors: Points) -> tuple[np.ndarray
 def _others(
     frame: Frame, truth: StageTruth, errors: Points, doubtful: np.ndarray
 ) -> tuple[np.ndarray, Points]:
-    """Similarity to the most similar point of somebody else, and how far it is from the truth.
-
-    Only doubtful joints are looked at.
-    """
+    """Doubtful joints' similarity to the most similar point of somebody else, and the way there."""
     best, away = np.zeros(errors.shape[:2]), np.zeros(errors.shape)
     one, other = truth.neighbours()
     worth = (doubtful & truth.counted)[one].any(-1)

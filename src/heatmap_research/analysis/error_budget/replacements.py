@@ -75,13 +75,10 @@ def by_joint(errors: np.ndarray, sound: np.ndarray) -> Float64[np.ndarray, "join
 
 
 def _fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]) -> Lines:
-    """Fits lines by least squares, in as many equal parts of a bin as there are points for.
-
-    So the jumps of decoders that answer with whole bins, halves or quarters are met exactly.
-    """
+    """Fits lines by least squares, in as many equal parts of a bin as there are points for."""
     parts = 1
     while parts < MAX_PARTS and len(phase) >= 2 * parts * POINTS_FOR_A_PART:
-        parts *= 2
+        parts *= 2  # decoders jump at whole bins, halves or quarters: each is met exactly
     lines = np.zeros((2, parts, 2))
     places, from_middles = _placed(phase, parts)
     for axis in (0, 1):

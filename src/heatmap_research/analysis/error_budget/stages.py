@@ -64,11 +64,9 @@ class Stage:
         return self.select(place % 2 == 0), self.select(place % 2 == 1)
 
     def select(self, people: Rows) -> "Stage":
-        return Stage(
-            self.truth.select(people),
-            {readout: points[people] for readout, points in self.answers.items()},
-            {readout: scores[people] for readout, scores in self.scores.items()},
-        )
+        answers = {readout: points[people] for readout, points in self.answers.items()}
+        scores = {readout: each[people] for readout, each in self.scores.items()}
+        return Stage(self.truth.select(people), answers, scores)
 
 
 def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
@@ -93,11 +91,9 @@ def _columns(rows: pa.Table) -> dict[str, np.ndarray]:
     rows = rows.drop_columns(["stage", "decoder", "flip_test"])
     rows = rows.sort_by([("instance", "ascending"), ("joint", "ascending")])
     shape = -1, pc.max(rows["joint"]).as_py() + 1
-    kinds = {"image": np.int64, "visible": np.int64}
-    return {
-        name: rows[name].to_numpy().reshape(shape).astype(kinds.get(name, np.float64))
-        for name in rows.column_names
-    }
+    arrays = {name: rows[name].to_numpy().reshape(shape) for name in rows.column_names}
+    whole = ("image", "visible")
+    return {n: array.astype(np.int64 if n in whole else np.float64) for n, array in arrays.items()}
 
 
 def _truth(columns: Mapping[str, np.ndarray]) -> StageTruth:

@@ -56,8 +56,7 @@ def svg(figure: Figure, name: str) -> Markup:
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(text, format="svg", transparent=True, dpi=120)
-    drawn = text.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
+    drawn = "<svg" + text.getvalue().partition("<svg")[2]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn)  # of no use, and alike in every figure
     drawn = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", drawn)

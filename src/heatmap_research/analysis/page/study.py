@@ -84,10 +84,7 @@ class Study:
         return min(groups, key=lambda g: sign * known[id(g)] if id(g) in known else float("inf"))
 
     def shown(self) -> list[Group]:
-        """The group of each arm that is best on val, for figures that have no room for more.
-
-        All have the same data and image size if every arm was run so.
-        """
+        """Each arm's best group on val, with the same data and image size if all were run so."""
         asked = [_conditions(group) for group in self.groups]
         own = [[group for group in self.groups if group.arm == arm] for arm in self.arms]
         shared = (c for c in asked if all(c in map(_conditions, groups) for groups in own))
@@ -95,14 +92,12 @@ class Study:
         return [self.best([g for g in each if wanted in (None, _conditions(g))]) for each in own]
 
     def _value(self, run: Run, stage: str, decoder: str) -> float | None:
-        told = run.metric(stage, decoder, self.reading.metric)
-        if told is not None:
-            return told
         key = (run.folder, stage, decoder)
         if key not in self._read:
-            self._read[key] = None
+            self._read[key] = run.metric(stage, decoder, self.reading.metric)
             with suppress(ValueError, OSError):
-                self._read[key] = self.reading.measured([run], stage, decoder)[0]
+                if self._read[key] is None:
+                    self._read[key] = self.reading.measured([run], stage, decoder)[0]
         return self._read[key]
 
 

@@ -12,7 +12,8 @@ from heatmap_research.analysis.page.sections import arms
 from heatmap_research.analysis.page.study import Study, first, words
 
 Cost = Callable[[Group], float | None]
-Point = tuple[float, float, Group]  # cost, figure
+Pair = tuple[float, float]  # cost, figure
+Point = tuple[float, float, Group]
 MIN_RATIO = 8  # of the greatest cost to the least, for a logarithmic scale
 MAX_NAMED = 10  # groups whose settings there is room to name
 
@@ -45,12 +46,10 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else 1e3 * seconds
 
 
-def front(
-    points: Sequence[tuple[float, float]], higher_is_better: bool
-) -> list[tuple[float, float]]:
+def front(points: Sequence[Pair], higher_is_better: bool) -> list[Pair]:
     """The points that are better than all that are cheaper, from the cheapest on."""
     sign = -1 if higher_is_better else 1
-    kept: list[tuple[float, float]] = []
+    kept: list[Pair] = []
     for point in sorted(points, key=lambda p: (p[0], sign * p[1])):
         if not kept or sign * point[1] < sign * kept[-1][1]:
             kept.append(point)

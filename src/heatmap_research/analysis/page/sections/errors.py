@@ -40,8 +40,7 @@ def cumulative(study: Study) -> Section:
             continue
         shares = np.array([100 * _within(each, distances) for each in seeds])
         colour = drawings.colour(place)
-        least, most = shares.min(0), shares.max(0)
-        axes.fill_between(distances, least, most, color=colour, alpha=0.2, lw=0)
+        axes.fill_between(distances, shares.min(0), shares.max(0), color=colour, alpha=0.2, lw=0)
         axes.plot(distances, shares.mean(0), drawings.style(place), color=colour, lw=1.6)
     drawings.logarithmic(axes, "x")
     axes.set_ylim(0, 101)

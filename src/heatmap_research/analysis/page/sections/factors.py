@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from statistics import mean
@@ -39,16 +40,12 @@ def keys(study: Study) -> list[str]:
 def at(group: Group, key: str) -> float | None:
     """The group's value as a number; the height, if it is an image size."""
     value = first(group).value(key)
-    if isinstance(value, list) and value:
-        value = value[0]
+    value = value[0] if isinstance(value, list) and value else value
     if isinstance(value, str) and "/" in value:
-        try:
-            return float(Fraction(value))
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value)
+        with suppress(ValueError):
+            value = float(Fraction(value))
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def rest(group: Group, key: str) -> tuple[tuple[str, str], ...]:
