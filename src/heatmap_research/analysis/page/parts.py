@@ -45,9 +45,8 @@ class Table:
     @property
     def is_number(self) -> list[bool]:
         """Whether each column has any number, and is aligned to the right."""
-        return [
-            any(row[i].value is not None for row in self.rows) for i in range(len(self.columns))
-        ]
+        places = range(len(self.columns))
+        return [any(row[place].value is not None for row in self.rows) for place in places]
 
 
 @dataclass(frozen=True)
