@@ -91,6 +91,4 @@ def _read_best(account: Account) -> str:
 
 
 def _percent(share: float) -> str:
-    """A share with its sign, but for one that rounds to nothing."""
-    whole = round(100 * share)
-    return f"{whole:+d} %" if whole else "0 %"
+    return f"{signed(100 * share, 0)} %"
