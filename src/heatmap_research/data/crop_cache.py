@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from heatmap_research.data import images, threads, whole_file
+from heatmap_research.data import images, threads
 from heatmap_research.data.buffers import Buffers
-from heatmap_research.data.progress import announced
+from heatmap_research.runs import whole_file
 
 VERSION = 1  # to be raised when the same regions come out otherwise
 PICTURES_IN_MEMORY = 128  # while the cache is made
@@ -169,7 +169,7 @@ def _write(unfinished: Path, crops: CropCache, read: Load) -> None:
     groups = [work[at : at + PICTURES_IN_MEMORY] for at in range(0, len(work), PICTURES_IN_MEMORY)]
     words = f"cutting {len(starts)} crops ({crops.nbytes / 1e9:.2f} GB) for {crops.file.parent}"
     with unfinished.open("wb") as file, ThreadPoolExecutor(threads.available()) as pool:
-        for group in announced(groups, len(groups), words):
+        for group in threads.announced(groups, len(groups), words):
             for cuts in pool.map(lambda people: _cut(people, crops, read), group):
                 for person, cut in cuts:
                     file.seek(starts[person])

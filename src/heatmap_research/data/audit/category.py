@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heatmap_research.data.annotations import schemas
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEARNT, REFUSED, Finding, Records
 
 
 def check(records: Records) -> Iterator[Finding]:

@@ -13,11 +13,6 @@ Mask = NDArray[np.bool_]
 NUMBERS = {int, float, bool}  # training takes true for 1, as NumPy does
 
 
-def finite(values: Array) -> Mask:
-    """Whether all values along the last axis are finite."""
-    return np.asarray(np.isfinite(values).all(-1), dtype=bool)
-
-
 def mask(flags: Iterable[bool]) -> Mask:
     return np.fromiter(flags, dtype=bool)
 

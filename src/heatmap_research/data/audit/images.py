@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from heatmap_research.data.audit.columns import is_id, mask, several
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEARNT, REFUSED, SKIPPABLE, Finding, Records
 
 REDUCTION = 8  # source pixels per pixel: every byte of a JPEG is read, few pixels are made
 

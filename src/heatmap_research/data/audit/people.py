@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from heatmap_research.data.audit.columns import NUMBERS, finite, is_id, mask, several
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.columns import NUMBERS, is_id, mask, several
+from heatmap_research.data.audit.records import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding, Records
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -51,6 +50,6 @@ def _again(records: Records) -> list[str]:
 def _miscounted(records: Records) -> list[str]:
     given = [person.get("num_keypoints") for person in records.people]
     count = records.labelled.sum(1).tolist()
-    known = finite(records.points[..., 2])
+    known = np.isfinite(records.points[..., 2]).all(1)
     differs = mask(a is not None and a != b for a, b in zip(given, count, strict=True))
     return records.named(known & differs)

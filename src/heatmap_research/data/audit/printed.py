@@ -13,8 +13,7 @@ from rich.text import Text
 from heatmap_research.data.annotations import schemas
 from heatmap_research.data.audit.columns import Array
 from heatmap_research.data.audit.file_audit import Audit
-from heatmap_research.data.audit.finding import LEFT_OUT, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEFT_OUT, Finding, Records
 
 PIPED_WIDTH = 1000  # characters
 PERCENTS = (5, 25, 50, 75, 95)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.data import whole_file
+from heatmap_research.runs import whole_file
 
 Record = dict[str, Any]
 
