@@ -44,17 +44,9 @@ class Regions:
     pictures: Rows
     sizes: Sides
     to_source: Affines
+    spacing: Places  # source pixels from one pixel to the next, along x and y
     beyond: Bool[np.ndarray, "row 2 2"]  # (x, y), (first, last): it ends outside the picture
-
-    @cached_property
-    def spacing(self) -> Places:
-        """Source pixels from one pixel to the next, along x and y."""
-        return self.to_source[:, [0, 1], [0, 1]]
-
-    @cached_property
-    def ends(self) -> Rows:
-        """The number of pixels up to the end of each region, as they follow in one file."""
-        return np.cumsum(self.sizes.prod(1))
+    ends: Rows  # number of pixels up to the end of each region, as they follow in one file
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +109,9 @@ def regions(
     to_source[:, [0, 1], [0, 1]] = spacing
     to_source[:, :, 2] = origin + first * spacing
     beyond = [to_source[:, :, 2] <= -1, origin + last * spacing >= sizes]
-    return Regions(pictures, last - first + 1, to_source, np.stack(beyond, axis=-1))
+    size = last - first + 1
+    ends = np.cumsum(size.prod(1))
+    return Regions(pictures, size, to_source, spacing, np.stack(beyond, axis=-1), ends)
 
 
 def load(

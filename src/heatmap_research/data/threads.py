@@ -17,10 +17,7 @@ Step = TypeVar("Step")
 
 @contextmanager
 def one_each() -> Iterator[int]:
-    """Makes each torch operation use one thread, as threads that share one wait for each other.
-
-    It yields how many pieces of work to do side by side.
-    """
+    """Lets torch use one thread an operation; yields how many pieces to do side by side instead."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

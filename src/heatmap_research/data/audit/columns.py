@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatmap_research.data.annotations.rows import NUMBERS
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-NUMBERS = {int, float, bool}  # training takes true for 1, as NumPy does
 
 
 def mask(flags: Iterable[bool]) -> Mask:

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from heatmap_research.runs import whole_file
@@ -163,8 +162,7 @@ def _names(axes: Axes, skeleton: Skeleton) -> None:
         *(("left", "-", LEFT, LEFT), ("right", "-", RIGHT, RIGHT), ("middle", "-", MIDDLE, MIDDLE)),
         *(("visible", "", GREY, GREY), ("covered", "", GREY, "white")),
     )
-    handles = [
-        Line2D([], [], ls=line, marker="o", color=rim, label=label, **_marker(rim, filled, 1.5))
-        for label, line, rim, filled in kinds
-    ]
-    axes.legend(handles=handles, loc="lower left", ncols=5, fontsize=8, frameon=False)
+    for label, line, rim, filled in kinds:
+        look = _marker(rim, filled, 1.5)
+        axes.plot([], [], ls=line, marker="o", color=rim, label=label, **look)
+    axes.legend(loc="lower left", ncols=5, fontsize=8, frameon=False)

@@ -36,15 +36,12 @@ def _is_size(value: Any) -> bool:
 
 def _again(records: Records) -> list[str]:
     """Names the annotations that repeat an earlier one."""
-    first: dict[tuple[int, bytes], int] = {}
-    told = np.flatnonzero(records.labelled.any(1) & ~records.crowd).tolist()
-    keys = [(int(records.rows[person]), records.points[person].tobytes()) for person in told]
-    earlier = [first.setdefault(key, person) for key, person in zip(keys, told, strict=True)]
-    return [
-        f"annotation {records.ids[person]} (as {records.ids[other]})"
-        for person, other in zip(told, earlier, strict=True)
-        if person != other
-    ]
+    first, again = dict[tuple[int, bytes], int](), list[str]()
+    for person in np.flatnonzero(records.labelled.any(1) & ~records.crowd).tolist():
+        key = int(records.rows[person]), records.points[person].tobytes()
+        if (other := first.setdefault(key, person)) != person:
+            again.append(f"annotation {records.ids[person]} (as {records.ids[other]})")
+    return again
 
 
 def _miscounted(records: Records) -> list[str]:

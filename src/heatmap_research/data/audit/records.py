@@ -1,4 +1,4 @@
-"""The records of an annotation file as columns, and the problems that are found in them."""
+"""An annotation file, read leniently: what is wrong in it stays, for the checks to find."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,10 +45,7 @@ class Finding:
 
 @dataclass(eq=False)
 class Records:
-    """The annotations of one category with their images, and names of what else is in the file.
-
-    In the columns, what is not a number is nan.
-    """
+    """The annotations of one category, as columns: nan stands for what is not a number."""
 
     file: Path
     category: Record
@@ -124,10 +121,7 @@ class Records:
 
 
 def read(file: Path, category: str | None = None) -> Records | None:
-    """Reads leniently, for the checks to find what is wrong.
-
-    None if the file has no records to check; annotations.read says why it does not.
-    """
+    """None if the file has no records to check; annotations.read says why it does not."""
     try:
         content = parsed(file)
     except ValueError:

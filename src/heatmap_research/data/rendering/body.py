@@ -1,7 +1,5 @@
 """The figure that is drawn: its joints, how they move, and the limbs between them."""
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -37,20 +35,13 @@ ARM = (0.52, 0.48)  # upper and lower length, torsos
 LEG = (0.62, 0.60)
 
 
-class Part(NamedTuple):
-    colour: tuple[float, float, float]
-    mirrored: int  # the part whose colour it takes where sides are not to be told apart
-
-
 TORSO, LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG, HEAD = range(6)
-PALETTE = (
-    Part((0.45, 0.45, 0.45), TORSO),
-    Part((0.20, 0.50, 0.95), LEFT_ARM),
-    Part((0.95, 0.35, 0.20), LEFT_ARM),
-    Part((0.10, 0.25, 0.60), LEFT_LEG),
-    Part((0.60, 0.15, 0.10), LEFT_LEG),
-    Part((0.90, 0.70, 0.50), HEAD),
+PALETTE = (  # of these parts
+    *((0.45, 0.45, 0.45), (0.20, 0.50, 0.95), (0.95, 0.35, 0.20)),
+    *((0.10, 0.25, 0.60), (0.60, 0.15, 0.10), (0.90, 0.70, 0.50)),
 )
+# the parts whose colours they take where sides are not to be told apart
+WITHOUT_SIDES = (TORSO, LEFT_ARM, LEFT_ARM, LEFT_LEG, LEFT_LEG, HEAD)
 MIDDLE_OF_SHOULDERS, MIDDLE_OF_HIPS = 13, 14
 LIMBS = (  # from back to front: two rows of `with_middles`, half width as below, row of PALETTE
     (MIDDLE_OF_SHOULDERS, MIDDLE_OF_HIPS, 1.9, TORSO),
