@@ -43,9 +43,8 @@ def _unmirrored(flip: Any, joints: int) -> list[str]:
     if not isinstance(flip, list) or len(flip) != joints:
         return [f"not one for each of {joints} joints"]
     back = {(a, b) for a, b in enumerate(flip) if type(b) is int}
-    return [
-        f"joint {a} to {b}" for a, b in enumerate(flip) if type(b) is not int or (b, a) not in back
-    ]
+    odd = [(a, b) for a, b in enumerate(flip) if type(b) is not int or (b, a) not in back]
+    return [f"joint {a} to {b}" for a, b in odd]
 
 
 def _edges(edges: Any, joints: int) -> list[str]:

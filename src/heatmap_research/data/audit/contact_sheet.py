@@ -158,11 +158,8 @@ def _names(axes: Axes, skeleton: Skeleton) -> None:
         shade = colour if colour != MIDDLE else GREY
         words = f"{joint}  {name}"
         axes.text(x, y, words, color=shade, fontsize=160 / deep, transform=axes.transAxes)
-    kinds = (
-        *(("left", "-", LEFT, LEFT), ("right", "-", RIGHT, RIGHT), ("middle", "-", MIDDLE, MIDDLE)),
-        *(("visible", "", GREY, GREY), ("covered", "", GREY, "white")),
-    )
-    for label, line, rim, filled in kinds:
-        look = _marker(rim, filled, 1.5)
-        axes.plot([], [], ls=line, marker="o", color=rim, label=label, **look)
+    for label, colour in (("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)):
+        axes.plot([], [], "-o", color=colour, label=label, **_marker(colour, colour, 1.5))
+    for label, filled in (("visible", GREY), ("covered", "white")):
+        axes.plot([], [], "o", color=GREY, label=label, **_marker(GREY, filled, 1.5))
     axes.legend(loc="lower left", ncols=5, fontsize=8, frameon=False)

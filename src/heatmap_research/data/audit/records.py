@@ -74,6 +74,7 @@ class Records:
         pairs = [(a, b) for a, b in enumerate(flip) if a < b]
         # joints that mirror each other, the left one first if the names tell which that is
         self.pairs = [(b, a) if self._letters(a, b) == ("r", "l") else (a, b) for a, b in pairs]
+        # those of them whose names tell left from right
         self.sided = [pair for pair in self.pairs if self._letters(*pair) == ("l", "r")]
 
     def _letters(self, a: int, b: int) -> tuple[str, str]:

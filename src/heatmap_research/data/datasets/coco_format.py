@@ -21,7 +21,7 @@ from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, 
 from heatmap_research.data.datasets._image_files import ImageFiles
 from heatmap_research.data.people import People, detected, labelled, part_of
 from heatmap_research.data.protocols import About
-from heatmap_research.types import Sample, Schema
+from heatmap_research.types import Sample
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +73,14 @@ class CocoFormat(Dataset[Sample]):
         self.files.refuse_missing(few=self.on_error == "skip")
         if self.on_error == "skip":
             self._leave_out_unreadable()
-        self.upper = augmentation.upper_half(self.schema.names)
+        self.upper = augmentation.upper_half(self.truth.schema.names)
         if self.cache:
             self.crops = self._cached()
 
     @property
-    def schema(self) -> Schema:
-        return self.truth.schema
-
-    @property
     def about(self) -> About:
-        return About(self.schema, self.truth, self.skipped, endless=self.augment is not None)
+        endless = self.augment is not None
+        return About(self.truth.schema, self.truth, self.skipped, endless)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -137,7 +134,7 @@ class CocoFormat(Dataset[Sample]):
         return torch.cat([corner + (size - grown) / 2, grown], dim=1)
 
     def _mirrored(self, draws: Draws, points: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        flip, mirrored = list(self.schema.flip), draws.flip[:, None]
+        flip, mirrored = list(self.truth.schema.flip), draws.flip[:, None]
         points = torch.where(mirrored[..., None], points[:, flip], points)
         return points, torch.where(mirrored, visible[:, flip], visible)
 
