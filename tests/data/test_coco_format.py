@@ -146,7 +146,7 @@ def test_people_that_can_be_learnt_are_the_samples(crowd):
     assert batch.scale[0].item() == pytest.approx(900**0.5)
     assert batch.head.isnan().all()
     assert len(data.truth) == 7
-    assert data.schema.flip == (0, 2, 1)
+    assert data.truth.schema.flip == (0, 2, 1)
     assert not data.about.endless
 
 

@@ -82,24 +82,22 @@ def detected(file: Path, truth: Annotations) -> People:
     """The boxes of truth's category in truth's images, without joints, which nobody knows."""
     detections = _detections(file)
     rows = {image: row for row, image in enumerate(truth.image_ids.tolist())}
-    kept = {
-        place: box
-        for place, box in enumerate(detections)
-        if box["category_id"] == truth.category and box["image_id"] in rows
-    }
-    if not kept:
+    wanted = [b["category_id"] == truth.category and b["image_id"] in rows for b in detections]
+    places = np.flatnonzero(wanted)
+    if not len(places):
         raise ValueError(
             f"{file}: none of its {len(detections)} boxes is of category {truth.category} in an "
             f"image of {truth.file}."
         )
-    counts = len(kept), len(detections)
+    counts = len(places), len(detections)
     log.info("%s: %d of its %d boxes are of people in these images", file, *counts)
-    boxes = np.array([box["bbox"] for box in kept.values()], dtype=np.float64)
+    kept = [detections[place] for place in places]
+    boxes = np.array([box["bbox"] for box in kept], dtype=np.float64)
     everybody = People(
-        ids=np.array(list(kept), dtype=np.int64),
-        images=np.array([rows[box["image_id"]] for box in kept.values()], dtype=np.int64),
+        ids=places,
+        images=np.array([rows[box["image_id"]] for box in kept], dtype=np.int64),
         boxes=boxes,
-        scores=np.array([box["score"] for box in kept.values()], dtype=np.float64),
+        scores=np.array([box["score"] for box in kept], dtype=np.float64),
         keypoints=np.zeros((len(kept), truth.schema.joints, 2)),
         visible=np.zeros((len(kept), truth.schema.joints), dtype=np.int64),
         scales=np.sqrt(boxes[:, 2:].prod(1)),

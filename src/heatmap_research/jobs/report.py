@@ -28,8 +28,8 @@ from heatmap_research.drawing.example import Example
 from heatmap_research.jobs import sample
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
-from heatmap_research.runs.record import replacing
 from heatmap_research.runs.store import RunStore
+from heatmap_research.runs.whole_file import written
 from heatmap_research.training.build import WITHOUT_WEIGHTS, build, build_data, load_weights, wire
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import in_a_line
@@ -97,7 +97,7 @@ def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
 def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: str) -> int:
     """The page's size in bytes."""
     content = page.html(study, made)
-    with replacing(out) as partial:
+    with written(out) as partial:
         partial.write_text(content, encoding="utf-8")
     if csv is not None:
         csv.write_text(formats.as_csv(arms.rows(study)))

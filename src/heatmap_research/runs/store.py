@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heatmap_research.runs.record import NAME, read, replacing, update
+from heatmap_research.runs.record import NAME, read, update
+from heatmap_research.runs.whole_file import written
 
 KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
 PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
@@ -73,7 +74,7 @@ class RunStore:
             stages = set(rows["stage"].to_pylist())
             kept = stored.filter(pa.array(s not in stages for s in stored["stage"].to_pylist()))
             rows = pa.concat_tables([kept, rows]).unify_dictionaries()
-        with replacing(self.predictions) as partial:
+        with written(self.predictions) as partial:
             pq.write_table(rows, partial)
 
     def write_results(self, stage: str, decoder: str, category: int, people: Any) -> None:
@@ -86,7 +87,7 @@ class RunStore:
             {"image_id": image, "category_id": category, "keypoints": points, "score": score}
             for image, points, score in zip(*(c.tolist() for c in columns), strict=True)
         ]
-        with replacing(file) as partial:
+        with written(file) as partial:
             partial.write_text(json.dumps(results))
 
     @contextmanager
