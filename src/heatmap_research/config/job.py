@@ -9,14 +9,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from heatmap_research.codec.codec import Codec, readable
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.config import instantiate
+from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
-from heatmap_research.config.values import (
-    check_root,
-    refuse_head_with,
-    refuse_target_with,
-    watched,
-)
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
@@ -49,19 +43,19 @@ class Job:
     def codec_of(self, head: Any) -> Codec | CoordinateCodec:
         """The codec with the axes of this head's maps; refuses a head of another kind."""
         ndim = head.func.ndim  # of a partial: a head is made when its levels are known
-        refuse_head_with(self.codec.loss.activation, self.config.target, ndim)
+        values.refuse_head_with(self.codec.loss.activation, self.config.target, ndim)
         with instantiate.making("head"):
             return replace(self.codec, grid=replace(self.codec.grid, ndim=ndim))
 
-    def but(self, **values: Any) -> "Job":
+    def but(self, **changes: Any) -> "Job":
         """The same with other values that no part of it is made from, such as `flip_test`."""
-        return replace(self, config=instantiate.with_values(self.config, **values))
+        return replace(self, config=instantiate.with_values(self.config, **changes))
 
 
 def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     """Completes and checks a config from top to bottom; refuses what cannot be meant."""
     cfg = _of_today(cfg)
-    check_root(cfg)
+    values.check_root(cfg)
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))
@@ -72,9 +66,9 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     with instantiate.making("loss"):
         loss = make_loss()
     decoders, unread = _complete_decoders(cfg, loss.activation)
-    refuse_target_with(loss.activation, cfg.target)
+    values.refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
-    return Job(cfg, choices, data.names, schema, unread, watched(cfg), make_loss, codec)
+    return Job(cfg, choices, data.names, schema, unread, values.watched(cfg), make_loss, codec)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:

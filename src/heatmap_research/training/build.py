@@ -14,7 +14,6 @@ from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
-from torchmetrics import Metric
 
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
@@ -34,7 +33,9 @@ PARTS = (  # of a config, each made by itself
     *("backbone", "trainer", "callback", "logger", "augment", "head", "neck"),
     *("optimizer", "schedule", "metric", "photometric"),
 )
+OF_TASK = ("optimizer", "schedule", "metric", "photometric")  # parts that a task takes
 WITHOUT_WEIGHTS = {"pretrained": False, "checkpoint": None}
+Shapes = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,7 @@ class Parts:
     backbone: Callable[..., Any]
     neck: Callable[..., Any]
     head: Callable[..., Any]
-    optimizer: Callable[..., Any]
-    schedule: Callable[..., Any]
-    metrics: Mapping[str, Metric]
-    jitter: Callable[..., Any]
+    of_task: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,17 +79,9 @@ def wire(job: Job) -> Parts:
         )
     head = make(cfg.head, "head")  # partial: dataclasses do not survive instantiate
     codec = job.codec_of(head)
-    return Parts(
-        job,
-        codec,
-        backbone=maker(cfg.backbone, "backbone"),
-        neck=make(cfg.neck, "neck"),
-        head=head,
-        optimizer=make(cfg.optimizer, "optimizer"),
-        schedule=make(cfg.schedule, "schedule"),
-        metrics=make(cfg.metric, "metric"),
-        jitter=make(cfg.photometric, "photometric"),
-    )
+    backbone, neck = maker(cfg.backbone, "backbone"), make(cfg.neck, "neck")
+    of_task = {part: make(cfg[part], part) for part in OF_TASK}
+    return Parts(job, codec, backbone, neck, head, of_task)
 
 
 def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
@@ -108,18 +98,8 @@ def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
     net = KeypointNet(backbone, neck, head)
     if cfg.channels_last:
         net = net.to(memory_format=torch.channels_last)
-    return KeypointTask(
-        net,
-        codec,
-        schema,
-        metrics=parts.metrics,
-        jitter=parts.jitter,
-        optimizer=parts.optimizer,
-        schedule=parts.schedule,
-        flip_test=cfg.flip_test,
-        seed=cfg.seed,
-        every=cfg.trainer.log_every_n_steps,
-    )
+    own = {"flip_test": cfg.flip_test, "seed": cfg.seed, "every": cfg.trainer.log_every_n_steps}
+    return KeypointTask(net, codec, schema, **parts.of_task, **own)
 
 
 def dry_run(parts: Parts) -> DryRun:
@@ -151,8 +131,8 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
     cfg = job.but(monitor=job.watched).config
     every = cfg.trainer.log_every_n_steps
     watching = [NeckGradient(every), Finite(every), Throughput(every)]
-    callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
-    callbacks += _given(cfg.callback, "callback")
+    given = _given(cfg.callback, "callback")
+    callbacks = [progress, Recorder(store, cfg.flip_test), *watching, *given]
     if cfg.ema:  # puts the average away after a validation, when others have looked
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
@@ -201,12 +181,9 @@ def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
         ) from error
 
 
-def _refuse_other_shapes(
-    shapes: tuple[tuple[int, ...], ...], codec: Codec | CoordinateCodec, cfg: DictConfig
-) -> None:
+def _refuse_other_shapes(shapes: Shapes, codec: Codec | CoordinateCodec, cfg: DictConfig) -> None:
     """A head that answers with other shapes than its codec reads."""
-    wanted = codec.shapes
-    if shapes == wanted:
+    if shapes == (wanted := codec.shapes):
         return
     if codec.grid.ndim == 0:
         spread = str(wanted[0][0] == 4).lower()
@@ -223,5 +200,5 @@ def _refuse_other_shapes(
     )
 
 
-def _sizes(shapes: tuple[tuple[int, ...], ...]) -> str:
+def _sizes(shapes: Shapes) -> str:
     return " and ".join("x".join(map(str, shape)) for shape in shapes)

@@ -1,6 +1,7 @@
 """Training and evaluation of one network under one codec."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -26,26 +27,22 @@ class KeypointTask(LightningModule):
         net: nn.Module,
         codec: Codec | CoordinateCodec,
         schema: Schema,
-        metrics: Mapping[str, Metric],
+        metric: Mapping[str, Metric],
         optimizer: Callable[..., Optimizer],
         schedule: Callable[[Optimizer, int], LRScheduler],
         flip_test: bool,
         seed: int,
         every: int,  # steps between those that are logged
-        jitter: Callable[[Images], Images],  # of colours, in training
+        photometric: Callable[[Images], Images],  # jitter of colours, in training
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
         self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
         self.optimizer, self.schedule = optimizer, schedule
         self.flip_test, self.seed, self.every = flip_test, seed, every
-        self.jitter = jitter
-        self.metrics = nn.ModuleDict(
-            {
-                decoder: nn.ModuleDict({name: metric.clone() for name, metric in metrics.items()})
-                for decoder in codec.decoders
-            }
-        )
+        self.photometric = photometric
+        of_a_decoder = nn.ModuleDict(metric)
+        self.metrics = nn.ModuleDict({name: deepcopy(of_a_decoder) for name in codec.decoders})
 
     def forward(self, image: Images) -> Predictions:
         return self.codec.decode(self.activated(image))
@@ -68,7 +65,7 @@ class KeypointTask(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        scores = self.net(self.jitter(batch.image))
+        scores = self.net(self.photometric(batch.image))
         cost = self.codec.training_loss(scores, batch.keypoints, batch.visible)
         if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
             self.log("train/loss", cost.loss)

@@ -148,11 +148,11 @@ def _attempt(objective: Objective, study: Study, asked: Asked, number: int, fata
 def _read(number: int, trial: FrozenTrial) -> Trial:
     facts = dict(trial.user_attrs)
     steps, error = facts.pop("steps"), facts.pop("error")
+    finished = trial.state == TrialState.COMPLETE
+    status = "finished" if finished else "failed" if error else "pruned"
+    figure = trial.value if finished else None
     values, reported = dict(trial.params), dict(trial.intermediate_values)
-    if trial.state == TrialState.COMPLETE:
-        return Trial(number, values, "finished", trial.value, steps, reported, error, facts)
-    status = "failed" if error else "pruned"
-    return Trial(number, values, status, None, steps, reported, error, facts)
+    return Trial(number, values, status, figure, steps, reported, error, facts)
 
 
 def _check_choices(parameter: Parameter) -> None:
