@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research.codec.codec import Codec, readable
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.codec import readable
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.runs.former_paths import with_current_paths
@@ -26,7 +26,7 @@ class Job:
     unread: tuple[str, ...]  # decoders left out, because they cannot read these maps
     watched: str  # the figure that training is followed by, as it is logged
     loss: partial[Any]  # makes the loss: anew for each network, since a loss may learn
-    codec: Codec | CoordinateCodec  # checked; its grid learns the head's axes when that is built
+    codec: AnyCodec  # checked; its grid learns the head's axes when that is built
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Job:
             return None
         return [self.names.index(name) for name in self.schema.names]
 
-    def codec_of(self, head: Any) -> Codec | CoordinateCodec:
+    def codec_of(self, head: Any) -> AnyCodec:
         """The codec with the axes of this head's maps; refuses a head of another kind."""
         ndim = head.func.ndim  # of a partial: a head is made when its levels are known
         values.refuse_head_with(self.codec.loss.activation, self.config.target, ndim)

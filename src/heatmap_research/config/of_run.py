@@ -73,6 +73,16 @@ def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictCon
     return _with_changes(merged, cfg)
 
 
+def make_new(folder: Path) -> None:
+    """Makes the folder of an evaluation; refuses one that is there."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise IncompatibleError(
+            f"name={folder.name}: {folder} is there already; choose another name."
+        ) from error
+
+
 def weights_of(folder: Path, checkpoint: str) -> Path:
     """The file of a run's weights, or a refusal that names those there are."""
     file = folder / "checkpoints" / f"{checkpoint}.ckpt"

@@ -17,10 +17,10 @@ from heatmap_research.analysis.error_budget.stages import StageTruth
 from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.instantiate import instantiate, refusing
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.config.of_run import of_record
+from heatmap_research.config.of_run import make_new, of_record
 from heatmap_research.runs.record import write_json
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError, Schema
@@ -45,12 +45,7 @@ def evaluate(job: Job, trained: Path, out: Path, checkpoint: Path) -> None:
 @contextmanager
 def made(folder: Path) -> Iterator[None]:
     """Makes a new folder, and takes it away again if something goes wrong."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise IncompatibleError(
-            f"name={folder.name}: {folder} is there already; choose another name."
-        ) from error
+    make_new(folder)
     try:
         yield
     except BaseException:
@@ -87,12 +82,12 @@ def load(
         return account.of_run(frame, schema, fit, by_stage[stage], readout, known, oks), schema
 
 
-def framed(codec: Codec | CoordinateCodec, schema: Schema, good: float, near: float) -> Frame:
+def framed(codec: AnyCodec, schema: Schema, good: float, near: float) -> Frame:
     lines, cell = (codec.grid.lines, "bin") if isinstance(codec, Codec) else (PIXELS, "pixel")
     return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
 
 
-def represented(job: Job, codec: Codec | CoordinateCodec, flip_test: bool) -> Representation | str:
+def represented(job: Job, codec: AnyCodec, flip_test: bool) -> Representation | str:
     """A run's codec in the form that ceilings are computed of, or why it has none."""
     if not isinstance(codec, Codec):
         return "it answers with coordinates, which have no bins"

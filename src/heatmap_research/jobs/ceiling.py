@@ -25,18 +25,16 @@ from heatmap_research.config.instantiate import instantiate, is_number, refusing
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.config.values import ROOT
-from heatmap_research.data import annotations, threads
+from heatmap_research.data import threads
+from heatmap_research.data.annotations import Annotations, read
 from heatmap_research.data.annotations.schemas import schema
 from heatmap_research.jobs import budget_steps, ceiling_grid
 from heatmap_research.runs.source import source_version
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError, Schema
 
-COCO = (  # joints of COCO's people
-    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder"),
-    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip"),
-    *("right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-)
+PAIRED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+COCO = ("nose", *(f"{side}_{part}" for part in PAIRED for side in ("left", "right")))
 PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px", "mean_oks", "ap")
 
 
@@ -75,19 +73,15 @@ def _make(out: Path) -> None:
     """Makes the folder and tries to write there, before minutes are spent."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
+        tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise IncompatibleError(f"out={out}: {error.strerror}; choose another folder.") from error
 
 
 def _trained(
-    cfg: DictConfig, truth: annotations.Annotations | None
+    cfg: DictConfig, truth: Annotations | None
 ) -> tuple[Schema, list[Representation], per_joint.Uncertainty]:
-    """A run's own codec for a network that is sure, and for one as unsure as the run's.
-
-    How unsure it is, is measured by joint on what it predicted of val.
-    """
+    """A run's own codec for a network that is sure, and for one as unsure as it was on val."""
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
     job = prepare(of_record(record["config"]), record["choices"])
@@ -170,10 +164,7 @@ def _shown(table: Sequence[Row]) -> Table:
 
 
 def _rows(
-    cfg: DictConfig,
-    jobs: Sequence[Representation],
-    truth: annotations.Annotations | None,
-    joints: Schema,
+    cfg: DictConfig, jobs: Sequence[Representation], truth: Annotations | None, joints: Schema
 ) -> list[Row]:
     def poses(size: tuple[int, int]) -> true_poses.TruePoses:
         if truth is not None:
@@ -194,11 +185,11 @@ def _rows(
         return list(chain.from_iterable(tracked))
 
 
-def _truth(cfg: DictConfig) -> annotations.Annotations | None:
+def _truth(cfg: DictConfig) -> Annotations | None:
     if cfg.annotations is None:
         return None
     with refusing("annotations"):
-        truth = annotations.read(cfg.annotations, cfg.sigmas, cfg.category)
+        truth = read(cfg.annotations, cfg.sigmas, cfg.category)
         if not truth.learnable.any():
             raise ValueError(f"{truth.file}: nobody in it has a box and a labelled joint.")
         return truth

@@ -27,7 +27,9 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
         raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")
     store = RunStore(trained.folder / "evaluate" / cfg.name)
     if "LOCAL_RANK" not in os.environ:
-        _make(store.folder, job.config)
+        of_run.make_new(store.folder)
+        (store.folder / ".hydra").mkdir()
+        OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
     # Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
     # the folder of the run, whose config is not this command's.
     sys.argv[1:] = [*given, f"name={cfg.name}"]
@@ -35,13 +37,3 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     from heatmap_research.training import fit  # torch: after the config has been looked at
 
     fit.evaluate(job, trained, store, checkpoint)
-
-
-def _make(folder: Path, config: DictConfig) -> None:
-    try:
-        (folder / ".hydra").mkdir(parents=True)
-    except FileExistsError as error:
-        raise IncompatibleError(
-            f"name={folder.name}: {folder} is there already; choose another name."
-        ) from error
-    OmegaConf.save(config, folder / ".hydra" / "config.yaml")

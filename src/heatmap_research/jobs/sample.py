@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing import of_codec
 from heatmap_research.drawing.example import Example
+from heatmap_research.metrics.pixel_error import length
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import Parts, build, build_data, load_weights, wire
 from heatmap_research.training.task import KeypointTask
@@ -58,11 +58,9 @@ def of_run(store: RunStore, decoder: str) -> Example:
     return predicted(wire(job), batch, store.checkpoints / "last.ckpt", decoder)[0]
 
 
-def _errors(
-    codec: Codec | CoordinateCodec, batch: Sample, counted: Tensor, activated: Heatmaps
-) -> Errors:
+def _errors(codec: AnyCodec, batch: Sample, counted: Tensor, activated: Heatmaps) -> Errors:
     errors = {}
     for name, prediction in of_codec.decoded(codec, activated).items():
-        away = torch.linalg.vector_norm(prediction.keypoints - batch.keypoints, dim=-1)
+        away = length(prediction.keypoints - batch.keypoints)
         errors[name] = away[counted > 0].mean().item()
     return errors

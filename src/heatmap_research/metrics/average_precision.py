@@ -4,7 +4,7 @@ The rules are those of pycocotools, ties included: equal scores are in the order
 numbers, then as they came in.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -65,6 +65,15 @@ class Found(NamedTuple):
 
     def rows(self, index: np.ndarray) -> "Found":
         return Found(*(column[index] for column in self))
+
+    def results(self, category: int) -> list[dict[str, Any]]:
+        """The people as COCO's files of results have them."""
+        marked = np.pad(self.keypoints, ((0, 0), (0, 0), (0, 1)), constant_values=1)
+        columns = (self.image, marked.reshape(len(marked), -1), self.scores)
+        return [
+            {"image_id": image, "category_id": category, "keypoints": points, "score": score}
+            for image, points, score in zip(*(c.tolist() for c in columns), strict=True)
+        ]
 
 
 class Matches(NamedTuple):

@@ -15,8 +15,7 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.instantiate import make, maker, making, refuse_strays, refusing
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
@@ -43,19 +42,11 @@ class Parts:
     """What a job's config names, made, or ready to be made for one network after another."""
 
     job: Job
-    codec: Codec | CoordinateCodec
+    codec: AnyCodec
     backbone: Callable[..., Any]
     neck: Callable[..., Any]
     head: Callable[..., Any]
     of_task: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """What a network is like, found out without its weights."""
-
-    task: KeypointTask  # on the meta device
-    size: dict[str, int]  # its parameters, and the multiply-accumulates of one image
 
 
 def wire(job: Job) -> Parts:
@@ -102,10 +93,10 @@ def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
     return KeypointTask(net, codec, schema, **parts.of_task, **own)
 
 
-def dry_run(parts: Parts) -> DryRun:
-    """Builds the network on the meta device and runs it there: no memory, no weights, no data.
+def dry_run(parts: Parts) -> tuple[KeypointTask, dict[str, int]]:
+    """Builds a network on the meta device and runs it there: no memory, no weights, no data.
 
-    Refuses what cannot work together, and counts what the network costs.
+    Refuses what cannot work together; counts parameters, and multiply-accumulates of one image.
     """
     cfg = parts.job.config
     with FlopCounterMode(display=False) as counter, torch.device("meta"):
@@ -117,7 +108,7 @@ def dry_run(parts: Parts) -> DryRun:
         task.schedule(optimizer, 100)
     _refuse_other_shapes(shapes, task.codec, cfg)
     parameters = sum(parameter.numel() for parameter in task.net.parameters())
-    return DryRun(task, {"parameters": parameters, "macs": counter.get_total_flops() // 2})
+    return task, {"parameters": parameters, "macs": counter.get_total_flops() // 2}
 
 
 def build_data(job: Job) -> DataModule:
@@ -181,7 +172,7 @@ def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
         ) from error
 
 
-def _refuse_other_shapes(shapes: Shapes, codec: Codec | CoordinateCodec, cfg: DictConfig) -> None:
+def _refuse_other_shapes(shapes: Shapes, codec: AnyCodec, cfg: DictConfig) -> None:
     """A head that answers with other shapes than its codec reads."""
     if shapes == (wanted := codec.shapes):
         return

@@ -41,7 +41,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
         unread = tuple(known["decoders_not_applicable"])
         job = replace(job, choices=known["choices"], unread=unread)
     parts = build.wire(job)
-    size = build.dry_run(parts).size
+    _, size = build.dry_run(parts)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if not checkpoint and trainer.is_global_zero:

@@ -13,8 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.types import Heatmaps, Prediction, Sample, Schema
 
 Images = UInt8[Tensor, "batch channel height width"]
@@ -25,7 +24,7 @@ class KeypointTask(LightningModule):
     def __init__(
         self,
         net: nn.Module,
-        codec: Codec | CoordinateCodec,
+        codec: AnyCodec,
         schema: Schema,
         metric: Mapping[str, Metric],
         optimizer: Callable[..., Optimizer],

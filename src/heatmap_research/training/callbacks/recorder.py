@@ -50,7 +50,7 @@ class Recorder(Callback):
             metrics = pl_module.metrics[decoder].values()
             scored = [m.scored for m in metrics if getattr(m, "scored", None) is not None]
             people = scored[0] if scored else self.people[decoder]
-            self.store.write_results(stage, decoder, category, people)
+            self.store.write_results(stage, decoder, people.results(category))
 
     on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
     on_test_epoch_end = on_validation_epoch_end
