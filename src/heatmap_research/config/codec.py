@@ -21,10 +21,7 @@ STAND_FOR_OTHERS = ("all", "main")  # options of decoder that name others
 def codec_of(
     cfg: DictConfig, ndim: Literal[0, 1, 2], loss: Any, decoders: Mapping[str, Any]
 ) -> AnyCodec:
-    """Builds the codec for a head whose maps have `ndim` axes, 0 if it answers with coordinates.
-
-    The config has its joints' tolerances filled in.
-    """
+    """Builds the codec for a head whose maps have `ndim` axes, 0 if it answers with coordinates."""
     labels = instantiate(cfg.labels, "labels")
     geometry = instantiate(cfg.geometry, "geometry")
     height, width = cfg.image_size

@@ -84,10 +84,8 @@ def _of_today(cfg: DictConfig) -> DictConfig:
 def _complete_decoders(
     cfg: DictConfig, activation: Activation
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Puts the decoders in place that `all` or `main` stands for, as far as they can be read.
-
-    Returns those of the config, made, and the names of those that are left out.
-    """
+    """Puts the decoders that `all` or `main` stands for in place; returns them made, and the names
+    of those that cannot read these maps, which are left out."""
     given = {name: node for name, node in cfg.decoder.items() if is_option(node)}
     options = stood_for(cfg.decoder)
     with open_dict(cfg):

@@ -32,7 +32,6 @@ def changes_run(
 
 
 def stored(folder: Path) -> DictConfig:
-    """The config of a run as it was composed."""
     file = folder / ".hydra" / "config.yaml"
     if not file.is_file():
         raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
@@ -44,10 +43,7 @@ def of_record(config: dict[str, Any]) -> DictConfig:
 
 
 def changed(cfg: DictConfig, folder: Path) -> DictConfig:
-    """The run's own config with the groups chosen anew and the values given in `cfg.change`.
-
-    What is evaluated of it lies in the folder `cfg.name`, and nothing is logged.
-    """
+    """The run's own config with what was chosen anew, for an evaluation that logs nothing."""
     merged = stored(folder)
     for group in GROUPS:
         if cfg[group]:

@@ -11,9 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from heatmap_research.analysis.error_budget import account, figures, stages
-from heatmap_research.analysis.error_budget.account import Account
 from heatmap_research.analysis.error_budget.report import sentences, table
-from heatmap_research.analysis.error_budget.stages import StageTruth
 from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
@@ -61,7 +59,7 @@ def load(
     good: float,
     near: float,
     oks: float,
-) -> tuple[Account, Schema]:
+) -> tuple[account.Account, Schema]:
     """Accounts for the error in a folder that `evaluate` has filled, read by argmax by default."""
     record = RunStore(folder / "plain").read()
     tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
@@ -103,7 +101,9 @@ def represented(job: Job, codec: AnyCodec, flip_test: bool) -> Representation | 
     )
 
 
-def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
+def write(
+    taken: account.Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any
+) -> None:
     content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
     write_json(folder / "budget.json", content)
     decoder, flip = taken.readout
@@ -120,13 +120,13 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
         figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
 
 
-def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
+def report(taken: account.Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(taken, stage))
     files = f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png"
     console.print(*sentences(taken, names), files, sep="\n", highlight=False)
 
 
-def _same(one: StageTruth, other: StageTruth) -> bool:
+def _same(one: stages.StageTruth, other: stages.StageTruth) -> bool:
     """Whether both are of the same people: a data set without a test stage reads val twice."""
     return np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)

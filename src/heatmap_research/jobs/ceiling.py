@@ -20,7 +20,7 @@ from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, tru
 from heatmap_research.analysis.theory.ceiling_table import Row
 from heatmap_research.analysis.theory.posterior import is_entangled
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions
 from heatmap_research.config.instantiate import instantiate, is_number, refusing
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
@@ -39,7 +39,7 @@ PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px
 
 
 def run(cfg: DictConfig) -> None:
-    refuse_additions(cfg)
+    additions.refuse(cfg)
     _check_values(cfg)
     truth = _truth(cfg)
     facts: dict[str, Any] = {}
@@ -106,7 +106,6 @@ def _trained(
 
 
 def _listed(measured: per_joint.Uncertainty, names: Sequence[str]) -> dict[str, str]:
-    """The widths as strings for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
     return {

@@ -36,8 +36,7 @@ def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]
     done: set[tuple[Any, ...]] = set()
     for (loss, *values), decoders in wanted.items():
         chosen = dict(zip(DIMENSIONS, values, strict=True))
-        base = _base(loss, tuple(decoders))
-        made = _representation(base, chosen, joints)
+        made = _representation(_base(loss, tuple(decoders)), chosen, joints)
         new = {name: tuple(described(made, name).values()) for name in made.codec.decoders}
         fresh = {name: made.codec.decoders[name] for name, key in new.items() if key not in done}
         done.update(new.values())

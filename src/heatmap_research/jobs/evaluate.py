@@ -8,8 +8,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.config import of_run
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, of_run
 from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
@@ -20,7 +19,7 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     trained = RunStore(Path(cfg.run))
     merged = of_run.changed(cfg, trained.folder)
     choices = trained.read("choices")["choices"]
-    refuse_additions(merged)
+    additions.refuse(merged)
     job = prepare(merged, choices)
     checkpoint = of_run.weights_of(trained.folder, cfg.checkpoint)
     if Path(cfg.name).name != cfg.name:

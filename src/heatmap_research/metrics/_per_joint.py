@@ -48,8 +48,7 @@ class PerJointMean(Metric):
         if self.size != "pixel":
             away = away @ batch.to_source[..., :2].double().mT
         counted = (batch.visible > 0) & (size > 0)[:, None]
-        error = length(away) / size[:, None]
-        self.total += torch.where(counted, self.of_errors(error), 0).sum(1)
+        self.total += torch.where(counted, self.of_errors(length(away) / size[:, None]), 0).sum(1)
         self.count += counted.sum(0)
 
     def of_errors(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:

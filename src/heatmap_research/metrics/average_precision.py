@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from heatmap_research.metrics import oks
-from heatmap_research.metrics.oks import Sigmas
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -85,13 +84,13 @@ class Matches(NamedTuple):
     wanted: Int[np.ndarray, " area"]  # how many there are to be found
 
 
-def evaluate(people: People, found: Found, sigmas: Sigmas) -> dict[str, float]:
+def evaluate(people: People, found: Found, sigmas: oks.Sigmas) -> dict[str, float]:
     """The ten official figures and AP at an OKS of .95; nan where there is nobody to find."""
     matches = match(people, found, sigmas)
     return summary(*_curves(matches.right, matches.ignored, matches.wanted))
 
 
-def match(people: People, found: Found, sigmas: Sigmas) -> Matches:
+def match(people: People, found: Found, sigmas: oks.Sigmas) -> Matches:
     people = people.rows(np.argsort(people.image, kind="stable"))
     found, rank = _ranked(found)
     left_out = ~people.counted | _outside(people.areas)
@@ -102,7 +101,7 @@ def match(people: People, found: Found, sigmas: Sigmas) -> Matches:
     return Matches(found.image[order], right[..., order], ignored[..., order], wanted)
 
 
-def true_oks(people: People, found: Found, sigmas: Sigmas) -> PerPerson:
+def true_oks(people: People, found: Found, sigmas: oks.Sigmas) -> PerPerson:
     """The best score of each detection: its OKS with the likest person of its image who counts."""
     people = people.rows(people.counted)
     people = people.rows(np.argsort(people.image, kind="stable"))
@@ -131,7 +130,7 @@ def _ranked(found: Found) -> tuple[Found, Numbers]:
 
 
 def _matched(
-    people: People, found: Found, rank: PerFound, left_out: LeftOut, sigmas: Sigmas
+    people: People, found: Found, rank: PerFound, left_out: LeftOut, sigmas: oks.Sigmas
 ) -> tuple[Marks, Marks]:
     """Which detections are matched to a person, and which of them to a person who is left out.
 
@@ -209,7 +208,7 @@ def _pairs(rows: PerFound, first: PerFound, count: PerFound) -> tuple[PerPair, P
 
 
 def _alike(
-    people: People, found: Found, pairs: PerPair, persons: PerPair, sigmas: Sigmas
+    people: People, found: Found, pairs: PerPair, persons: PerPair, sigmas: oks.Sigmas
 ) -> Float[np.ndarray, " pair"]:
     alike = np.empty(len(pairs))
     for start in range(0, len(pairs), PAIRS_IN_CACHE):

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 
-from heatmap_research.metrics import measures
 from heatmap_research.metrics._per_joint import PerJointMean
-from heatmap_research.metrics.measures import CROP, Columns, Measure, PerRow
+from heatmap_research.metrics.measures import CROP, Columns, Measure, PerRow, away
 from heatmap_research.metrics.pixel_error import length
 from heatmap_research.types import PerJoint, Tensor
 
@@ -55,7 +54,7 @@ def measure(figure: str) -> Measure | None:
         return None
 
     def rows(columns: Columns, sigmas: Sequence[float]) -> tuple[PerRow, PerRow]:
-        (found,) = is_found(length(measures.away(columns)), [threshold])
+        (found,) = is_found(length(away(columns)), [threshold])
         return found, (columns["visible"] > 0).double()
 
     return Measure("of joints", Pck.higher_is_better, CROP, rows)

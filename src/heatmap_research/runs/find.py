@@ -118,9 +118,8 @@ def find(*folders: Path) -> list[Run]:
 def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """The keys in which runs differ, group choices first, each with its different values in order.
 
-    Left out: values that only repeat another key's (`target.sigma` is `sigma`, `data.train.pool` is
-    `data.pool`) or go with the option chosen for their group; and jobs that were refused before
-    their config was resolved, unless there are no others.
+    Left out: values that only repeat another key's (`target.sigma` is `sigma`) or go with their
+    group's option; and jobs refused before their config was resolved, if there are others.
     """
     runs = [run for run in runs if run.is_resolved] or runs
     groups = _differing([dict(_leaves(run.record["choices"])) for run in runs])

@@ -60,7 +60,7 @@ def as_latex(rows: Sequence[Row]) -> str:
 
 
 def as_lines(rows: Sequence[Row], apart: Sequence[str], width: int | None) -> list[str]:
-    """As wide as it is (None), or with as many of the differing keys `apart` as there is room for."""
+    """For people, in lines: in a width, with as many of the keys `apart` as there is room for."""
     kept, below = list(apart[:MAX_KEYS]), []
     names = [name for name in rows[0] if name not in apart or name in kept]
     if width and "error" in names and "name" in names and _least(rows, names) > width:
@@ -104,8 +104,7 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def _drawn(rows: Sequence[Row], names: Sequence[str], width: int | None) -> list[str]:
-    wide = max(width, _least(rows, names)) if width else ENDLESS
-    console = _plain(wide)
+    console = _plain(max(width, _least(rows, names)) if width else ENDLESS)
     with console.capture() as caught:
         console.print(_table(rows, names, folded=width is not None))
     return [line.rstrip() for line in caught.get().splitlines() if line.strip()]

@@ -55,8 +55,7 @@ class RunStore:
     def clear(self) -> None:
         """Deletes what an earlier run in the same folder left."""
         files = (self.record, self.predictions, self.folder / "traceback.txt")
-        results = self.folder.glob("results/*.json")
-        for file in (*files, *results, *self.checkpoints.glob("*.ckpt")):
+        for file in (*files, *self.folder.glob("results/*.json"), *self.checkpoints.glob("*.ckpt")):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "evaluate", ignore_errors=True)  # of weights that are gone
 

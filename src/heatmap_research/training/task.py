@@ -84,10 +84,9 @@ class KeypointTask(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Tells metrics what no sample shows, such as people that nobody looked for."""
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        for decoder in self.codec.decoders:
-            for metric in self._metrics_of(decoder).values():
-                if hasattr(metric, "truth"):
-                    metric.truth = data.truth(self._stage)
+        for metric in self.metrics.modules():
+            if hasattr(metric, "truth"):
+                metric.truth = data.truth(self._stage)
 
     def on_validation_epoch_end(self) -> None:
         for decoder in self.codec.decoders:

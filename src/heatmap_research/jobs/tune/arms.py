@@ -8,8 +8,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research.config import names
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, hydra_job
 from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.jobs.tune.search import Search
@@ -36,7 +35,7 @@ class Arm:
                 batches = cfg.trainer.max_steps * cfg.trainer.accumulate_grad_batches
                 cfg.trainer.val_check_interval = max(1, batches // self.looks)
                 cfg.trainer.check_val_every_n_epoch = None
-        refuse_additions(cfg)
+        additions.refuse(cfg)
         return prepare(with_values(cfg, **more), self.choices)
 
 
@@ -78,7 +77,7 @@ def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
 def _arm(cfg: DictConfig, overrides: list[str], name: str | None) -> Arm:
     job = HydraConfig.get().job
     made = hydra.compose(job.config_name, overrides, return_hydra_config=True)
-    choices = names.choices(made.hydra)
+    choices = hydra_job.choices(made.hydra)
     if name is None and not str(choices.get("experiment")).startswith("published/"):
         name = made.hydra.runtime.choices.get("arm")
     shown = str(choices.get("arm") or "custom").replace("/", "_")

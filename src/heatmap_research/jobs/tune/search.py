@@ -102,8 +102,7 @@ class Search:
     def run(self, objective: Objective, study: Study, fatal: Errors = ()) -> list[Trial]:
         """Goes on with a study until its trials are spent; errors that are not fatal are kept.
 
-        Each trial's draw depends on its number and those before it alone, so that a study that was
-        cut off proposes what it would have proposed.
+        A trial's draw depends on those before it alone: one that was cut off is drawn again alike.
         """
         for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(left.number, state=TrialState.FAIL)

@@ -45,8 +45,7 @@ def search_of(cfg: DictConfig) -> Search:
     keys = [each.key for each in space]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise IncompatibleError(f"tune.space: {twice[0]} is given twice.")
-    maximise = cfg.monitor_mode == "max"
-    return Search(space, tune.trials, cfg.seed, pruner, tune.startup, maximise)
+    return Search(space, tune.trials, cfg.seed, pruner, tune.startup, cfg.monitor_mode == "max")
 
 
 def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:

@@ -66,8 +66,6 @@ class Lines(ProgressBar):
 
 
 class Bar(Lines):
-    """Moves with every step, and speaks beside the bar."""
-
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         left = TimeRemainingColumn(elapsed_when_finished=True)
