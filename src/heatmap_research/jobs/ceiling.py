@@ -16,14 +16,11 @@ from rich.progress import track
 from rich.table import Table
 
 from heatmap_research.analysis.error_budget import per_joint, stages
-from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, true_poses
-from heatmap_research.analysis.theory.ceiling_table import Row
-from heatmap_research.analysis.theory.posterior import is_entangled
+from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, posterior, true_poses
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.config import additions
+from heatmap_research.config import additions, of_run
 from heatmap_research.config.instantiate import instantiate, is_number, refusing
 from heatmap_research.config.job import prepare
-from heatmap_research.config.of_run import of_record
 from heatmap_research.config.values import ROOT
 from heatmap_research.data import threads
 from heatmap_research.data.annotations import Annotations, read
@@ -84,7 +81,7 @@ def _trained(
     """A run's own codec for a network that is sure, and for one as unsure as it was on val."""
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
-    job = prepare(of_record(record["config"]), record["choices"])
+    job = prepare(of_run.of_record(record["config"]), record["choices"])
     joints, codec = job.schema, job.codec_of(instantiate(job.config.head, "head"))
     if truth is not None and truth.schema.names != joints.names:
         raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
@@ -100,7 +97,7 @@ def _trained(
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
     jobs = [sure]
-    if not is_entangled(sure.codec):
+    if not posterior.is_entangled(sure.codec):
         jobs.append(replace(sure, uncertainty=tuple(measured.widths.tolist())))
     return joints, jobs, measured
 
@@ -143,7 +140,7 @@ def _check_values(cfg: DictConfig) -> None:
         raise IncompatibleError("grids: leave at least one.")
 
 
-def _shown(table: Sequence[Row]) -> Table:
+def _shown(table: Sequence[ceiling_table.Row]) -> Table:
     size = "{height} x {width}".format(**table[0])
     result = Table(title=f"Ceilings at {size}: errors in pixels of the crop")
     for name in (
@@ -164,7 +161,7 @@ def _shown(table: Sequence[Row]) -> Table:
 
 def _rows(
     cfg: DictConfig, jobs: Sequence[Representation], truth: Annotations | None, joints: Schema
-) -> list[Row]:
+) -> list[ceiling_table.Row]:
     def poses(size: tuple[int, int]) -> true_poses.TruePoses:
         if truth is not None:
             return true_poses.annotated(truth, cfg.padding)
@@ -173,7 +170,7 @@ def _rows(
 
     by_size = {size: poses(size) for size in {job.codec.grid.image_size for job in jobs}}
 
-    def of_a_codec(job: Representation) -> list[Row]:
+    def of_a_codec(job: Representation) -> list[ceiling_table.Row]:
         people = by_size[job.codec.grid.image_size]
         return list(ceiling_table.rows(job, people, cfg.noise, cfg.seed))
 

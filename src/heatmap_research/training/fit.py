@@ -19,8 +19,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
-from heatmap_research.runs import record
-from heatmap_research.runs.source import versions
+from heatmap_research.runs import record, source
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
@@ -169,7 +168,7 @@ def _facts(job: Job) -> dict[str, Any]:
     cfg = job.config
     return {
         **record.asked(job.record, job.choices),
-        "versions": versions(),
+        "versions": source.versions(),
         "device": _device(),
         "boxes": cfg.data.get("boxes", "exact"),
         "score": cfg.score,

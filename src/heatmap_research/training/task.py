@@ -102,16 +102,12 @@ class KeypointTask(LightningModule):
 
     def configure_optimizers(self) -> Any:
         learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
-        groups = param_groups_weight_decay(learnt, self._weight_decay)
+        decay = getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
+        groups = param_groups_weight_decay(learnt, decay)  # not of norms and biases
         optimizer = self.optimizer(groups)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = {"scheduler": self.schedule(optimizer, steps), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    @property
-    def _weight_decay(self) -> float:
-        """The optimizer's; norms and biases have none, as their size says nothing about fit."""
-        return getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
 
     @property
     def _stage(self) -> str:

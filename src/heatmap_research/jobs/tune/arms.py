@@ -12,7 +12,7 @@ from heatmap_research.config import additions, hydra_job
 from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.jobs.tune.search import Search
-from heatmap_research.runs.record import INCIDENTAL
+from heatmap_research.runs.find import leaves
 from heatmap_research.training import build
 from heatmap_research.types import IncompatibleError
 
@@ -70,8 +70,8 @@ def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
     tune: Any = OmegaConf.to_container(cfg.tune)
     tune = {"startup": search.startup, "looks": arm.looks, "pruner": tune.get("pruner")}
     config: Any = OmegaConf.to_container(arm.job({}).config)
-    flat = _flat({"tune": tune | {"space": space}}) | _flat(config)  # what differs first is named
-    return {key: value for key, value in flat.items() if key not in varied}
+    all_keys = leaves({"tune": tune | {"space": space}, **config})  # what differs first is named
+    return {key: value for key, value in all_keys if key not in varied and value != {}}
 
 
 def _arm(cfg: DictConfig, overrides: list[str], name: str | None) -> Arm:
@@ -82,14 +82,6 @@ def _arm(cfg: DictConfig, overrides: list[str], name: str | None) -> Arm:
         name = made.hydra.runtime.choices.get("arm")
     shown = str(choices.get("arm") or "custom").replace("/", "_")
     return Arm(name or shown, tuple(overrides), choices, name is not None, cfg.tune.looks)
-
-
-def _flat(tree: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key in [key for key in tree if key not in INCIDENTAL]:
-        at, value = f"{path}{key!s}", tree[key]
-        flat |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
-    return flat
 
 
 def key_of(override: str) -> str:
