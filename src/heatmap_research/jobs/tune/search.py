@@ -37,13 +37,13 @@ class Parameter:
         if self.choices is not None:
             _check_choices(self)
         elif not all(map(is_finite, ends)):
-            raise ValueError("give the numbers low and high, or choices")
+            raise ValueError("give the numbers low and high, or choices.")
         elif not self.low < self.high:  # type: ignore[operator]
-            raise ValueError(f"low={self.low} is not below high={self.high}")
+            raise ValueError(f"low={self.low} is not below high={self.high}.")
         elif self.log and self.low <= 0:  # type: ignore[operator]
-            raise ValueError(f"low={self.low}: a logarithmic range lies above 0")
+            raise ValueError(f"low={self.low}: a logarithmic range lies above 0.")
         elif self.int and any(end != round(end) for end in ends):  # type: ignore[arg-type]
-            raise ValueError(f"low={self.low} and high={self.high}: give whole numbers for int")
+            raise ValueError(f"low={self.low} and high={self.high}: give whole numbers for int.")
 
     @property
     def distribution(self) -> distributions.BaseDistribution:
@@ -157,9 +157,9 @@ def _read(number: int, trial: FrozenTrial) -> Trial:
 def _check_choices(parameter: Parameter) -> None:
     choices = parameter.choices
     if parameter.low is not None or parameter.high is not None:
-        raise ValueError("give either low and high or choices, not both")
+        raise ValueError("give either low and high or choices, not both.")
     plain = (str, float, int, bool, type(None))
     if not isinstance(choices, (list, tuple)) or not all(isinstance(one, plain) for one in choices):
-        raise ValueError(f"choices={choices}: give a list of numbers or words")
+        raise ValueError(f"choices={choices}: give a list of numbers or words.")
     if not choices:
-        raise ValueError("choices=[]: give at least one")
+        raise ValueError("choices=[]: give at least one.")

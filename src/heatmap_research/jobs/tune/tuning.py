@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> None:
 def _search(cfg: DictConfig, search: Search, tuned: list[Arm]) -> dict[str, list[Trial]]:
     folder = Path(cfg.tune.folder).resolve()
     fatal = (NoSuchFigureError, InterruptedRunError)
-    with space.named("tune.storage"), studies.opened(str(cfg.tune.storage)) as storage:
+    with studies.opened(str(cfg.tune.storage)) as storage:
         asked = {arm.name: arms.asked(arm, search, cfg) for arm in tuned}
         known = {n: studies.study(storage, n, search.maximise, asked[n]) for n in asked}
         for name, study in known.items():
