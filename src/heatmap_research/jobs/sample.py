@@ -16,6 +16,7 @@ from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import Heatmaps, IncompatibleError, Sample, Tensor
 
 Errors = dict[str, float]  # by decoder: mean distance from the truth, crop pixels
+Shown = tuple[Example, Errors]
 
 
 def batch_of_one(job: Job, stage: str, index: int) -> Sample:
@@ -26,19 +27,17 @@ def batch_of_one(job: Job, stage: str, index: int) -> Sample:
     return module.collate([data[index]])
 
 
-def label(parts: Parts, batch: Sample) -> tuple[Example, Errors]:
+def label(parts: Parts, batch: Sample) -> Shown:
     """The label, decoded by the first decoder; and how far each decoder is off."""
     activated, drawn = of_codec.labelled(parts.codec, batch)
     example = of_codec.example(parts.codec, batch, activated, drawn, spread=False)
     return example, _errors(parts.codec, batch, drawn, activated)
 
 
-def predicted(
-    parts: Parts, batch: Sample, checkpoint: Path, decoder: str | None = None
-) -> tuple[Example, Errors]:
+def predicted(parts: Parts, batch: Sample, weights: Path, decoder: str | None = None) -> Shown:
     """What the weights of a run answer; where no decoder is named, by the first."""
     task = build(parts).eval()
-    load_weights(task, checkpoint)
+    load_weights(task, weights)
     example, activated = answered(task, batch, decoder)
     return example, _errors(task.codec, batch, batch.visible, activated)
 
