@@ -510,7 +510,7 @@ def results(run) -> None:
             rows = people_rows(run, stage, decoder)
             points = np.stack([rows["x_source"], rows["y_source"]], -1).astype(float)
             found = Found(rows["image"][:, 0], points, rows["score"][:, 0].astype(float))
-            RunStore(run.folder).write_results(stage, decoder, 1, found)
+            RunStore(run.folder).write_results(stage, decoder, found.results(1))
 
 
 def official_ap(run, decoder: str) -> float:

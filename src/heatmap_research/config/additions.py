@@ -10,7 +10,7 @@ from heatmap_research.config.instantiate import did_you_mean
 from heatmap_research.types import IncompatibleError
 
 
-def refuse_additions(cfg: DictConfig) -> None:
+def refuse(cfg: DictConfig) -> None:
     """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
     for text in HydraConfig.get().overrides.task:
         if not text.startswith("+") or text.startswith(("+change.", "+tune.space.")):

@@ -51,12 +51,6 @@ def read_or_empty(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def update(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Adds facts to a record, or begins one."""
-    known = read(folder) if (folder / NAME).exists() else {"version": VERSION}
-    write_json(folder / NAME, known | dict(facts))
-
-
 def asked(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was asked for and by which code, known before it begins."""
     return {
