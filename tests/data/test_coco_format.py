@@ -324,7 +324,7 @@ def test_detections_are_samples_without_labels(crowd, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "boxes.json: the detections cannot be read"),
+        ("{", "boxes.json: breaks off at line 1"),
         ("{}", "boxes.json: a detections file is a list"),
         ('[{"image_id": 10}]', "detection 0: it has no category_id, bbox, score"),
         (

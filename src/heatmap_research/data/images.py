@@ -34,10 +34,7 @@ class UnreadableError(IncompatibleError):
 
 
 def reduction(spacing: float) -> int:
-    """The largest reduction that has a pixel wherever a crop samples the source.
-
-    The spacing is in source pixels from a crop's pixel to the next.
-    """
+    """The largest that has a pixel wherever crops, by their spacing, sample the source."""
     return next((factor for factor in REDUCTIONS if factor <= spacing), 1)
 
 

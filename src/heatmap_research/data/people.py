@@ -1,8 +1,6 @@
 """Whom to crop: the people of an annotation file, or the boxes of a detector in its images."""
 
-import json
 import logging
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from heatmap_research.data import counter_random
 from heatmap_research.data.annotations import Annotations
-from heatmap_research.data.annotations.source import stamp, unpacked
+from heatmap_research.data.annotations.source import parsed, stamp
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +111,7 @@ def _by_image(people: People) -> People:
 
 def _detections(file: Path) -> list[dict[str, Any]]:
     stamp(file)  # says what is missing
-    try:
-        detections = json.loads(unpacked(file))
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        words = " ".join(str(error).split())
-        raise ValueError(f"{file}: the detections cannot be read: {words}.") from error
+    detections = parsed(file)
     if not isinstance(detections, list):
         raise ValueError(f"{file}: a detections file is a list of boxes in COCO's result format.")
     for place, box in enumerate(detections):

@@ -1,7 +1,6 @@
 """One run from config to record: fit, evaluate with the last weights, write the folder."""
 
 import logging
-import math
 import platform
 import resource
 import sys
@@ -219,14 +218,10 @@ def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: boo
     lines = []
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {_words(figures[name])}" for d, figures in decoders.items())
+        values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
-        lines.append(f"{stage} {name}: {values}{rest}")
+        lines.append(f"{stage} {name}: {values.replace(' nan', ' n/a')}{rest}")
     seconds = store.read().get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")
     log.info("; ".join(lines) if sweep else "\n".join(f"  {line}" for line in lines))
-
-
-def _words(figure: float) -> str:
-    return "n/a" if math.isnan(figure) else f"{figure:.3f}"

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, first
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run
-from heatmap_research.runs.table import MeanOfRuns
+from heatmap_research.runs.table import MeanOfRuns, mean_of_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Study:
         return {seed: value for seed, value in sorted(values.items()) if value is not None}
 
     def spread(self, group: Group, stage: str, decoder: str | None = None) -> MeanOfRuns | None:
-        return spread(list(self.values(group, stage, decoder).values()))
+        return mean_of_runs(list(self.values(group, stage, decoder).values()))
 
     def best(self, groups: Sequence[Group]) -> Group:
         """The group that is best on val, by the decoder chosen there; test has no say in it."""
@@ -111,12 +111,6 @@ def labels(groups: Sequence[Group]) -> str:
 
 def words(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def spread(values: Sequence[float]) -> MeanOfRuns | None:
-    if not values:
-        return None
-    return MeanOfRuns(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 def _conditions(group: Group) -> str:

@@ -2,13 +2,15 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
 
 from heatmap_research.config.error_words import in_words
 from heatmap_research.jobs.tune import arms, outcome, space, studies
@@ -18,7 +20,6 @@ from heatmap_research.runs.best import best
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import fit
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
-from heatmap_research.training.callbacks.validation_hook import ReportValidation
 from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
@@ -102,3 +103,19 @@ def best_on_val(monitor: str, maximise: bool, figures: Mapping[str, float]) -> t
     chosen = best(read, "max" if maximise else "min")
     assert chosen is not None  # read holds figures only
     return chosen, read[chosen]
+
+
+class ReportValidation(Callback):
+    """Reports the figures of each validation while there are steps left that a stop would save."""
+
+    def __init__(self, report: Callable[[int, Mapping[str, float]], None]) -> None:
+        self.report = report  # step and figures; raises to end the training
+        self.steps = 0
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self.steps = trainer.global_step
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        steps = trainer.global_step
+        if trainer.state.fn == TrainerFn.FITTING and steps < trainer.estimated_stepping_batches:
+            self.report(steps, {key: float(n) for key, n in trainer.callback_metrics.items()})

@@ -7,8 +7,8 @@ from statistics import mean
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page import parts
 from heatmap_research.analysis.page.parts import Cell, Column, Section, Words
-from heatmap_research.analysis.page.study import Study, first, spread, words
-from heatmap_research.runs.table import Row
+from heatmap_research.analysis.page.study import Study, first, words
+from heatmap_research.runs.table import Row, mean_of_runs
 
 OVER_SEEDS = "mean ± standard deviation over seeds"
 CLOCK = "network alone, one image, on the processor that made this page"
@@ -44,7 +44,7 @@ def _columns(study: Study) -> dict[Column | str, Callable[[Group], object]]:
             lambda group: parts.byte_count(seen(group).output_bytes)
         ),
         Column("training, s", OVER_SEEDS, True): (
-            lambda group: parts.over_seeds(spread(seconds(group)), 1)
+            lambda group: parts.over_seeds(mean_of_runs(seconds(group)), 1)
         ),
         Column("peak memory", "the largest: of the GPU, or of the process so far", True): _memory,
         Column("latency, ms", CLOCK, True): lambda group: _milliseconds(seen(group).latency),
@@ -65,7 +65,7 @@ def rows(study: Study) -> list[Row]:
             "parameters": first(group).parameters,
             "macs": first(group).macs,
             "output_bytes": study.seen_of(group).output_bytes,
-            "seconds": spread(seconds(group)),
+            "seconds": mean_of_runs(seconds(group)),
         }
         for group in study.groups
     ]

@@ -38,7 +38,10 @@ def cumulative(study: Study) -> Section:
     for place, seeds in enumerate(lengths):
         if not seeds:
             continue
-        shares = np.array([100 * _within(each, distances) for each in seeds])
+        within = [
+            np.searchsorted(np.sort(each), distances, "right").astype(float) for each in seeds
+        ]
+        shares = np.array([100 * n / len(each) for n, each in zip(within, seeds, strict=True)])
         colour = drawings.colour(place)
         axes.fill_between(distances, shares.min(0), shares.max(0), color=colour, alpha=0.2, lw=0)
         axes.plot(distances, shares.mean(0), drawings.style(place), color=colour, lw=1.6)
@@ -88,10 +91,6 @@ def _distances(lengths: Sequence[np.ndarray]) -> Float64[np.ndarray, " distance"
     ends = [np.quantile(each, (0.01, 0.99)) for each in lengths] or [(1.0, 2.0)]
     low = max(MIN_DISTANCE, min(near for near, _ in ends))
     return np.geomspace(low, max(2 * low, *(far for _, far in ends)), DISTANCES)
-
-
-def _within(lengths: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    return np.searchsorted(np.sort(lengths), distances, side="right") / len(lengths)
 
 
 def _profiles(study: Study, group: Group, reach: float) -> list[Profile]:

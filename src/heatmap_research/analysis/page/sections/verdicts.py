@@ -95,7 +95,8 @@ def _forest(study: Study, verdicts: Sequence[Verdict]) -> Plot:
         colour = TOLD_APART if verdict.different else NOT_TOLD
         axes.plot([interval.low, interval.high], [place, place], color=colour, lw=2.2)
         axes.plot(interval.estimate, place, "o" if verdict.different else "s", color=colour, ms=6)
-    axes.set_yticks(range(len(verdicts)), [_name(v) for v in verdicts], fontsize=9)
+    names = ["\n".join(filter(None, [_pair(v), _where(v)])) for v in verdicts]
+    axes.set_yticks(range(len(verdicts)), names, fontsize=9)
     axes.set_ylim(len(verdicts) - 0.4, -0.6)
     picture = drawings.svg(figure, "Intervals of differences between arms")
     shaded = " Shaded: differences within the margin, too small to matter."
@@ -110,10 +111,6 @@ def _legend(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     kinds = {True: ("var(--c4)", "told apart (dot)"), False: (NOT_TOLD, "not told apart (square)")}
     there = {verdict.different for verdict in verdicts}
     return [kind for different, kind in kinds.items() if different in there]
-
-
-def _name(verdict: Verdict) -> str:
-    return "\n".join(filter(None, [_pair(verdict), _where(verdict)]))
 
 
 def _pair(verdict: Verdict) -> str:

@@ -51,7 +51,9 @@ def by_width(
     for name, decoder in decoders.items():
         pairs = [(width, sigma / width) for width in widths]
         off = [decoded(decoder, middle + phase, w, 65, s) - middle - phase for w, s in pairs]
-        measured, law = ([_distance(each) for each in some] for some in (off, laws[name]))
+        measured, law = (
+            [float(np.hypot.outer(e, e).mean()) for e in errors] for errors in (off, laws[name])
+        )
         curves.append(law_curve(name, widths, measured, law))
     return curves
 
@@ -112,8 +114,3 @@ def _in_window(phase: Points, width: float, reach: float) -> Points:
         return np.full_like(phase, np.nan)
     radius = max(1, int(np.ceil(reach * width - 1e-6)))
     return np.asarray(expectation.window_bias(phase, width, radius))
-
-
-def _distance(error: Points) -> float:
-    """The mean length of errors whose two components are drawn from these independently."""
-    return float(np.hypot.outer(error, error).mean())
