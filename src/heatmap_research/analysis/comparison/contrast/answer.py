@@ -14,6 +14,7 @@ from heatmap_research.analysis.comparison.statistics import bootstrap, two_way
 from heatmap_research.analysis.comparison.statistics.interval import BOTH, Interval
 from heatmap_research.analysis.comparison.statistics.two_way import MeanSquares
 from heatmap_research.analysis.comparison.verdict import tables
+from heatmap_research.analysis.comparison.verdict.comparing import METHOD_OF_AP
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of
 
@@ -44,7 +45,7 @@ def estimate(
     squares, images = read(contrast, weights / np.array(scales), reading, cells, seeds)
     if len(seeds) == images == 1:
         raise ValueError("one seed and one image say nothing of others: give more of either.")
-    method = "two-way random effects, images by bootstrap" if read is _aps else two_way.METHOD
+    method = METHOD_OF_AP if read is _aps else two_way.METHOD
     return Estimate(
         two_way.interval(squares, BOTH, level, method), squares, seeds, images, tuple(cells)
     )
@@ -77,7 +78,7 @@ def _means(
     seeds: Sequence[int],
 ) -> tuple[MeanSquares, int]:
     runs = [(group.runs[seed], decoder) for group, decoder in cells for seed in seeds]
-    per_image = [(run, reading.table(run, decoder)) for run, decoder in runs]
+    per_image = [reading.table(run, decoder) for run, decoder in runs]
     tables.refuse_empty(reading.metric, reading.stage, per_image)
     values, images = tables.cells(per_image)
     sums = np.tensordot(weights, values.reshape(len(cells), len(seeds), -1), axes=1)

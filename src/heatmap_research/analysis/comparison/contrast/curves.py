@@ -3,7 +3,7 @@
 All are of straight lines between budgets that were run, on logarithmic axes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +27,7 @@ Curve = Float[Tensor, " budget"]  # logarithms, base 2
 class Exponent:
     """How often an error is halved when the budget is doubled once, between two budgets."""
 
-    between: tuple[float, float]
+    between: Sequence[float]
     at: Mapping[str, Spec]
     over: str = STEPS
 
@@ -60,7 +60,7 @@ class Shift:
     """
 
     between: Mapping[str, str]  # factor: slow - fast
-    budgets: tuple[float, ...]
+    budgets: Sequence[float]
     over: str = STEPS
     of_what: Literal["mean", "drift"] = "mean"
 

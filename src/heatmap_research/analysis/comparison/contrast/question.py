@@ -20,7 +20,7 @@ SHARE = "% of the image's side"
 
 @dataclass(frozen=True)
 class Question:
-    """`yes_if` is where the contrast lies if the answer is yes: below 0, above 0, or in the margin."""
+    """The answer is yes if the contrast lies where `yes_if` says: below 0, above, in the margin."""
 
     asks: str
     contrast: Contrast

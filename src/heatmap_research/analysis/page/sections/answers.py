@@ -1,81 +1,71 @@
 """The question that the runs were made for, its answer, and the rest of its family."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from heatmap_research.analysis.comparison.contrast.question import Answer, Answers
 from heatmap_research.analysis.comparison.verdict.wording import chance, number
-from heatmap_research.analysis.page import drawings
+from heatmap_research.analysis.page import parts
+from heatmap_research.analysis.page.forest import Line, forest, legend
 from heatmap_research.analysis.page.parts import Cell, Column, Part, Plot, Section, Table, Words
 from heatmap_research.analysis.page.study import Study
-from heatmap_research.drawing.style import COLOURS
-
-SURE, UNSURE = COLOURS[4], "#888888"
 
 
 def section(study: Study) -> Section | None:
     if study.answers is None:
         return None
     answers = study.answers
-    parts: list[Part] = [Words(answers.words, "lead"), Words(_asked(answers), "note")]
-    if answers.family:
-        parts.append(_table(answers))
-    alike = [one for one in answers.family if one.unit == answers.lead.unit]
-    return Section("Answer", [*parts, _forest(answers, [answers.lead, *alike])])
+    said: list[Part] = [Words(answers.words, "lead"), Words(_asked(answers), "note")]
+    table = [_table(answers)] if answers.family else []
+    return Section("Answer", [*said, *table, _forest(answers)])
 
 
 def _asked(answers: Answers) -> str:
-    question, one = answers.question, answers.lead.estimate.interval
+    question, interval = answers.question, answers.lead.estimate.interval
     family = " The others are one family, with p values adjusted for it (Holm)."
     return (
         f"Said before: expected is {question.expected}; refuted by {question.refuted}. "
         f"The first answer is tested alone at {100 * (1 - question.level):.2g} %."
-        f"{family * bool(answers.family)} Intervals: {one.method}; they cover {one.population}."
+        f"{family * bool(answers.family)} Intervals: {interval.method}; they cover "
+        f"{interval.population}."
     )
 
 
 def _table(answers: Answers) -> Table:
-    columns = [
-        Column("asked"),
-        Column("figure"),
-        Column("estimate"),
-        Column("from", "lower end of the interval"),
-        Column("to", "upper end of the interval"),
-        Column("unit"),
-        Column("p", "adjusted for all rows but the first"),
-        Column("seeds"),
-        Column("images"),
-    ]
+    columns: dict[Column | str, Callable[[Answer], object]] = {
+        "asked": lambda one: one.name or "the question",
+        "figure": lambda one: one.what,
+        "estimate": lambda one: _rounded(one, one.estimate.interval.estimate),
+        Column("from", "lower end of the interval"): lambda one: _rounded(
+            one, one.estimate.interval.low
+        ),
+        Column("to", "upper end of the interval"): lambda one: _rounded(
+            one, one.estimate.interval.high
+        ),
+        "unit": lambda one: one.unit,
+        Column("p", "adjusted for all rows but the first"): _chance,
+        "seeds": lambda one: len(one.estimate.seeds),
+        "images": lambda one: one.estimate.images,
+    }
+    rows = [[of(one) for of in columns.values()] for one in (answers.lead, *answers.family)]
     level = 100 * answers.question.level
-    rows = [_row(one) for one in (answers.lead, *answers.family)]
-    return Table(f"The answer and its family; {level:g} % intervals of each alone.", columns, rows)
+    caption = f"The answer and its family; {level:g} % intervals of each alone."
+    return parts.table(caption, columns, rows)
 
 
-def _row(answer: Answer) -> list[Cell]:
-    known = answer.estimate
-    ends = (known.interval.estimate, known.interval.low, known.interval.high)
-    return [
-        Cell(answer.name or "the question"),
-        Cell(answer.what),
-        *(Cell(number(end, known.interval), end) for end in ends),
-        Cell(answer.unit),
-        Cell(chance(answer.p).removeprefix("p ").removeprefix("= "), answer.p),
-        Cell(str(len(known.seeds)), len(known.seeds)),
-        Cell(str(known.images), known.images),
-    ]
+def _rounded(answer: Answer, value: float) -> Cell:
+    return Cell(number(value, answer.estimate.interval), value)
 
 
-def _forest(answers: Answers, shown: Sequence[Answer]) -> Plot:
-    figure, axes = drawings.panel((4.8, 1.1 + 0.4 * len(shown)))
-    axes.axvline(0, color="black", lw=0.8)
-    margin = answers.question.margin
-    axes.axvspan(-margin, margin, color="grey", alpha=0.18, lw=0)
-    for place, answer in enumerate(shown):
-        interval = answer.estimate.interval
-        colour = SURE if answer.p < 1 - answers.question.level else UNSURE
-        axes.plot([interval.low, interval.high], [place, place], color=colour, lw=2.2)
-        axes.plot(interval.estimate, place, "o", color=colour, ms=6)
-    axes.set_yticks(range(len(shown)), [a.name or "the question" for a in shown], fontsize=9)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel(answers.lead.unit)
+def _chance(answer: Answer) -> Cell:
+    return Cell(chance(answer.p).removeprefix("p ").removeprefix("= "), answer.p)
+
+
+def _forest(answers: Answers) -> Plot:
+    """Those in the unit of the first, and so on one axis."""
+    level, unit = 1 - answers.question.level, answers.lead.unit
+    shown = [answers.lead, *(one for one in answers.family if one.unit == unit)]
+    lines = [Line(a.name or "the question", a.estimate.interval, a.p < level) for a in shown]
+    title = "Intervals of the answer and its family"
+    picture = forest(lines, unit, answers.question.margin, title)
     caption = "Estimates with their intervals. Shaded: what was said not to matter."
-    return Plot(caption, [drawings.svg(figure, "Intervals of the answer and its family")])
+    return Plot(caption, [picture], legend(lines))
