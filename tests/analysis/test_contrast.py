@@ -1,22 +1,25 @@
 """Contrasts against sums worked out by hand, and against simulations whose truth is planted."""
 
+import sys
 from itertools import product as combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from heatmap_research.analysis.comparison.contrast import weights
-from heatmap_research.analysis.comparison.contrast.answer import linearised, of_table
-from heatmap_research.analysis.comparison.contrast.curves import Exponent, Shift
+from heatmap_research.analysis.comparison.contrast.answer import linearised
+from heatmap_research.analysis.comparison.contrast.curves import Exponent
 from heatmap_research.analysis.comparison.contrast.factors import Factors
 from heatmap_research.analysis.comparison.contrast.product import Product
 from heatmap_research.analysis.comparison.contrast.share import Share
-from heatmap_research.analysis.comparison.statistics import two_way
 from heatmap_research.analysis.comparison.verdict.settings import Group
 
+sys.path.append(str(Path(__file__).parents[2] / "experiments" / "statistics"))
+from contrasts import PLANTED, curve, measured, shift
+
 LAYOUTS = {"layout": ("2-D", "1-D"), "density": ("local", "dense"), "stride": ("4", "2", "1")}
-BUDGETS = (125, 250, 500, 1000)
 TABLES = 150
 
 
@@ -111,14 +114,6 @@ def test_a_chain_is_refused_that_lacks_its_step_or_an_arrow():
         Share({"a": "1 - 2"}, "a")
 
 
-def curve(scale: float, exponent: float = 0.7, floor: float = 0.0) -> np.ndarray:
-    return scale * np.array(BUDGETS, dtype=float) ** -exponent + floor
-
-
-def shift(what: str = "mean") -> Shift:
-    return Shift({"arm": "slow - fast"}, BUDGETS, of_what=what)
-
-
 def test_a_curve_that_needs_three_times_the_budget_is_so_far_behind():
     means = np.concatenate([curve(3**0.7), curve(1)])
     assert linearised(shift(), means)[0] == pytest.approx(np.log2(3))
@@ -155,7 +150,7 @@ def test_an_exponent_counts_halvings_a_doubling():
 
 @pytest.mark.parametrize("contrast", [shift(), shift("drift")])
 def test_slopes_are_those_of_small_steps(contrast):
-    means = np.concatenate([curve(3, 0.6), curve(2.2, 0.65, 0.001)])
+    means = np.concatenate([curve(3, 0.6), curve(2.2, 0.65) + 0.001])
     _, slopes = linearised(contrast, means)
     step = 1e-7
     for place, slope in enumerate(slopes):
@@ -164,42 +159,11 @@ def test_slopes_are_those_of_small_steps(contrast):
         assert slope == pytest.approx(numeric, rel=1e-4, abs=1e-5)
 
 
-def covered(contrast, rows: np.ndarray, means: np.ndarray, truth: float, seeds: int) -> dict:
-    """Shares of simulated tables whose interval has the truth, and whose test finds any."""
-    rng = np.random.default_rng(seeds)
-    images, inside, found = 60, 0, 0
-    for _ in range(TABLES):
-        cells = means[:, None, None] * (
-            1
-            + rng.normal(0, 0.05, (len(means), seeds, 1))
-            + rng.normal(0, 0.3, (1, 1, images))
-            + rng.normal(0, 0.1, (len(means), 1, images))
-            + rng.normal(0, 0.2, (len(means), seeds, images))
-        )
-        known = two_way.interval(of_table(contrast, np.tensordot(rows, cells, axes=1)))
-        inside += known.low <= truth <= known.high
-        found += known.p < 0.05
-    return {"covered": inside / TABLES, "found": found / TABLES}
-
-
-PLANTED = {
-    "interaction": (Product({}), np.array([[1, -1, -1, 1.0]]), np.array([1, 2, 3, 4.5]), 0.5),
-    "no interaction": (Product({}), np.array([[1, -1, -1, 1.0]]), np.array([1, 2, 3, 4.0]), 0.0),
-    "main effect": (Product({}), np.array([[0.5, 0.5, -0.5, -0.5]]), np.array([2, 3, 1, 2.0]), 1.0),
-    "slope": (Product({}), np.array([[-0.3, -0.1, 0.1, 0.3]]), np.array([4, 3, 2, 1.0]), -1.0),
-    "shift": (shift(), np.eye(8), np.concatenate([curve(3**0.7), curve(1)]), np.log2(3)),
-    "no drift": (shift("drift"), np.eye(8), np.concatenate([curve(3**0.7), curve(1)]), 0.0),
-    "exponent": (Exponent((1, 2), {}), np.eye(2), np.array([2.0, 1.4]), np.log2(2 / 1.4)),
-    "share": (Share({"a": "1 -> 2"}, "a", True), np.eye(2), np.array([1.0, 4.0]), 25.0),
-}
-
-
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("name", PLANTED)
 def test_intervals_cover_a_planted_truth(name, seeds):
     """Four standard errors of 150 tables at 95 % are 7 %; experiments/statistics has thousands."""
-    contrast, rows, means, truth = PLANTED[name]
-    shares = covered(contrast, rows, means, truth, seeds)
-    assert shares["covered"] >= 0.88, shares
-    if truth == 0:
-        assert shares["found"] <= 0.12, shares
+    covered, told_apart = measured(PLANTED[name], seeds, TABLES)
+    assert covered >= 0.88
+    if PLANTED[name].truth == 0:
+        assert told_apart <= 0.12

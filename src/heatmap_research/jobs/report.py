@@ -21,6 +21,7 @@ from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
 from heatmap_research.analysis.page.sections import arms, budgets, verdicts
 from heatmap_research.analysis.page.study import Seen, Study, first
+from heatmap_research.analysis.theory.round_trip import floors
 from heatmap_research.codec.codec import Codec
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
@@ -116,7 +117,7 @@ def look(run: Run, decoder: str, pictures: bool) -> Seen:
     try:
         job = prepare(of_record(run.record["config"]), run.record["choices"])
         task = build(wire(job), **WITHOUT_WEIGHTS).eval()
-        known = _measured(task, job.config)
+        known = _measured(task, job.config, job.schema.joints)
     except Exception as error:
         return Seen(missing=f"its network cannot be built anew ({_shortly(error)})")
     if not pictures:
@@ -146,13 +147,14 @@ def _take_apart(study: Study) -> None:
             log.warning(f"{run.name} has no budget: {said}")
 
 
-def _measured(task: KeypointTask, cfg: DictConfig) -> Seen:
+def _measured(task: KeypointTask, cfg: DictConfig, joints: int) -> Seen:
     image = torch.zeros(1, int(cfg.backbone.in_chans), *cfg.image_size)
     with torch.inference_mode():
         numbers = sum(each.numel() for each in task.activated(image))
         seconds = min(timeit.repeat(lambda: task.activated(image), repeat=PASSES, number=1))
-    grid, maps = task.codec.grid, isinstance(task.codec, Codec)
-    return Seen(grid.lines if maps else PIXELS, grid.ndim, BYTES * numbers, seconds)
+    own, grid = task.codec, task.codec.grid
+    known = Seen(grid.lines if grid.ndim else PIXELS, grid.ndim, BYTES * numbers, seconds)
+    return replace(known, floors=floors(own, joints)) if isinstance(own, Codec) else known
 
 
 def _examples(task: KeypointTask, job: Job, decoder: str) -> tuple[Example, ...]:

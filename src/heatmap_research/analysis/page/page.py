@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from heatmap_research.analysis.page.glossary import glossed
 from heatmap_research.analysis.page.parts import Section
 from heatmap_research.analysis.page.sections import (
     answers,
@@ -18,8 +19,10 @@ from heatmap_research.analysis.page.sections import (
     learning,
     provenance,
     samples,
+    setup,
     verdicts,
     widths,
+    words,
 )
 from heatmap_research.analysis.page.study import Study
 from heatmap_research.drawing.style import COLOURS
@@ -27,16 +30,10 @@ from heatmap_research.drawing.style import COLOURS
 GENERATOR = "heatmap-report"  # by which a page is known again
 DARK = ("#6f9fe0", "#8cc8f5", "#f08a66", "#f2c25c", "#86c674", "#c58ad8")  # COLOURS by night
 SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
-    *(
-        answers.section,
-        verdicts.section,
-        arms.section,
-        factors.section,
-        widths.section,
-        decoders.section,
-    ),
-    *(errors.cumulative, errors.by_phase, costs.section, budgets.section, learning.section),
-    *(samples.section, provenance.jobs, provenance.environment),
+    *(answers.section, setup.section, verdicts.section, arms.section, factors.section),
+    *(widths.section, decoders.section, errors.cumulative, errors.by_phase, costs.section),
+    *(budgets.section, learning.section, samples.section, provenance.jobs),
+    *(provenance.environment, words.section),
 )
 TEMPLATES = Environment(
     loader=PackageLoader(__package__),
@@ -45,6 +42,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters["glossed"] = glossed
 TEMPLATES.filters["template"] = lambda part: f"{type(part).__name__.lower()}.html"
 
 

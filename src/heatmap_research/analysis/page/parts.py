@@ -21,6 +21,7 @@ class Words:
 @dataclass(frozen=True)
 class Listing:
     lines: Sequence[str]
+    measured: bool = True
 
 
 @dataclass(frozen=True)

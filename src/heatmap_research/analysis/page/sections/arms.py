@@ -36,6 +36,9 @@ def _columns(study: Study) -> dict[Column | str, Callable[[Group], object]]:
         Column("seeds", "number of finished runs"): lambda group: len(group.runs),
         Column(f"val, {unit}", OVER_SEEDS): partial(_figure, study, "val"),
         Column(f"test, {unit}", OVER_SEEDS): partial(_figure, study, "test"),
+        Column("floor, px", "mean error of its decoder where the network makes no mistake"): (
+            lambda group: parts.scaled(seen(group).floors.get(study.decoder(group)), "{:.3f}")
+        ),
         "parameters": lambda group: parts.scaled(first(group).parameters, "{:,.0f}"),
         Column("MACs", "multiply-adds of one image"): (
             lambda group: parts.scaled(first(group).macs, "{:.3g} M", 1e6)

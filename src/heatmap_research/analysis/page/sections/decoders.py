@@ -4,8 +4,10 @@ from markupsafe import Markup
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page import drawings, parts
-from heatmap_research.analysis.page.parts import Folded, Plot, Section, Table, Words
+from heatmap_research.analysis.page.parts import Column, Folded, Plot, Section, Table, Words
 from heatmap_research.analysis.page.study import Study, first, label, labels
+
+FLOOR = Column("floor, px", "mean error where the network makes no mistake, in crop pixels")
 
 
 def section(study: Study) -> Section:
@@ -49,9 +51,10 @@ def _table(study: Study) -> Table:
             *(group.arm, *(str(value) for _, value in group.setting), decoder),
             "yes" if decoder == study.decoder(group) else "",
             *(parts.over_seeds(study.spread(group, stage, decoder)) for stage in stages),
+            parts.scaled(study.seen_of(group).floors.get(decoder), "{:.3f}"),
         ]
         for group in study.groups
         for decoder in first(group).decoders
     ]
     caption = f"{study.name.capitalize()}: mean ± standard deviation over seeds."
-    return parts.table(caption, [study.by, *study.keys, "decoder", "chosen", *figures], rows)
+    return parts.table(caption, [study.by, *study.keys, "decoder", "chosen", *figures, FLOOR], rows)

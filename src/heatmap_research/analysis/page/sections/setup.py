@@ -1,0 +1,72 @@
+"""What was done, in five lines: data, network, arms, training, seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.page.parts import Listing, Section, Words
+from heatmap_research.analysis.page.study import Study, first, label, words
+from heatmap_research.runs.find import Run
+
+MIN_BINS = 1.0  # narrower labels lie in one bin, or in none
+
+
+def section(study: Study) -> Section:
+    runs = [first(group) for group in study.groups]
+    lines = [
+        f"Data      {_each(runs, _data)}",
+        f"Network   {_each(runs, _network)}",
+        *(f"{'Arms' if not n else '':9} {_arm(study, g)}" for n, g in enumerate(study.shown())),
+        f"Training  {_each(runs, _training)}",
+        f"Seeds     {words(sorted({seed for g in study.groups for seed in g.runs}))}: of "
+        "initialisation and order, on one set of images",
+    ]
+    narrow = [label(group) for group in study.groups if (bins(first(group)) or MIN_BINS) < MIN_BINS]
+    warned = f"Labels narrower than a bin: {'; '.join(narrow)}. Scores and sub-bin decoders suffer."
+    return Section("Set-up", [Listing(lines, False), *[Words(warned, "warning")] * bool(narrow)])
+
+
+def bins(run: Run) -> float | None:
+    """The width of a run's labels in bins; None where it has no bins."""
+    sigma = run.value("sigma")
+    if run.value("loss") in ("l1", "l2", "rle") or not isinstance(sigma, (int, float)):
+        return None
+    return float(sigma) / run.stride
+
+
+def _each(runs: Sequence[Run], said: Any) -> str:
+    return "; ".join(dict.fromkeys(said(run) for run in runs))
+
+
+def _data(run: Run) -> str:
+    data = run.record["config"].get("data", {})
+    same = " (test is val)" if data.get("test") and data.get("test") == data.get("val") else ""
+    return f"{run.record['choices'].get('data', 'data unknown')}{same}, crops of {_size(run)}"
+
+
+def _size(run: Run) -> str:
+    size = run.value("image_size")
+    return " x ".join(map(str, size)) if isinstance(size, list) else "unknown size"
+
+
+def _network(run: Run) -> str:
+    choices = run.record["choices"]
+    return f"{choices.get('backbone', 'unknown trunk')}, neck {choices.get('neck', 'unknown')}"
+
+
+def _arm(study: Study, group: Group) -> str:
+    run = first(group)
+    parts = [f"{key} {run.record['choices'].get(key)}" for key in ("head", "target", "loss")]
+    wide = bins(run)
+    width = f"sigma {run.value('sigma')} px" + (f" = {wide:g} bins" if wide else "")
+    return f"{label(group)}: {', '.join(parts)}, stride {run.stride:g} px, {width}, read by " + (
+        study.decoder(group)
+    )
+
+
+def _training(run: Run) -> str:
+    steps, batch = run.value("trainer.max_steps"), run.value("data.batch_size")
+    seen = f", {steps * batch:,} images seen" if steps and batch else ""
+    tuned = "tuned" if run.value("tuned") else "not tuned arm by arm"
+    rate = run.value("optimizer.lr")
+    return f"{steps} steps of {batch}{seen}, {run.value('optimizer')} at {rate}, {tuned}"
