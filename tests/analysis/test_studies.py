@@ -16,7 +16,7 @@ from heatmap_research.runs.find import find
 
 NO_STUDY = ("demo", "notebooks")  # what documents and tests read
 STUDIES = [name for name in running.options("experiment") if name not in NO_STUDY]
-SPREADS = dict.fromkeys(running.decoders(), 1.0)
+SPREADS = dict.fromkeys(("argmax", "dark", "quarter_offset", "local_soft_argmax"), 1.0)
 
 
 def loaded(study: str) -> DictConfig:
@@ -55,7 +55,13 @@ def write_study(study: str, folder: Path) -> None:
         rest = {key: value for key, value in values.items() if key not in groups}
         config = nested(rest) | {"question": asked}
         choices = {"arm": "ce_2d", "head": groups.get("arm", "conv1x1")} | groups
-        more = {"added": 0.01 * number, "spreads": SPREADS, "choices": choices}
+        learnt = 300 / float(job.get("trainer.max_steps", 1000))
+        more = {
+            "added": learnt + 0.01 * number % 0.07,
+            "spreads": SPREADS,
+            "images": 12,
+            "choices": choices,
+        }
         run = write(folder / str(number), seed=int(job.get("seed", 0)), config=config, **more)
         for name, words in file.get("also", {}).items():
             data = OmegaConf.to_container(
@@ -65,18 +71,26 @@ def write_study(study: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_a_study_leads_its_page_with_the_answer_to_its_own_question(study, tmp_path):
+def test_the_runs_of_a_study_answer_its_own_question(study, tmp_path):
     write_study(study, tmp_path)
     runs = find(tmp_path)
     asked = questions.of_runs(runs)
     assert asked is not None
     answers = asked.answer(runs)
-    assert len(answers.family) == len(asked.family)
+    assert answers.words.startswith(f"{asked.asks} {answers.said}: {answers.lead.what} is ")
+    assert [one.name for one in answers.family] == list(asked.family)
+
+
+def test_the_answer_is_the_first_that_a_page_says(tmp_path):
+    write_study("layout", tmp_path)
+    runs = find(tmp_path)
+    answers = questions.of_runs(runs).answer(runs)
     html = page.html(making.study(runs, answers=answers), "made of planted runs")
-    text = html[html.index("<main") if "<main" in html else html.index("<body") :]
-    first = text.index(asked.asks.replace("'", "&#39;"))
-    assert f"{answers.said}: {answers.lead.what}" in text[first : first + 400]
-    assert first < text.index("Pairs of arms")
+    text = html[html.index("<main") :]
+    first = text.index(answers.question.asks)
+    assert first < text.index("Set-up</h2>") < text.index("Pairs of arms</h2>")
+    for name in ("interaction", "1-D less 2-D, dense", "the question"):
+        assert f"<td>{name}</td>" in text
 
 
 @pytest.mark.parametrize("study", STUDIES)

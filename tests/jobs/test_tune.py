@@ -386,7 +386,7 @@ def test_the_command_that_is_told_trains_the_tuned_arm(tuned, tmp_path):
     line = next(x for x in (tuned / "out.txt").read_text().splitlines() if "+tuned=simcc" in x)
     words = line.replace("'", "").split()
     assert words[:3] == ["heatmap-train", "-m", "--config-dir"]
-    assert words[-1] == "seed=0,1,2,3,4"
+    assert words[-1] == "seed=1,2,3,4,5"  # none that was tuned on
     assert not [word for word in words if word.startswith(("tune.", "~", "arm=", "evaluate="))]
     folder = tmp_path / "run"
     again = (*words[2:-1], "seed=0", "evaluate=[val]", f"hydra.run.dir={folder}")
