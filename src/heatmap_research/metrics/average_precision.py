@@ -68,7 +68,7 @@ class Found(NamedTuple):
     def results(self, category: int) -> list[dict[str, Any]]:
         """The people as COCO's files of results have them."""
         marked = np.pad(self.keypoints, ((0, 0), (0, 0), (0, 1)), constant_values=1)
-        columns = (self.image, marked.reshape(len(marked), -1), self.scores)
+        columns = (self.image, marked.reshape(len(marked), 3 * marked.shape[1]), self.scores)
         return [
             {"image_id": image, "category_id": category, "keypoints": points, "score": score}
             for image, points, score in zip(*(c.tolist() for c in columns), strict=True)

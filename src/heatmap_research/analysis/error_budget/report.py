@@ -68,7 +68,7 @@ def _cells(account: Account, name: str) -> tuple[str, ...]:
     if name in account.absent:
         return "n/a", "", "n/a", "", ""
     one, other = account.forwards.part(name), account.backwards.part(name)
-    cells = [(signed(-p.mean_px), f"{signed(-100 * p.share, 0)} %") for p in (one, other)]
+    cells = [(signed(-p.mean_px), _percent(-p.share)) for p in (one, other)]
     return *chain(*cells), signed(-one.square_px2)
 
 
@@ -89,3 +89,7 @@ def _read_best(account: Account) -> str:
     if account.flip_px is None:
         return said
     return f"{said} A flip test alone changes this decoder's error by {-account.flip_px:+.3f} px."
+
+
+def _percent(share: float) -> str:
+    return f"{signed(100 * share, 0)} %"
