@@ -89,7 +89,7 @@ def resampled(matched: Matched, resamples: int) -> Float[np.ndarray, " draw"]:
 
 def _annotated(run: Run, data: dict[str, Any]) -> tuple[People, Int[np.ndarray, " image"]]:
     truth = annotations.read(data["annotations"], data.get("sigmas"), data.get("category"))
-    truth = part_of(truth, data.get("part", "all"), data.get("held_out", 0))
+    truth = part_of(truth, data.get("part", "all"), data.get("held_out", 0), data.get("first"))
     if names := run.value("joints"):
         truth = truth.only([truth.schema.names.index(name) for name in names])
     image = truth.image_ids[truth.images]
