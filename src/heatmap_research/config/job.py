@@ -11,6 +11,7 @@ from heatmap_research.codec.codec import Codec, readable
 from heatmap_research.codec.coordinate_codec import CoordinateCodec
 from heatmap_research.config import instantiate
 from heatmap_research.config.codec import codec_of, is_option, stood_for
+from heatmap_research.config.held_out import with_held_out
 from heatmap_research.config.values import (
     check_root,
     refuse_head_with,
@@ -62,6 +63,7 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     """Completes and checks a config from top to bottom; refuses what cannot be meant."""
     cfg = _of_today(cfg)
     check_root(cfg)
+    cfg = with_held_out(cfg)
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))
