@@ -85,5 +85,6 @@ def dataset(annotations: Path, **knobs) -> CocoFormat:
     usual = dict(annotations=str(annotations), images=str(annotations.parent))
     usual |= dict(image_size=[256, 192], channels=3, geometry=GEOMETRIES["center"])
     usual |= dict(boxes="gt", detections=None, padding=1.25, augment=None, sigmas=None)
-    usual |= dict(category=None, cache=None, on_error="stop", seed=0, held_out=0, part="all")
+    usual |= dict(category=None, cache=None, on_error="stop", seed=0)
+    usual |= dict(held_out=0, part="all", first=None)
     return CocoFormat(**usual | knobs)

@@ -127,6 +127,7 @@ def dataset(file: Path, folder: Path, cache: str | None) -> CocoFormat:
         seed=0,
         held_out=0,
         part="all",
+        first=None,
     )
 
 

@@ -206,6 +206,7 @@ def train_on(file: Path, folder: Path) -> CocoFormat:
         seed=0,
         held_out=0,
         part="all",
+        first=None,
     )
 
 

@@ -28,10 +28,11 @@ LOGGERS = {  # metrics.csv comes with every other
     "tensorboard": ["CSVLogger", "TensorBoard"],
     "wandb": ["CSVLogger", "Wandb"],
 }
-NO_NETS = (  # two stand for others, one needs photographs: test_sweeps.py
+NO_NETS = (  # two stand for others, two need photographs: test_sweeps.py
     ("decoder", "all"),
     ("decoder", "main"),
     ("experiment", "lspet"),
+    ("experiment", "photographs"),
 )
 NETS = [
     (group, option)

@@ -373,6 +373,44 @@ def test_what_is_held_out_is_apart_and_the_same_for_every_seed(tmp_path):
     assert ids("held_out") == apart
 
 
+@pytest.fixture
+def forty(tmp_path):
+    """Forty images, of which all but the last have a person."""
+    listed = [(f"{n}.png", 8, 8) for n in range(40)]
+    for name, _, _ in listed:
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name)
+    point = joints((2, 2), (3, 3), (4, 4))
+    people = [{"image": n, "box": (1, 1, 5, 5), "keypoints": point} for n in range(39)]
+    return annotate(tmp_path / "a.json", listed, people)
+
+
+def image_ids(file, **knobs):
+    return set(dataset(file, image_size=[8, 8], **knobs).truth.image_ids.tolist())
+
+
+def test_the_first_images_are_the_same_for_every_seed_and_fewer_lie_within_more(forty):
+    sets = [image_ids(forty, first=first) for first in (1, 5, 20, 39)]
+    assert [len(each) for each in sets] == [1, 5, 20, 39]
+    assert all(few < more for few, more in itertools.pairwise(sets))
+    assert image_ids(forty, first=5, seed=7) == sets[1]
+    assert sets[1] != set(sorted(sets[3])[:5])  # files are often sorted by what they show
+    content = json.loads(forty.read_text())
+    forty.write_text(json.dumps(content | {"images": content["images"][::-1]}))
+    assert image_ids(forty, first=5) == sets[1]
+
+
+def test_the_first_images_are_of_those_that_are_not_held_out(forty):
+    apart = image_ids(forty, part="held_out", held_out=3)
+    first = image_ids(forty, part="rest", held_out=3, first=10)
+    assert len(first) == 10
+    assert not first & apart
+
+
+def test_more_first_images_than_there_are_with_people_are_refused(forty):
+    with pytest.raises(ValueError, match=r"data\.train\.first=40: .* has 39 images with people"):
+        dataset(forty, first=40)
+
+
 # --- damage
 
 
@@ -448,6 +486,7 @@ def test_a_picture_of_another_size_than_annotated_is_named(crowd):
         ({"part": "some"}, "data.part=some"),
         ({"padding": 0.0}, "data.padding=0.0"),
         ({"part": "held_out"}, "data.held_out=0"),
+        ({"first": 0}, "data.train.first=0: give a number of images, or null"),
         ({"images": "/nowhere"}, "/nowhere: there is no such folder"),
     ],
 )

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import running
+from omegaconf.errors import OmegaConfBaseException
 from running import build_data
 
+from heatmap_research.config.error_words import in_words
 from heatmap_research.config.instantiate import instantiate, refuse_strays
 from heatmap_research.config.job import prepare
 from heatmap_research.types import IncompatibleError
@@ -48,6 +50,16 @@ def test_a_key_that_must_be_given_is_named(folder):
         assert len(done.err.splitlines()) == 1
 
 
+def test_where_lspet_lies_is_asked_for_if_heatmap_data_does_not_say(monkeypatch):
+    monkeypatch.delenv("HEATMAP_DATA", raising=False)
+    with pytest.raises(OmegaConfBaseException) as error:
+        prepare(running.compose("data=lspet"), {})
+    words = in_words(error.value)
+    assert "HEATMAP_DATA is not set" in words
+    assert "data.root=DIR" in words
+    assert len(words.splitlines()) == 1
+
+
 def test_without_a_test_set_test_is_val():
     cfg = running.compose(*CUSTOM)
     assert (cfg.data.test.annotations, cfg.data.test.images) == ("b.json", "images")
@@ -80,7 +92,7 @@ def test_a_folder_of_images_can_be_given_instead():
 @needs_data
 @pytest.mark.parametrize(
     ("option", "joints", "people"),
-    [("coco_tests", 17, None), ("lspet", 14, (4000, 996, 996)), ("dlc_openfield", 4, (87, 29, 29))],
+    [("coco_tests", 17, None), ("lspet", 14, (7864, 996, 977)), ("dlc_openfield", 4, (87, 29, 29))],
 )
 def test_real_data_are_cropped_in_every_stage(option, joints, people):
     root, size = DATA / option, "image_size=[64,48]"

@@ -13,6 +13,7 @@ import running
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from heatmap_research.network.efficientnet_lite0 import imagenet_weights
 from heatmap_research.runs.store import RunStore
 
 DATA = Path(os.environ.get("HEATMAP_DATA", "nowhere"))
@@ -110,6 +111,19 @@ def test_the_preset_of_lspet_is_its_files_by_name(tmp_path):
     few = ("trainer.max_steps=2", "decoder=[dark]", "evaluate=[]")
     run = running.train(tmp_path / "run", "data=lspet", f"data.root={DATA / 'lspet'}", *SMALL, *few)
     assert RunStore(run).read()["status"] == "finished"
+
+
+def test_a_trunk_that_has_seen_photographs_is_trained_on_lspet_and_read_on_its_test(tmp_path):
+    few = ("trainer=smoke", "data.train.first=64", "decoder=[dark]", "metric=[pixel_error]")
+    few += ("image_size=[64,64]", "data.batch_size=16", "data.workers=0", "augment=none")
+    few += ("monitor=pixel_error", "monitor_mode=min")
+    run = running.train(tmp_path / "run", "data=lspet", "backbone=efficientnet_lite0", *few)
+    before, after = imagenet_weights()["conv_stem.weight"], running.weights(run)
+    change = after["net.backbone.net.conv_stem.weight"] - before
+    assert 0 < float(change.abs().max()) < 0.1  # it starts from the package's and learns
+    images = {row["image"] for row in running.predictions(run) if row["stage"] == "test"}
+    assert len(images) == 32
+    assert 8001 <= min(images) < max(images) < 9001  # lspet_test, before the numbers of val
 
 
 def test_two_processes_have_the_figures_of_one(tmp_path):

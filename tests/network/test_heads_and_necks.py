@@ -10,6 +10,7 @@ from heatmap_research.codec import heatmaps
 from heatmap_research.codec.grid import Grid
 from heatmap_research.network.heads.conv1x1 import Conv1x1
 from heatmap_research.network.heads.deconv import Deconv
+from heatmap_research.network.heads.dense_2d import Dense2d
 from heatmap_research.network.heads.lixel import LineShuffle, Lixel
 from heatmap_research.network.heads.low_rank import LowRank
 from heatmap_research.network.heads.marginal import Marginal
@@ -53,6 +54,7 @@ def made(head, stride, levels=FINE, size=SIZE, **knobs):
 NEAR_ZERO = {"init_std": 0.1}
 DEEP = {"channels": 8, "init_std": 0.1}
 DENSE = {"least_cells": 2, "rank": None, "init": "default"}
+DENSE_2D = {"least_cells": 2, "rank": None}
 GATED = (
     {"kernel": 7, "hidden": 16, "attention": 8, "expansion": 2} | NEAR_ZERO | {"linear_std": 0.1}
 )
@@ -66,6 +68,9 @@ HEADS = {
     "conv1x1 on a middle level": (Conv1x1, 8, PYRAMID, NEAR_ZERO),
     "deconv": (Deconv, 4, COARSE, DEEP),
     "deconv finer than a pixel": (Deconv, 0.5, FINE, DEEP),
+    "dense_2d": (Dense2d, 4, FINE, DENSE_2D),
+    "dense_2d of thirds": (Dense2d, 8 / 3, COARSE, DENSE_2D),
+    "dense_2d of low rank": (Dense2d, 4, FINE, DENSE_2D | {"rank": 3}),
     "lixel": (Lixel, 0.5, FINE, DEEP),
     "lixel as fine as its features": (Lixel, 16, PYRAMID, DEEP),
     "low_rank": (LowRank, 1, FINE, {"rank": 3, "reach": 0.5, "trunk": SIMCC}),
@@ -224,9 +229,13 @@ def test_a_head_that_stretches_refuses_to_shrink(head, name):
         made(head, 8, FINE, init_std=0.1)
 
 
-def test_simcc_refuses_features_that_are_too_few_cells():
-    with pytest.raises(IncompatibleError, match=r"sees 12 cells of stride 16.*neck=top_down"):
-        made(Simcc, 0.5, COARSE, **DENSE | {"least_cells": 16})
+@pytest.mark.parametrize(
+    ("head", "name", "knobs"), [(Simcc, "simcc", DENSE), (Dense2d, "dense_2d", DENSE_2D)]
+)
+def test_a_dense_head_refuses_features_that_are_too_few_cells(head, name, knobs):
+    words = f"head={name} sees 12 cells of stride 16.*neck=top_down"
+    with pytest.raises(IncompatibleError, match=words):
+        made(head, 2, COARSE, **knobs | {"least_cells": 16})
 
 
 def test_a_marginal_is_a_2d_map_summed_over_the_other_axis():
@@ -379,6 +388,34 @@ def test_simcc_of_low_rank_is_a_dense_layer_of_that_rank():
     net = made(Simcc, 0.5, **DENSE | {"rank": 3})
     first, second = net.axes[0]
     assert torch.linalg.matrix_rank((second.weight @ first.weight).detach()) == 3
+
+
+def test_dense_2d_has_a_weight_for_every_pair_of_cell_and_bin():
+    net = made(Dense2d, 8, **DENSE_2D)
+    cells, bins = 16 * 12, 8 * 6
+    assert count(net) == JOINTS * (8 + 1) + bins * (cells + 1)
+
+
+@pytest.mark.parametrize("rank", [None, 3])
+def test_every_bin_of_dense_2d_sees_every_cell_of_its_joint(rank):
+    net = made(Dense2d, 4, **DENSE_2D | {"rank": rank})
+    maps = net.joint(features_of(FINE)[0])[:1]  # (1, K, H, W)
+    seen = torch.autograd.functional.jacobian(lambda cells: net.map(cells.flatten(2)), maps)
+    found = seen[0, :, :, 0] != 0  # (K, bin, K, H, W)
+    alone = torch.eye(JOINTS, dtype=torch.bool)[:, None, :, None, None]
+    assert torch.equal(found, alone.expand_as(found))
+
+
+def test_dense_2d_can_answer_with_the_product_of_simccs_vectors():
+    """Scores are logarithms: the weight of a bin is the sum of those of its row and its column."""
+    net, simcc = made(Dense2d, 2, **DENSE_2D), made(Simcc, 2, **DENSE)
+    net.joint.load_state_dict(simcc.joint.state_dict())
+    rows, columns = simcc.axes
+    for kind in ("weight", "bias"):
+        down, across = getattr(rows, kind).data, getattr(columns, kind).data
+        getattr(net.map, kind).data = (down[:, None] + across).flatten(0, 1)
+    (maps,), (first, second) = net(features_of(FINE)), simcc(features_of(FINE))
+    torch.testing.assert_close(maps, first[..., None] + second[..., None, :], rtol=1e-4, atol=1e-5)
 
 
 def count(net):

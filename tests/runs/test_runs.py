@@ -337,3 +337,21 @@ def test_a_slip_is_answered_in_a_line(study, arguments, words):
 def test_means_say_what_else_differs_within_them(study):
     done = listed(study, "--by", "seed", "--columns", "val/dark/pixel_error", cwd=study)
     assert "differ also in: arm" in done.err
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ({"annotations": "b.json", "part": "all"}, True),
+        ({"annotations": "c.json"}, False),
+        (None, False),
+    ],
+)
+def test_a_table_says_where_test_is_val(tmp_path, test, said):
+    val = {"annotations": "b.json", "part": "all"}
+    data = {"data.val": val} if test is None else {"data.val": val, "data.test": test}
+    found = run(tmp_path / "run", **data)
+    done = listed(tmp_path, "--columns", "name", "test_is_val", "--csv", cwd=tmp_path)
+    assert found.test_is_val == said
+    assert done.out.splitlines()[1] == f"run,{said}"
+    assert ("test is val in 1 of these runs" in done.err) == said

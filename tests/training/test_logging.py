@@ -26,6 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from wandb.sdk.launch.sweeps import utils as wandb_sweeps
 
 from heatmap_research.runs.store import RunStore
+from heatmap_research.training import fit
 from heatmap_research.training.callbacks.pictures import FIRST_SECONDS, Pictures
 from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.training.loggers import tensorboard
@@ -410,6 +411,20 @@ def test_lines_say_how_far_how_well_how_fast_and_how_long_still(caplog):
     assert end.startswith(
         "  step 30/30  loss 0.0100  val/dark/pixel_error 1.250  3.0 steps/s  done"
     )
+
+
+@pytest.mark.parametrize(("file", "words"), [("b.json", "test (is val) AP"), ("c.json", "test AP")])
+def test_the_last_line_says_where_test_is_val(caplog, tmp_path, file, words):
+    caplog.set_level("INFO")
+    store = RunStore(tmp_path)
+    data = {"val": {"annotations": "b.json"}, "test": {"annotations": file}}
+    store.update(config={"data": data}, seconds=1.0)
+    figures = {"dark": {"AP": 0.5}}
+    fit._report({"val": figures, "test": figures}, [], store, sweep=False)
+    assert caplog.messages[-1].splitlines()[:2] == [
+        "  val AP: dark 0.500",
+        f"  {words}: dark 0.500",
+    ]
 
 
 def test_lines_of_a_sweep_leave_a_short_job_to_its_report(caplog):

@@ -33,6 +33,11 @@ def in_words(error: Exception) -> str:
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
         return match[1]
+    if match := re.search(r"Environment variable '(\w+)' not found\"\s+full_key: (\S+)", text):
+        return (
+            f"{match[2]}: the environment variable {match[1]} is not set, and this is made of it: "
+            "set it, or give what is to stand there, such as data.root=DIR."
+        )
     if text.startswith("Caught "):  # in a process that loads data: its last words
         last = text.strip().splitlines()[-1].strip()
         return last.partition(": ")[2] or last

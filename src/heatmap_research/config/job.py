@@ -11,6 +11,7 @@ from heatmap_research.codec.codec import readable
 from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
+from heatmap_research.config.held_out import with_held_out
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
@@ -64,6 +65,7 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     """Completes and checks a config from top to bottom; refuses what cannot be meant."""
     cfg = _of_today(cfg)
     values.check_root(cfg)
+    cfg = with_held_out(cfg)
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))

@@ -43,21 +43,38 @@ class People:
         return replace(self, images=places[self.images]).select(images[self.images])
 
 
-def part_of(truth: Annotations, part: str, held_out: int) -> Annotations:
-    """All images, those held out, or the rest.
+def part_of(truth: Annotations, part: str, held_out: int, first: int | None) -> Annotations:
+    """All images, those held out, or the rest; where `first` is given, so many of them.
 
-    Held out are the images with people whose hashes are lowest, whatever their order and the seed.
+    Both are drawn by the images' ids, for every seed alike, so that fewer lie within more.
     """
-    if part == "all":
+    if part != "all":
+        usable = len(_usable(truth))
+        if usable < 2:
+            raise ValueError(f"{truth.file} has {usable} images with people: none to hold out.")
+        apart = _drawn(truth, "held out", min(held_out, max(1, usable // 10)))
+        truth = truth.select(apart if part == "held_out" else ~apart)
+    if first is None:
         return truth
-    usable = np.unique(truth.images[truth.learnable])
-    if len(usable) < 2:
-        raise ValueError(f"{truth.file} has {len(usable)} images with people: none to hold out.")
-    count = min(held_out, max(1, len(usable) // 10))
-    draws = counter_random.uniform(("held out",), torch.from_numpy(truth.image_ids[usable]), 2)
-    apart = np.zeros(len(truth.image_ids), bool)
-    apart[usable[np.lexsort(draws.numpy().T)[:count]]] = True
-    return truth.select(apart if part == "held_out" else ~apart)
+    if first > (usable := len(_usable(truth))):
+        raise ValueError(
+            f"data.train.first={first}: {truth.file} has {usable} images with people here: choose "
+            "fewer, or null for all."
+        )
+    return truth.select(_drawn(truth, "first", first))
+
+
+def _drawn(truth: Annotations, purpose: str, count: int) -> Bool[np.ndarray, " image"]:
+    """Marks the images with people whose hashes are lowest, whatever their order in the file."""
+    usable = _usable(truth)
+    draws = counter_random.uniform((purpose,), torch.from_numpy(truth.image_ids[usable]), 2)
+    chosen = np.zeros(len(truth.image_ids), bool)
+    chosen[usable[np.lexsort(draws.numpy().T)[:count]]] = True
+    return chosen
+
+
+def _usable(truth: Annotations) -> Int64[np.ndarray, " image"]:
+    return np.unique(truth.images[truth.learnable])
 
 
 def labelled(truth: Annotations) -> People:

@@ -24,6 +24,11 @@ def show(flags: argparse.Namespace) -> None:
         rows = table.rows(runs, flags.columns or table.usual(runs))
     if flags.sort:
         rows = _sorted(rows, flags.sort)
+    if twice := sum(run.test_is_val for run in runs):
+        logging.warning(
+            f"test is val in {twice} of these runs: what was chosen on it is reported on the same "
+            "people. data.held_out=N, or a test file, keeps the two apart."
+        )
     wanted = {kind: getattr(flags, kind) for kind in EXPORTS if getattr(flags, kind)}
     for kind, place in wanted.items():
         text = EXPORTS[kind](rows)

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from heatmap_research.types import IncompatibleError
+
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -25,3 +27,12 @@ def transposed(before: int, after: int) -> nn.Sequential:
         nn.BatchNorm2d(after),
         nn.ReLU(inplace=True),
     )
+
+
+def dense(cells: int, bins: int, rank: int | None) -> nn.Module:
+    """Connects every cell with every bin, through `rank` numbers where that is given."""
+    if rank is None:
+        return nn.Linear(cells, bins)
+    if rank < 1:
+        raise IncompatibleError(f"head.rank={rank}: give at least 1, or null for a dense layer.")
+    return nn.Sequential(nn.Linear(cells, rank, bias=False), nn.Linear(rank, bins))

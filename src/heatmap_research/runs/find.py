@@ -59,6 +59,10 @@ class Run:
         return record.config_hash({key: config[key] for key in config if key != "seed"})
 
     @property
+    def test_is_val(self) -> bool:
+        return record.reads_val_twice(self.record["config"])
+
+    @property
     def decoders(self) -> list[str]:
         return list(self.record["decoders"])
 

@@ -64,6 +64,12 @@ def asked(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, An
     }
 
 
+def reads_val_twice(config: Mapping[str, Any]) -> bool:
+    """Whether test is val, so that what was chosen on people is also reported on them."""
+    data = config.get("data") or {}
+    return "test" in data and data["test"] == data.get("val")
+
+
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a record that tells whether the same has been run by the same code."""
     return {"config_hash": config_hash(config), "source_hash": source_hash(PACKAGE)}

@@ -12,7 +12,8 @@ from heatmap_research.runs.find import Run, varied
 
 OWN = (
     *("name", "folder", "status", "error", "study", "arm", "seed", "decoders", "stride"),
-    *("seconds", "parameters", "macs", "peak_memory", "config_hash", "source_hash", "sweep_hash"),
+    *("seconds", "parameters", "macs", "peak_memory", "test_is_val", "config_hash", "source_hash"),
+    "sweep_hash",
 )
 # Facts that only a run which came far enough has, and keys that tell least of runs.
 LATER = ("steps", "skipped", "commit", "device", "boxes", "decoders_not_applicable")

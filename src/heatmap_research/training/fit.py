@@ -215,13 +215,15 @@ def _announce(job: Job, size: dict[str, int]) -> None:
 
 def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: bool) -> None:
     """Prints what a run came to; in one line where jobs follow each other."""
-    lines = []
+    lines, known = [], store.read()
+    twice = record.reads_val_twice(known["config"])
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
         values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
-        lines.append(f"{stage} {name}: {values.replace(' nan', ' n/a')}{rest}")
-    seconds = store.read().get("seconds")
+        same = " (is val)" if stage == "test" and twice else ""
+        lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
+    seconds = known.get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")
     log.info("; ".join(lines) if sweep else "\n".join(f"  {line}" for line in lines))

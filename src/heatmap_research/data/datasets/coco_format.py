@@ -57,6 +57,7 @@ class CocoFormat(Dataset[Sample]):
     seed: int  # of the augmentation
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
     part: str  # all images, the held_out ones, or the rest
+    first: int | None  # of these images, in an order drawn by their ids; None: all
     skipped: tuple[str, ...] = field(init=False, repr=False, default=())
     crops: CropCache | None = field(init=False, repr=False, default=None)
     buffers: Buffers = field(init=False, repr=False, default_factory=Buffers)
@@ -67,7 +68,7 @@ class CocoFormat(Dataset[Sample]):
         if self.augment is not None and not self.augment.active:
             self.augment = None
         whole = read(self.annotations, self.sigmas, self.category)
-        self.truth = part_of(whole, self.part, self.held_out)
+        self.truth = part_of(whole, self.part, self.held_out, self.first)
         self.people = self._people()
         self.files = self._image_files()
         self.files.refuse_missing(few=self.on_error == "skip")
@@ -228,6 +229,8 @@ class CocoFormat(Dataset[Sample]):
             raise ValueError(f"data.padding={self.padding}: give sides of the crop in boxes.")
         if self.held_out < 0 or (self.part != "all" and not self.held_out):
             raise ValueError(f"data.held_out={self.held_out}: give a number of images.")
+        if self.first is not None and self.first < 1:
+            raise ValueError(f"data.train.first={self.first}: give a number of images, or null.")
 
 
 def _spacing(to_source: Affines) -> Float64[np.ndarray, " row"]:

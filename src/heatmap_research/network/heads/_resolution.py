@@ -15,6 +15,18 @@ def cells(level: Level, grid: Grid) -> tuple[int, int]:
     return height, width
 
 
+def enough_cells(head: str, level: Level, grid: Grid, least: int) -> tuple[int, int]:
+    """The same for a head that is linear in all cells; refuses fewer than `least` of them."""
+    shape = cells(level, grid)
+    if math.prod(shape) < least:
+        raise IncompatibleError(
+            f"head={head} sees {math.prod(shape)} cells of stride {level.stride}, too few to tell "
+            "positions apart: choose neck=top_down, a larger image_size or a lower "
+            "head.least_cells."
+        )
+    return shape
+
+
 def doublings(head: str, level: Level, grid: Grid) -> int:
     """Counts how often a head must double its resolution; 0 if the strides are equal."""
     count = math.log2(level.stride / grid.stride)

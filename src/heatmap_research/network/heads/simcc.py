@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from heatmap_research.codec.grid import Grid
-from heatmap_research.network.heads._resolution import Stretch, cells
+from heatmap_research.network.heads._resolution import Stretch, enough_cells
+from heatmap_research.network.layers import dense
 from heatmap_research.types import Heatmaps, IncompatibleError, Level
 
 
@@ -26,20 +27,14 @@ class Simcc(nn.Module):
     ) -> None:
         super().__init__()
         last = levels[-1]
-        shape = cells(last, grid)
-        count = math.prod(shape)
-        if count < least_cells:
-            raise IncompatibleError(
-                f"head=simcc sees {count} cells of stride {last.stride}, too few to tell positions "
-                "apart: choose neck=top_down, a larger image_size or a lower head.least_cells."
-            )
+        shape = enough_cells("simcc", last, grid, least_cells)
         _refuse(rank, init)
         self.joint = nn.Conv2d(last.channels, joints, kernel_size=1)
         if init == "marginal":
             stretch = Stretch("simcc with head.init=marginal", last, grid)
             axes = [_pooling(shape, axis, bins, stretch) for axis, bins in enumerate(grid.bins)]
         else:
-            axes = [_dense(count, bins, rank) for bins in grid.bins]
+            axes = [dense(math.prod(shape), bins, rank) for bins in grid.bins]
         self.axes = nn.ModuleList(axes)
 
     def forward(self, features: list[Tensor]) -> Heatmaps:
@@ -50,8 +45,6 @@ class Simcc(nn.Module):
 def _refuse(rank: int | None, init: str) -> None:
     if init not in ("default", "marginal"):
         raise IncompatibleError(f"head.init={init}: choose default or marginal.")
-    if rank is not None and rank < 1:
-        raise IncompatibleError(f"head.rank={rank}: give at least 1, or null for a dense layer.")
     if rank is not None and init == "marginal":
         raise IncompatibleError(
             f"head.init=marginal writes a whole dense layer, and head.rank={rank} has none: "
@@ -59,18 +52,12 @@ def _refuse(rank: int | None, init: str) -> None:
         )
 
 
-def _dense(cells: int, bins: int, rank: int | None) -> nn.Module:
-    if rank is None:
-        return nn.Linear(cells, bins)
-    return nn.Sequential(nn.Linear(cells, rank, bias=False), nn.Linear(rank, bins))
-
-
 def _pooling(shape: Sequence[int], axis: int, bins: int, stretch: Stretch) -> nn.Module:
     """Makes a dense layer that starts as the mean over the other axis, stretched to the bins."""
-    dense = nn.Linear(math.prod(shape), bins)
+    layer = nn.Linear(math.prod(shape), bins)
     line = stretch(torch.eye(shape[axis])[None])[0, :, :bins]  # (cells of this axis, bins)
     weight = line.T.unsqueeze(2 - axis) / shape[1 - axis]
     with torch.no_grad():
-        dense.weight.copy_(weight.expand(bins, *shape).flatten(1))
-        nn.init.zeros_(dense.bias)
-    return dense
+        layer.weight.copy_(weight.expand(bins, *shape).flatten(1))
+        nn.init.zeros_(layer.bias)
+    return layer

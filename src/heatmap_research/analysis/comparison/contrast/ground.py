@@ -10,7 +10,7 @@ import numpy as np
 from heatmap_research.analysis.comparison.contrast.answer import Estimate
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, first
-from heatmap_research.runs import curves
+from heatmap_research.runs import curves, record
 from heatmap_research.runs.find import Run, varied
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def notes(groups: Read, reading: Reading, question: "Question") -> tuple[str, ..
     ]
     if unequal:
         told.append(f"Not on equal ground: {'; '.join(unequal)}")
-    if all(_tested_on_val(first(group)) for group, _ in groups):
+    if any(record.reads_val_twice(first(group).record["config"]) for group, _ in groups):
         told.append("Test is val here: decoders were chosen on the images that are reported")
     return tuple(told)
 
@@ -77,8 +77,3 @@ def _lost(run: Run, column: str) -> float:
 def _data(run: Run) -> str:
     keys = ("data.test", "data.val", "image_size", "geometry", "joints")
     return repr([run.value(key) for key in keys])
-
-
-def _tested_on_val(run: Run) -> bool:
-    data = run.record["config"].get("data", {})
-    return bool(data.get("test")) and data.get("test") == data.get("val")

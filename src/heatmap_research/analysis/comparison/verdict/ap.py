@@ -89,7 +89,7 @@ def drawn(run: Run, stage: str, decoder: str, resamples: int) -> Drawn:
 
 def _annotated(run: Run, data: dict[str, Any]) -> tuple[People, Int[np.ndarray, " image"]]:
     told = annotations.read(data["annotations"], data.get("sigmas"), data.get("category"))
-    told = part_of(told, data.get("part", "all"), data.get("held_out", 0))
+    told = part_of(told, data.get("part", "all"), data.get("held_out", 0), data.get("first"))
     if names := run.value("joints"):
         told = told.only([told.schema.names.index(name) for name in names])
     image = told.image_ids[told.images]

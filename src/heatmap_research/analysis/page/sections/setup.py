@@ -6,6 +6,7 @@ from typing import Any
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page.parts import Listing, Section, Words
 from heatmap_research.analysis.page.study import Study, first, label, words
+from heatmap_research.runs import record
 from heatmap_research.runs.find import Run
 
 MIN_BINS = 1.0  # narrower labels lie in one bin, or in none
@@ -39,8 +40,7 @@ def _each(runs: Sequence[Run], said: Any) -> str:
 
 
 def _data(run: Run) -> str:
-    data = run.record["config"].get("data", {})
-    same = " (test is val)" if data.get("test") and data.get("test") == data.get("val") else ""
+    same = " (test is val)" if record.reads_val_twice(run.record["config"]) else ""
     return f"{run.record['choices'].get('data', 'data unknown')}{same}, crops of {_size(run)}"
 
 
