@@ -16,7 +16,7 @@ from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.metrics.pixel_error import PixelError
-from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.find import find
 from heatmap_research.runs.source import source_version, versions
 from heatmap_research.training.build import build_data
 from heatmap_research.types import Keypoints, Prediction
@@ -28,7 +28,9 @@ def run(flags: argparse.Namespace) -> None:
     runs = [run for run in find(*flags.folders) if run.status == "finished"]
     if not runs:
         raise ValueError(f"{', '.join(map(str, flags.folders))}: no run in it has finished.")
-    measured = locality.measure(runs, _error_of_a_constant(runs[0]))
+    of_first = runs[0].record
+    job = prepare(of_record(of_first["config"]), of_first["choices"])
+    measured = locality.measure(runs, constant_error(build_data(job)))
     Console().print(_shown(measured))
     if flags.keep:
         command = " ".join(["heatmap-probe", *sys.argv[1:]])
@@ -36,9 +38,8 @@ def run(flags: argparse.Namespace) -> None:
         locality.keep(measured, made_by, flags.keep)
 
 
-def _error_of_a_constant(run: Run) -> float:
+def constant_error(module: DataModule) -> float:
     """The mean error in pixels on test of one place a joint, the same in every image."""
-    module = build_data(prepare(of_record(run.record["config"]), run.record["choices"]))
     place, error = _middle(module), PixelError("labelled")
     for batch in module.test_dataloader():
         answer = place.expand_as(batch.keypoints)

@@ -83,7 +83,7 @@ def words(data: Mapping[str, Any], file: Path = MEASURED) -> str | None:
             fields = {int(field): errors for field, errors in row["fields"].items()}
             known = {name: row[name] for name in row if name not in ("fields", "made_by")}
             return _sentence(Locality(**known, fields=fields))
-    return "How much of this a network could learn from small patches alone was not measured."
+    return "How much of this a network could learn from small patches was not measured."
 
 
 def _sentence(measured: Locality) -> str:
