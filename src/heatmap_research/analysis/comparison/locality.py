@@ -27,7 +27,7 @@ class Locality:
     arm: str
     steps: int
     constant: float  # error of the best constant answer
-    whole: Sequence[float]  # errors of a network that sees all of the image
+    whole: Sequence[float]  # errors of the network without such a limit
     fields: Mapping[int, Sequence[float]]  # side of the field in pixels -> errors
 
     def shares(self, field: int) -> list[float]:
@@ -42,7 +42,7 @@ def skill_share(constant: float, error: float, whole: float) -> float:
 
 
 def measure(runs: Sequence[Run], constant: float) -> Locality:
-    """Reads finished runs of `backbone=local` and of one other backbone, which sees everything."""
+    """Reads finished runs of `backbone=local` and of one other backbone, without such a limit."""
     _refuse_others(runs)
     by_field: dict[int | None, list[Run]] = {}
     for run in sorted(runs, key=lambda run: (run.value("backbone.field") or 0, run.seed)):
