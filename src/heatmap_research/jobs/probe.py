@@ -34,8 +34,9 @@ def run(flags: argparse.Namespace) -> None:
     Console().print(_shown(measured))
     if flags.keep:
         command = " ".join(["heatmap-probe", *sys.argv[1:]])
-        made_by = {"command": command, **source_version(), "versions": versions()}
-        locality.keep(measured, made_by, flags.keep)
+        trained_by = sorted({str(run.record.get("commit")) for run in runs})
+        made_by = {"command": command, "trained_by": trained_by, "versions": versions()}
+        locality.keep(measured, made_by | source_version(), flags.keep)
 
 
 def constant_error(module: DataModule) -> float:
