@@ -29,13 +29,13 @@ def wheel(tmp_path_factory) -> Path:
     return folder / "unpacked"
 
 
-def test_a_wheel_holds_every_config_and_module(wheel):
+def test_a_wheel_holds_every_config_module_and_table(wheel):
     inside = wheel / "heatmap_research"
     for source, copy in (
         (running.CONF, inside / "conf"),
         (running.ROOT / "src/heatmap_research", inside),
     ):
-        for kind in ("*.py", "*.yaml"):
+        for kind in ("*.py", "*.yaml", "*.json"):
             wanted = {file.relative_to(source) for file in source.rglob(kind)}
             assert wanted <= {file.relative_to(copy) for file in copy.rglob(kind)}
 

@@ -11,7 +11,7 @@ import torch
 from heatmap_research.jobs import demo
 from heatmap_research.runs.store import RunStore
 
-COMMANDS = ("train", "evaluate", "check", "demo", "runs")
+COMMANDS = ("train", "evaluate", "check", "demo", "runs", "probe")
 
 # What was typed, and words of the answer: what was given, and what could be given instead.
 REFUSED = {

@@ -154,7 +154,7 @@ def test_every_schedule_turns_every_optimizer_down_in_the_end(optimizer, schedul
     assert seen[-1] < 0.02 * max(seen)
 
 
-@pytest.mark.parametrize("option", ["synthetic"])  # those that read files: test_data_presets.py
+@pytest.mark.parametrize("option", ["synthetic", "hard"])  # others: test_data_presets.py
 def test_every_data_set_has_three_stages_of_samples_its_schema_describes(option):
     cfg = running.compose(f"data={option}", *running.TINY)
     task, data = build(cfg), build_data(cfg)

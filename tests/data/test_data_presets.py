@@ -13,7 +13,8 @@ from heatmap_research.config.instantiate import instantiate, refuse_strays
 from heatmap_research.config.job import prepare
 from heatmap_research.types import IncompatibleError
 
-PRESETS = [option for option in running.options("data") if option not in ("synthetic", "custom")]
+OTHERS = ("synthetic", "hard", "custom")
+PRESETS = [option for option in running.options("data") if option not in OTHERS]
 CUSTOM = (
     "data=custom",
     *("data.train.annotations=a.json", "data.train.images=images"),

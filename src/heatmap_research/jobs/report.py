@@ -32,7 +32,7 @@ from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.whole_file import written
-from heatmap_research.training.build import WITHOUT_WEIGHTS, build, build_data, load_weights, wire
+from heatmap_research.training.build import build, build_data, load_weights, wire, without_weights
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import in_a_line
 
@@ -116,7 +116,7 @@ def look(run: Run, decoder: str, pictures: bool) -> Seen:
     """What a run's network is like. What cannot be had is said, and the page does without it."""
     try:
         job = prepare(of_record(run.record["config"]), run.record["choices"])
-        task = build(wire(job), **WITHOUT_WEIGHTS).eval()
+        task = build(wire(job), **without_weights(job.config)).eval()
         known = _measured(task, job.config, job.schema.joints)
     except Exception as error:
         return Seen(missing=f"its network cannot be built anew ({_shortly(error)})")

@@ -100,7 +100,7 @@ def dry_run(parts: Parts) -> tuple[KeypointTask, dict[str, int]]:
     """
     cfg = parts.job.config
     with FlopCounterMode(display=False) as counter, torch.device("meta"):
-        task = build(parts, **{k: v for k, v in WITHOUT_WEIGHTS.items() if k in cfg.backbone})
+        task = build(parts, **without_weights(cfg))
         shapes = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
     with refusing("optimizer"):  # which, like a schedule, says what it takes when it is called
         optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
@@ -109,6 +109,11 @@ def dry_run(parts: Parts) -> tuple[KeypointTask, dict[str, int]]:
     _refuse_other_shapes(shapes, task.codec, cfg)
     parameters = sum(parameter.numel() for parameter in task.net.parameters())
     return task, {"parameters": parameters, "macs": counter.get_total_flops() // 2}
+
+
+def without_weights(cfg: DictConfig) -> dict[str, Any]:
+    """What keeps a backbone from loading weights, as far as it loads any."""
+    return {key: value for key, value in WITHOUT_WEIGHTS.items() if key in cfg.backbone}
 
 
 def build_data(job: Job) -> DataModule:
@@ -165,9 +170,10 @@ def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
         return task.net.eval()(image)
     except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         size = ",".join(map(str, cfg.image_size))
+        name = cfg.backbone.get("name", cfg.backbone._target_)
         reason = next(iter(str(error).splitlines()), "it gives no reason")
         raise IncompatibleError(
-            f"backbone={cfg.backbone.name} with this neck and head cannot take image_size=[{size}]"
+            f"backbone={name} with this neck and head cannot take image_size=[{size}]"
             f" ({reason}): choose another image_size or backbone."
         ) from error
 

@@ -1,0 +1,36 @@
+"""heatmap-probe: the share of a network's skill that one with a small field of view has, too."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    flags = _flags().parse_args()
+    from heatmap_research.jobs import probe
+
+    try:
+        probe.run(flags)
+    except (ValueError, OSError) as error:
+        sys.exit(f"heatmap-probe: {error}")
+
+
+def _flags() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="heatmap-probe",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Trainings to read, here of data=hard:\n"
+        "  heatmap-train -m study=hard data=hard backbone=local backbone.field=7,15,31 seed=0,1,2\n"
+        "  heatmap-train -m study=hard data=hard seed=0,1,2\n"
+        "  heatmap-probe outputs/studies/hard",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, help="searched at any depth")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="JSON table that this becomes a row of"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
