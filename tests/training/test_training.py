@@ -49,6 +49,8 @@ COLUMNS = [
     "score",
     "visible",
     "scale",
+    "x_other",
+    "y_other",
 ]
 FACTS = {
     "version",

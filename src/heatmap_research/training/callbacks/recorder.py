@@ -113,6 +113,7 @@ def rows(
         prediction.score.float().cpu().flatten().numpy(),
         batch.visible.flatten().numpy(),
         batch.scale.repeat_interleave(joints).numpy(),
+        *batch.others.float().flatten(0, 1).unbind(-1),
     ]
     arrays = [pa.array(np.asarray(c)) if not isinstance(c, pa.Array) else c for c in columns]
     return pa.table(arrays, names=PREDICTIONS.names).cast(PREDICTIONS)
