@@ -1,7 +1,7 @@
 """Ghost rates with intervals: python experiments/rank/measure.py [STUDY]
 
-Reads the runs of `heatmap-train -m experiment=rank` and what `heatmap-evaluate ... name=ranks` read
-of the arm ce_2d; all by argmax where no decoder is named, and all less ce_2d by argmax.
+Reads the runs of `heatmap-train -m experiment=rank`; of the arm ce_2d, where its runs were read by
+fewer decoders, what `heatmap-evaluate run=DIR name=ranks` has read. All by argmax where no decoder is named, and all less ce_2d by argmax.
 """
 
 import math
@@ -30,7 +30,7 @@ def main() -> None:
         if run.status == "finished":
             arms[_name(run)].append(run)
     whole = arms["ce_2d"]
-    read = [replace(run, folder=run.folder / "evaluate" / "ranks") for run in whole]
+    read = [run if RANKS[0] in run.decoders else _evaluated(run) for run in whole]
     print("| of test | seeds |", " | ".join(FIGURES), "|")
     print("|---|---|---|---|---|")
     for decoder in RANKS:
@@ -43,6 +43,10 @@ def _name(run: Run) -> str:
     """The arm, and what was chosen otherwise of how its products are kept apart."""
     chosen = [f"{key}={run.value(key)}" for key in USUAL if run.value(key) not in USUAL[key]]
     return " ".join([run.arm, *chosen])
+
+
+def _evaluated(run: Run) -> Run:
+    return replace(run, folder=run.folder / "evaluate" / "ranks")
 
 
 def _print(name: str, runs: Sequence[Run], decoder: str, whole: Sequence[Run]) -> None:
