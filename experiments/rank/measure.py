@@ -1,7 +1,8 @@
 """Ghost rates with intervals: python experiments/rank/measure.py [STUDY]
 
 Reads the runs of `heatmap-train -m experiment=rank`; of the arm ce_2d, where its runs were read by
-fewer decoders, what `heatmap-evaluate run=DIR name=ranks` has read. All by argmax where no decoder is named, and all less ce_2d by argmax.
+fewer decoders, what `heatmap-evaluate run=DIR name=ranks` has read. All is by argmax where no
+decoder is named, and less ce_2d by argmax.
 """
 
 import math
