@@ -13,6 +13,7 @@ from heatmap_research.codec.decoders.debiased_soft_argmax import DebiasedSoftArg
 from heatmap_research.codec.decoders.expected_oks import ExpectedOks
 from heatmap_research.codec.decoders.local_soft_argmax import LocalSoftArgmax
 from heatmap_research.codec.decoders.quarter_offset import QuarterOffset
+from heatmap_research.codec.decoders.rank import Rank
 from heatmap_research.codec.decoders.smoothed import Smoothed
 from heatmap_research.codec.decoders.soft_argmax import SoftArgmax
 from heatmap_research.codec.learnt_joints import Labels
@@ -96,6 +97,7 @@ DECODERS = {
     "debiased_soft_argmax": DebiasedSoftArgmax(beta=10.0),
     "local_soft_argmax": LocalSoftArgmax(sigma=2.0, reach=5.0),
     "expected_oks": ExpectedOks(tolerances=[0.05], image_size=[48, 64], area=0.32),
+    "rank_1": Rank(Argmax(), rank=1, steps=1, starts=1),
     "coordinates": Coordinates(),
 }
 OF_WHOLE_MAPS = ("soft_argmax", "debiased_soft_argmax")  # what lies far from the peak counts

@@ -16,6 +16,7 @@ PerJoint = Float[Tensor, "batch joint"]
 Visible = Int[Tensor, "batch joint"]  # 0 not labelled, 1 labelled but covered, 2 visible
 Heatmap = Float[Tensor, "batch joint ..."]  # then (height, width), (height,) or (width,)
 Heatmaps = tuple[Heatmap, ...]  # one map in 2-D; a height and a width vector in 1-D
+Others = tuple[Keypoints, Visible]  # a second figure's joints, nan where it has none, as in Sample
 Position = Float[Tensor, "batch joint axis"]  # bins, in the axis order of one map
 Strides = tuple[float | Tensor, ...]  # input pixels per bin along each axis of a map
 Activation = Literal["identity", "sigmoid", "softmax", "coordinates"]
@@ -82,6 +83,8 @@ class Sample(NamedTuple):
     box_score: Float[Tensor, "*batch"]  # the detector's; 1 for an annotated box
     head: Float[Tensor, "*batch"]  # size of the head in source pixels; nan where unknown
     overlap: Float[Tensor, "*batch"]  # IoU of the box with the nearest other instance's; 0 alone
+    others: Float[Tensor, "*batch joint 2"]  # a second figure's joints, crop pixels; nan: none
+    others_visible: Int[Tensor, "*batch joint"]  # as `visible`; 0 where there is none
 
 
 class Label(NamedTuple):

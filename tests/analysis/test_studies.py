@@ -16,7 +16,8 @@ from heatmap_research.runs.find import find
 
 NO_STUDY = ("demo", "notebooks")  # what documents and tests read
 STUDIES = [name for name in running.options("experiment") if name not in NO_STUDY]
-SPREADS = dict.fromkeys(("argmax", "dark", "quarter_offset", "local_soft_argmax"), 1.0)
+READ_BY = ("argmax", "dark", "quarter_offset", "local_soft_argmax", "dark_blur", "rank_1", "rank_2")
+SPREADS = dict.fromkeys(READ_BY, 1.0)
 
 
 def loaded(study: str) -> DictConfig:

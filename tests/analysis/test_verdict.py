@@ -19,6 +19,7 @@ from heatmap_research import metrics
 from heatmap_research.analysis.comparison.verdict.judge import judge
 from heatmap_research.metrics import average_precision, measures
 from heatmap_research.metrics.average_precision import Found, People
+from heatmap_research.metrics.ghosts import Ghosts
 from heatmap_research.metrics.mean_oks import MeanOks
 from heatmap_research.metrics.pck import Pck
 from heatmap_research.metrics.pixel_error import PixelError
@@ -35,7 +36,10 @@ COMPARED = {  # a figure that runs can be compared by is one line
     "pixel_error_visible": lambda: PixelError("visible"),
     "mean_oks": lambda: MeanOks(TOLERANCES),
     "PCK@1.2px": lambda: Pck("PCK", [1.2], NAMES, "pixel", None, [], "points"),
+    "ghosts": Ghosts,
+    "at_other_figure": Ghosts,
 }
+APART = 20.0  # pixels along both axes between the two figures
 SPREADS = {"argmax": 1.5, "dark": 1.0}  # pixels of an arm that adds none
 
 
@@ -49,7 +53,8 @@ def predictions(
 ) -> pa.Table:
     """Errors of images are shared by all runs; what is added is along x.
 
-    `truths`: `moved` in the image, `cropped` in the crop alone, `covered` of those visible.
+    `truths`: `moved` in the image, `cropped` in the crop alone, `covered` of those visible,
+    `confused`: some, and more where more is added, are read at another figure or between the two.
     """
     tables = []
     for number, stage in enumerate(("val", "test")):
@@ -63,6 +68,8 @@ def predictions(
         away[..., 0] += 0.02 * own.normal()
         for decoder, spread in spreads.items():
             points = truth + away + np.array([spread + added, 0.0])
+            jumps = truths.get("confused", 0) * (1 + added) > over[..., None] * np.array([1, 2])
+            points = points + APART * jumps
             columns = {
                 "image": np.repeat(1000 + image, joints),
                 "instance": np.repeat(np.arange(len(image)), joints),
@@ -78,6 +85,7 @@ def predictions(
                     columns[name + suffix] = whole + factor * places[..., axis].ravel()
                     columns[f"{name}_true{suffix}"] = whole + factor * truth[..., axis].ravel()
             length = len(image) * joints
+            columns |= {f"{axis}_other": columns[f"{axis}_true"] + APART for axis in "xy"}
             columns |= {"stage": [stage] * length, "decoder": [decoder] * length}
             arrays = [pa.array(columns[name]) for name in PREDICTIONS.names]
             tables.append(pa.table(arrays, names=PREDICTIONS.names).cast(PREDICTIONS))
@@ -135,6 +143,7 @@ def as_batch(run, decoder: str, stage: str) -> tuple[Prediction, Sample]:
     to_source = torch.tensor([[2.0, 0, 0], [0, 2.0, 0]]).expand(people, 2, 3)
     fields = {name: torch.zeros(people) for name in Sample._fields}
     fields |= {"keypoints": points("x_true", "y_true"), "to_source": to_source}
+    fields["others"] = points("x_other", "y_other")
     fields |= {"visible": points("visible")[..., 0], "scale": points("scale")[:, 0, 0]}
     score = torch.ones(people, JOINTS)
     return Prediction(points("x", "y"), score), Sample(**fields)
@@ -151,6 +160,13 @@ def covered(tmp_path_factory):
     return sweep(tmp_path_factory.mktemp("covered"), {"simcc": 0.4, "ce_2d": 0.0}, covered=0.5)
 
 
+@pytest.fixture(scope="module")
+def confused(tmp_path_factory):
+    """A joint in ten or more is read at the second figure, and another at a crossed place."""
+    folder = tmp_path_factory.mktemp("confused")
+    return sweep(folder, {"simcc": 0.4, "ce_2d": 0.0}, confused=0.2)
+
+
 def measured(figure: str, run, decoder: str = "dark", stage: str = "test") -> float:
     """By the metric itself."""
     metric = COMPARED[figure]()
@@ -160,9 +176,10 @@ def measured(figure: str, run, decoder: str = "dark", stage: str = "test") -> fl
 
 
 @pytest.mark.parametrize("figure", COMPARED)
-def test_the_difference_is_that_of_the_metric_itself(figure, covered):
-    (verdict,) = judge(covered, metric=figure, decoder="dark")
-    figures = {(run.arm, run.seed): measured(figure, run) for run in covered}
+def test_the_difference_is_that_of_the_metric_itself(figure, covered, confused):
+    runs = confused if COMPARED[figure] is Ghosts else covered
+    (verdict,) = judge(runs, metric=figure, decoder="dark")
+    figures = {(run.arm, run.seed): measured(figure, run) for run in runs}
     expected = np.mean([figures["ce_2d", seed] - figures["simcc", seed] for seed in range(3)])
     assert (verdict.arm, verdict.other) == ("ce_2d", "simcc")
     assert verdict.interval.estimate == pytest.approx(expected, abs=1e-6)

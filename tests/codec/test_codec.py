@@ -27,6 +27,7 @@ from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.losses.cross_entropy import CrossEntropy
 from heatmap_research.codec.losses.mse import Mse
 from heatmap_research.codec.targets.gaussian import Gaussian
+from heatmap_research.codec.targets.merged import Merged
 from heatmap_research.types import IncompatibleError, Schema
 
 every_outer_target = pytest.mark.parametrize("target", OUTER.values(), ids=OUTER)
@@ -250,6 +251,26 @@ def test_joints_outside_the_crop_cost_nothing_and_learn_nothing(ndim, loss, targ
     for gradient in torch.autograd.grad(cost.loss, scores):
         assert gradient[:, :2].abs().max() > 0
         assert gradient[:, 2].abs().max() == 0
+
+
+@both_layouts
+def test_a_merged_label_shows_the_second_figure_where_it_is_known_and_learnt(ndim):
+    target = TARGETS["gaussian"]
+    merged, single = (codec_of(ndim, target=t) for t in (Merged(target, "maximum"), target))
+    keypoints, others = crowd(single, margin=3), crowd(single, margin=3, seed=1)
+    others[0, 0], others[1, 1] = torch.nan, -40.0  # none there; one outside the crop
+    visible = seen(keypoints).index_put((torch.tensor(2), torch.tensor(2)), torch.tensor(0))
+    labels = merged.encode(keypoints, seen(keypoints), (others, visible))
+    alone, second = (single.encode(points, seen(points)) for points in (keypoints, others))
+    for label, first, other in zip(labels, alone, second, strict=True):
+        both = torch.maximum(first.heatmap, other.heatmap)
+        for person, joint in ((0, 0), (1, 1), (2, 2)):
+            both[person, joint] = first.heatmap[person, joint]
+        torch.testing.assert_close(label.heatmap, both)
+        assert torch.equal(label.position, first.position)
+        assert torch.equal(label.visible, first.visible)
+    for plain in (single.encode(keypoints, seen(keypoints), (others, visible)), alone):
+        assert torch.equal(plain[0].heatmap, alone[0].heatmap)
 
 
 @every_loss

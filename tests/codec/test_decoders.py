@@ -39,6 +39,7 @@ every_stride = pytest.mark.parametrize("stride", STRIDES, ids=lambda s: f"stride
 IMAGES = {"oblong": (24, 36), "square": (30, 30)}  # bins
 
 QUARTERS = ("quarter_offset", "quarter_published")
+WHOLE_BINS = ("argmax", "argmax_blur", "rank_1", *QUARTERS)  # steps, without a gradient
 SHY = {  # bins from the border within which published code does not do what it does elsewhere
     name: 8.0 if name in ("dark_published", "dark_udp", "dark_simcc", "quarter_published") else 0.0
     for name in OF_MAPS
@@ -938,7 +939,7 @@ def test_a_decoder_can_be_exported(decoder):
             torch.testing.assert_close(graph(other), decoder(other, 1.0))
 
 
-FORMULAS = [name for name in OF_MAPS if name not in ("argmax", "argmax_blur", *QUARTERS)]
+FORMULAS = [name for name in OF_MAPS if name not in WHOLE_BINS]
 
 
 @pytest.mark.parametrize("name", FORMULAS)

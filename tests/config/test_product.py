@@ -69,7 +69,8 @@ def batch():
     source = torch.eye(2, 3).repeat(2, 1, 1)
     one, ids = torch.ones(2), torch.arange(2)
     numbers = (one, ids, ids, torch.zeros(2, 4), one, one, 0 * one)
-    return Sample(image, keypoints, visible, source, *numbers)
+    others = keypoints.flip(0), visible.flip(0)
+    return Sample(image, keypoints, visible, source, *numbers, *others)
 
 
 @cache
@@ -89,7 +90,8 @@ def codec_of(head, target, loss, decoders):
 def go(codec, scores):
     """A step's loss with its gradient, and every decoder's points."""
     scores = tuple(each.clone().requires_grad_() for each in scores)
-    cost = codec.training_loss(scores, batch().keypoints, batch().visible)
+    others = batch().others, batch().others_visible
+    cost = codec.training_loss(scores, batch().keypoints, batch().visible, others)
     cost.loss.backward()
     assert cost.loss.isfinite()
     assert all(each.grad.isfinite().all() for each in scores)

@@ -268,6 +268,26 @@ def test_what_is_seen_of_a_mirrored_person_changes_sides_too(tmp_path):
     assert dataset(file, augment=augmentation(flip=1.0))[0].visible.tolist() == [2, 0, 1]
 
 
+def test_a_second_persons_joints_go_the_same_way_as_the_first_ones(tmp_path):
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(tmp_path / "0.png")
+    people = [
+        {"image": 0, "box": (1, 1, 50, 80), "keypoints": joints((5, 30), (9, 40), (7, 50))},
+        {"image": 0, "box": (21, 1, 50, 80), "keypoints": [(25, 33, 2), (0, 0, 0), (27, 50, 1)]},
+        {"image": 0, "box": (75, 1, 10, 80), "keypoints": joints((80, 30), (81, 40), (82, 50))},
+    ]
+    file = annotate(tmp_path / "a.json", [("0.png", 90, 90)], people)
+    plain = dataset(file).__getitems__(range(3))
+    assert plain.others_visible.tolist() == [[2, 0, 1], [2, 2, 2], [0, 0, 0]]
+    source = apply(plain.to_source, plain.others)
+    assert torch.allclose(source[0, [0, 2]], torch.tensor([[25.0, 33], [27, 50]]), atol=1e-4)
+    assert torch.allclose(source[1], torch.tensor([[5.0, 30], [9, 40], [7, 50]]), atol=1e-4)
+    assert torch.equal(plain.others.isnan().all(-1), plain.others_visible == 0)
+    mirrored = dataset(file, augment=augmentation(flip=1.0)).__getitems__(range(3))
+    assert mirrored.others_visible.tolist() == [[2, 1, 0], [2, 2, 2], [0, 0, 0]]
+    expected = plain.others[:, [0, 2, 1]] * torch.tensor([-1.0, 1.0]) + torch.tensor([191.0, 0])
+    torch.testing.assert_close(mirrored.others, expected, rtol=0, atol=1e-4, equal_nan=True)
+
+
 def test_patches_are_black_and_joints_under_them_covered(crowd):
     knobs = dict(patches=1, patch_size=(0.3, 0.6), patch_probability=1.0)
     data, plain = dataset(crowd, augment=augmentation(**knobs)), dataset(crowd)

@@ -104,6 +104,8 @@ def sample(index):
         box_score=torch.tensor(1.0),
         head=torch.tensor(torch.nan),
         overlap=torch.tensor(0.0),
+        others=torch.full((2, 2), torch.nan),
+        others_visible=torch.zeros(2, dtype=torch.long),
     )
 
 
@@ -130,6 +132,14 @@ def test_samples_become_a_batch_with_one_more_axis():
     assert batch.image.shape == (2, 3, 4, 4)
     assert batch.keypoints[:, 0, 0].tolist() == [3, 5]
     assert batch.instance_id.tolist() == [103, 105]
+
+
+def test_the_joints_to_learn_are_those_of_both_figures():
+    whole = collate([sample(3), sample(5)])
+    whole = whole._replace(others=whole.keypoints + torch.tensor([[1.0], [2.0]]))
+    batch = collate(whole, joints=[1])
+    assert torch.equal(batch.others, batch.keypoints + 2)
+    assert batch.visible.shape == batch.others_visible.shape == (2, 1)
 
 
 def test_a_batch_that_was_collated_stays_as_it_is():

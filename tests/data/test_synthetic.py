@@ -235,6 +235,19 @@ def test_a_distractor_appears_behind_with_its_probability():
     assert at_joints.mean() < 0.02  # markers of 1.5 pixels are opaque only in their middle
 
 
+def test_the_second_figures_joints_are_where_it_is_drawn_and_nan_without_one():
+    index = torch.arange(200)
+    never, sometimes = clean(), clean(distractor=0.3)
+    changed = (never(index) != sometimes(index)).any(1)
+    there = changed.any(-1).any(-1)
+    others = sometimes.others(index)
+    assert torch.equal(others.isnan().all(-1).all(-1), ~there)
+    assert torch.equal(others.isnan().any(-1).any(-1), ~there)
+    behind = pixels_at(changed[there][:, None], others[there]).float()
+    assert behind.mean() > 0.8  # the rest are behind the first figure
+    assert never.others(index).isnan().all()
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_images_have_the_channels_asked_for(channels):
     index = torch.arange(6)
@@ -299,6 +312,18 @@ def test_a_batch_is_its_samples_stacked():
 
 def _as_is(batch: Sample) -> Sample:
     return batch
+
+
+def test_samples_carry_the_second_figures_joints_and_which_of_them_tiles_hide():
+    figures = drawn_by(distractor=0.5, occlusion=0.3)
+    batch = small_set(figures=figures, pool=100, label_noise=1.0).__getitems__(range(100))
+    index = 100 + torch.arange(100)
+    there, hidden = ~figures.others(index)[..., 0].isnan(), figures.others_covered(index)
+    assert torch.equal(batch.others_visible, torch.where(there, 2 - hidden.long(), 0))
+    noise = (batch.others - figures.others(index))[there]
+    assert noise.std().item() == pytest.approx(1, abs=0.05)
+    assert (noise - (batch.keypoints - figures.joints(index))[there]).std() > 1.3  # their own
+    assert batch.others[~there].isnan().all()
 
 
 def test_scale_is_the_root_of_the_area_of_the_box_around_the_joints():

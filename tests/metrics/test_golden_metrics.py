@@ -117,6 +117,8 @@ def measured(metric: Metric, case: Case, unit: Tensor | float = 1.0) -> Metric:
         box_score=torch.ones(people),
         head=head,
         overlap=torch.zeros(people),
+        others=torch.full_like(truth, torch.nan),
+        others_visible=torch.zeros_like(mask, dtype=torch.long),
     )
     metric.update(Prediction(points / unit, torch.ones_like(mask, dtype=torch.float32)), batch)
     return metric

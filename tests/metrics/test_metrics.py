@@ -26,6 +26,7 @@ from heatmap_research.metrics.auc import Auc
 from heatmap_research.metrics.average_precision import OFFICIAL
 from heatmap_research.metrics.breakdown import Breakdown
 from heatmap_research.metrics.coco_ap import CocoAp
+from heatmap_research.metrics.ghosts import Ghosts
 from heatmap_research.metrics.mean_oks import MeanOks
 from heatmap_research.metrics.nme import Nme
 from heatmap_research.metrics.pck import Pck
@@ -56,6 +57,8 @@ def batch_of(keypoints: Tensor, **fields: Tensor) -> Sample:
         "box_score": torch.ones(people),
         "head": torch.full((people,), torch.nan),
         "overlap": torch.zeros(people),
+        "others": torch.full((people, joints, 2), torch.nan),
+        "others_visible": torch.zeros(people, joints, dtype=torch.long),
     }
     return Sample(keypoints=keypoints, **usual | fields)
 
@@ -87,6 +90,7 @@ def random_people(count: int, seed: int = 0) -> tuple[Prediction, Sample]:
         box_score=(random(count) * 4).ceil() / 4,  # often equal
         head=torch.where(random(count) < 0.2, torch.nan, random(count, low=5, high=30)),
         overlap=(random(count, low=-0.5)).clamp(min=0),
+        others=points.flip(1),
     )
     noise = torch.randn(points.shape, generator=generator) * random(count, 1, 1, high=4)
     return predicted(points + noise, random(count, len(NAMES))), batch
@@ -602,3 +606,43 @@ def test_scores_of_boxes_and_of_truth_rank_the_same_people():
     found = numbers(metric)
     assert found["AP"] == pytest.approx(51 / 101 / 2)
     assert found["AP_box_score"] == found["AP_oracle"] == pytest.approx(51 / 101)
+
+
+# --- two figures
+
+
+def two_figures(count: int) -> tuple[Tensor, Tensor]:
+    """True joints and the second figure's, 20 px to the right and 15 px below."""
+    truth = torch.rand(count, 1, 2, generator=torch.Generator().manual_seed(0)) * 5 + 2
+    return truth, truth + torch.tensor([20.0, 15.0])
+
+
+def test_planted_ghosts_are_counted_exactly():
+    truth, others = two_figures(20)
+    (x1, y1), (x2, y2) = truth.unbind(-1), others.unbind(-1)
+    crossed = torch.stack([x1, y2], -1), torch.stack([x2, y1], -1)
+    read = torch.cat([crossed[0][:3], crossed[1][3:5], others[5:6], truth[6:]])
+    metric = Ghosts()
+    offset = torch.tensor([1.7, -2.4])  # 2.94 px
+    for near in (0, offset, -offset):
+        metric.update(predicted(read + near), batch_of(truth, others=others))
+        shares = {"ghosts": 0.25, "at_other_figure": 0.05}
+        assert {name: share.item() for name, share in metric.compute().items()} == shares
+    metric.reset()
+    metric.update(predicted(read + 1.1 * offset), batch_of(truth, others=others))  # 3.2 px
+    assert all(share == 0 for share in metric.compute().values())
+
+
+def test_only_joints_far_apart_along_both_axes_and_labelled_can_be_ghosts():
+    truth = torch.full((5, 1, 2), 10.0)
+    away = torch.tensor([[9.0, 9.0], [8.0, 20.0], [20.0, -8.0], [torch.nan] * 2, [9.0, 9.0]])
+    others = truth + away[:, None]
+    visible = torch.tensor([1, 2, 2, 2, 0])[:, None]
+    read = torch.stack([truth[..., 0], others[..., 1]], -1).nan_to_num()  # crossed
+    metric = Ghosts()
+    metric.update(predicted(read), batch_of(truth, others=others, visible=visible))
+    assert metric.count == 1
+    assert metric.compute()["ghosts"] == 1
+    alone = Ghosts()
+    alone.update(predicted(read), batch_of(truth))
+    assert alone.compute()["ghosts"].isnan()

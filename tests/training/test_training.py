@@ -20,6 +20,7 @@ from heatmap_research.codec.decoders.dark import Dark
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.config.job import prepare
+from heatmap_research.metrics.ghosts import is_apart
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import build_trainer
 from heatmap_research.training.callbacks.interruption import InterruptedRunError, Interruption
@@ -49,6 +50,8 @@ COLUMNS = [
     "score",
     "visible",
     "scale",
+    "x_other",
+    "y_other",
 ]
 FACTS = {
     "version",
@@ -169,6 +172,25 @@ def test_the_metrics_of_a_run_follow_from_its_predictions(smoke):
     for (stage, decoder), found in errors.items():
         mean = sum(found) / len(found)
         assert metrics[stage][decoder]["pixel_error"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_a_net_trained_on_merged_labels_shows_both_figures(folder):
+    choices = ("arm=ce_2d", "target=merged", "data.distractor=1", "data.batch_size=8")
+    steps = ("overfit=1", "trainer.max_steps=50", "optimizer.lr=0.01")
+    _, task, data = fit(folder / "merged", *choices, *steps)
+    batch = data.collate([data.dataset("train")[i] for i in range(8)])
+    with torch.inference_mode():
+        (maps,) = task.eval().activated(batch.image)
+    apart = is_apart(batch.keypoints, batch.others)
+    for figure in (batch.keypoints, batch.others):  # each is labelled with half of the mass
+        near = _mass_near(maps, task.codec.grid.split(figure)[0])
+        assert 0.3 < near[apart].mean() < 0.6
+
+
+def _mass_near(maps, position):
+    bins = torch.cartesian_prod(*map(torch.arange, maps.shape[2:]))
+    near = (bins - position[..., None, :]).abs().amax(-1) < 1.5
+    return (maps.flatten(2) * near).sum(-1)
 
 
 def test_the_same_command_gives_the_same_bits(smoke, folder):

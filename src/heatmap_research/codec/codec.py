@@ -18,6 +18,7 @@ from heatmap_research.types import (
     IncompatibleError,
     Keypoints,
     Label,
+    Others,
     PerJoint,
     Position,
     Prediction,
@@ -91,20 +92,24 @@ class Codec:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.grid.shapes
 
-    def encode(self, keypoints: Keypoints, visible: Visible) -> list[Label]:
-        """Returns one label for each map of a joint."""
+    def encode(
+        self, keypoints: Keypoints, visible: Visible, others: Others | None = None
+    ) -> list[Label]:
+        """Returns one label for each map of a joint; some targets draw a second figure as well."""
         blank = self.labels.blank(visible)
         beyond = self.labels.per_map(self.grid.beyond(keypoints))
-        positions = self.grid.split(keypoints)
+        positions, beside = self.grid.split(keypoints), self._beside(others)
         return [
-            self._label(position, blank, self.labels.drawn(visible, beyond[m]), m)
+            self._label(position, beside[m], blank, self.labels.drawn(visible, beyond[m]), m)
             for m, position in enumerate(positions)
         ]
 
-    def training_loss(self, scores: Heatmaps, keypoints: Keypoints, visible: Visible) -> Cost:
+    def training_loss(
+        self, scores: Heatmaps, keypoints: Keypoints, visible: Visible, others: Others | None = None
+    ) -> Cost:
         """Adds up the maps of a joint, as log-likelihoods are, and takes the mean over joints."""
         with torch.autocast(keypoints.device.type, enabled=False):
-            labels = self.encode(keypoints, visible)
+            labels = self.encode(keypoints, visible, others)
             pairs = zip(scores, labels, strict=True)
             loss = _mean([self.loss(s.float() * self.beta, label) for s, label in pairs], labels)
             least = _mean([self.loss.least(label) for label in labels], labels)
@@ -130,11 +135,34 @@ class Codec:
         """Returns the activated map of a head whose scores match this label exactly."""
         return heatmaps.normalise(label) if self.loss.activation == "softmax" else label
 
-    def _label(self, position: Position, blank: PerJoint, drawn: PerJoint, m: int) -> Label:
+    def _beside(self, others: Others | None) -> list[Position | None]:
+        """Where the second figure is to be drawn in each map, if the target draws one.
+
+        Joints that would not be learnt if they were the first figure's become nan.
+        """
+        if others is None or not getattr(self.target, "draws_others", False):
+            return [None] * len(self.shapes)
+        points, visible = others
+        beyond = self.labels.per_map(self.grid.beyond(points))
+        pairs = zip(self.grid.split(points), beyond, strict=True)
+        return [
+            position.masked_fill(self.labels.drawn(visible, away)[..., None] == 0, torch.nan)
+            for position, away in pairs
+        ]
+
+    def _label(
+        self,
+        position: Position,
+        beside: Position | None,
+        blank: PerJoint,
+        drawn: PerJoint,
+        m: int,
+    ) -> Label:
         shape = self.grid.shapes[m]
         middle = heatmaps.constant([(size - 1) / 2 for size in shape], position)
         position = torch.where(drawn[..., None] > 0, position, middle)  # or a nan would spread
-        heatmap = self._draw(position, m)
+        people = position if beside is None else torch.stack([position, beside], 1)
+        heatmap = self._draw(people, m)
         if self.labels.blanks:
             empty = 1 / heatmap[0, 0].numel() if self.labels.blanks == "uniform" else 0.0
             heatmap = torch.where(heatmaps.over(heatmap, blank) > 0, empty, heatmap)
@@ -147,7 +175,7 @@ class Codec:
             energy=ideal.square().flatten(2).sum(-1),
         )
 
-    def _draw(self, position: Position, m: int) -> Heatmap:
+    def _draw(self, position: Float[Tensor, "batch *person joint axis"], m: int) -> Heatmap:
         stride = self.widths(self.grid.strides[m], self.grid.axes[m], position)
         return self.target(position, self.grid.shapes[m], stride)
 

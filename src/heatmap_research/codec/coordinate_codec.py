@@ -10,7 +10,15 @@ from heatmap_research.codec.codec import Codec, Cost, refuse_unreadable
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.protocols import CoordinateLoss, Decoder
-from heatmap_research.types import Heatmaps, Keypoints, PerJoint, Prediction, Tensor, Visible
+from heatmap_research.types import (
+    Heatmaps,
+    Keypoints,
+    Others,
+    PerJoint,
+    Prediction,
+    Tensor,
+    Visible,
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +39,13 @@ class CoordinateCodec:
         """The head answers with x and y, then with their spreads if the loss learns them."""
         return ((4 if self.loss.spread else 2,),)
 
-    def training_loss(self, scores: Heatmaps, keypoints: Keypoints, visible: Visible) -> Cost:
-        """Returns the mean over learnt joints of the loss, which is summed over x and y."""
+    def training_loss(
+        self, scores: Heatmaps, keypoints: Keypoints, visible: Visible, others: Others | None = None
+    ) -> Cost:
+        """Returns the mean over learnt joints of the loss, which is summed over x and y.
+
+        Two coordinates have no room for the joints of others.
+        """
         learnt = self.labels.drawn(visible, self._beyond(keypoints))
         wanted = torch.where(learnt[..., None] > 0, keypoints, 0)  # or a nan would spread
         with torch.autocast(keypoints.device.type, enabled=False):

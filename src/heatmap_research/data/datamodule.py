@@ -53,7 +53,8 @@ def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None)
     if joints is None:
         return batch
     only = list(joints)
-    return batch._replace(keypoints=batch.keypoints[:, only], visible=batch.visible[:, only])
+    per_joint = ("keypoints", "visible", "others", "others_visible")
+    return batch._replace(**{name: getattr(batch, name)[:, only] for name in per_joint})
 
 
 class DataModule(LightningDataModule):

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 from heatmap_research.data import counter_random
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.data.annotations.source import parsed, stamp
+from heatmap_research.data.annotations.table import nearest
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class People:
     scales: Float64[np.ndarray, " person"]  # square root of the area, source pixels
     heads: Float64[np.ndarray, " person"]  # head size of PCKh, source pixels; nan if unknown
     overlaps: Float64[np.ndarray, " person"]  # largest IoU with another person's box
+    others: Float64[np.ndarray, "person joint 3"]  # of the labelled person who overlaps most
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -89,8 +91,15 @@ def labelled(truth: Annotations) -> People:
         scales=np.sqrt(truth.areas),
         heads=truth.heads,
         overlaps=truth.overlaps,
+        others=_others(truth),
     )
     return _by_image(everybody.select(truth.learnable))
+
+
+def _others(truth: Annotations) -> Float64[np.ndarray, "person joint 3"]:
+    """Joints and visibility of the person whose box overlaps each one's most; zeros if none's."""
+    overlap, other = nearest(truth.boxes, truth.images, ~truth.learnable)
+    return np.where(overlap[:, None, None] > 0, truth.keypoints[other], 0.0)
 
 
 def detected(file: Path, truth: Annotations) -> People:
@@ -118,6 +127,7 @@ def detected(file: Path, truth: Annotations) -> People:
         scales=np.sqrt(boxes[:, 2:].prod(1)),
         heads=np.full(len(kept), np.nan),
         overlaps=np.full(len(kept), np.nan),
+        others=np.zeros((len(kept), truth.schema.joints, 3)),
     )
     return _by_image(everybody)
 

@@ -15,7 +15,8 @@ def labelled(codec: Codec | CoordinateCodec, batch: Sample) -> tuple[Heatmaps, P
     if isinstance(codec, CoordinateCodec):
         drawn = codec.labels.drawn(batch.visible, torch.zeros_like(batch.keypoints[..., 0]))
         return (batch.keypoints,) * (2 if codec.loss.spread else 1), drawn
-    labels = codec.encode(batch.keypoints, batch.visible)
+    others = batch.others, batch.others_visible
+    labels = codec.encode(batch.keypoints, batch.visible, others)
     drawn = torch.stack([each.visible * _has_shape(each.heatmap) for each in labels]).amin(0)
     return tuple(codec.as_read(each.heatmap) for each in labels), drawn * (batch.visible > 0)
 

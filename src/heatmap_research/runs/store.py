@@ -30,6 +30,8 @@ PREDICTIONS = pa.schema(
         ("score", pa.float32()),
         ("visible", pa.int8()),  # 0 not labelled, 1 covered, 2 visible
         ("scale", pa.float32()),  # square root of the instance's area in source pixels
+        ("x_other", pa.float32()),  # the same joint of a second figure, crop pixels; or null
+        ("y_other", pa.float32()),
     ]
 )
 

@@ -65,7 +65,8 @@ class KeypointTask(LightningModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         scores = self.net(self.photometric(batch.image))
-        cost = self.codec.training_loss(scores, batch.keypoints, batch.visible)
+        others = batch.others, batch.others_visible
+        cost = self.codec.training_loss(scores, batch.keypoints, batch.visible, others)
         if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
             self.log("train/loss", cost.loss)
             self.log("train/excess", cost.excess)

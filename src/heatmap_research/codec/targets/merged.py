@@ -1,5 +1,5 @@
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ class Merged:
     Positions that have no axis of people are drawn by the target alone.
     """
 
+    draws_others: ClassVar[bool] = True  # asks the codec for the second figure's joints
     target: Target
     rule: Literal["maximum", "sum"]  # how people combine; a sum is scaled to a maximum of 1
 

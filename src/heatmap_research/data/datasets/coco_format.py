@@ -1,6 +1,7 @@
 """Any keypoint data set in COCO's format, one crop for each person."""
 
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -99,15 +100,16 @@ class CocoFormat(Dataset[Sample]):
         draws = None if self.augment is None else self.augment.draw(self.seed, number)
         to_source = self._to_source(people, draws)
         crops = self._crops(row, people, to_source.numpy())
-        points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
-        points = apply(inverse(to_source), points).masked_fill(visible[..., None] == 0, 0)
+        points, visible = _both_figures(people)
+        points = apply(inverse(to_source), points)
         if draws is not None:
             points, visible = self._mirrored(draws, points, visible)
             visible = _occluded(draws, crops, points, visible)
+        (own, others), (own_visible, others_visible) = points.chunk(2, 1), visible.chunk(2, 1)
         return Sample(
             image=torch.from_numpy(crops),
-            keypoints=points.float(),
-            visible=visible,
+            keypoints=own.masked_fill(own_visible[..., None] == 0, 0).float(),
+            visible=own_visible,
             to_source=to_source.float(),
             scale=torch.from_numpy(people.scales).float(),
             image_id=torch.from_numpy(self.truth.image_ids[people.images]),
@@ -116,6 +118,8 @@ class CocoFormat(Dataset[Sample]):
             box_score=torch.from_numpy(people.scores).float(),
             head=torch.from_numpy(people.heads).float(),
             overlap=torch.from_numpy(people.overlaps).float(),
+            others=others.masked_fill(others_visible[..., None] == 0, math.nan).float(),
+            others_visible=others_visible,
         )
 
     def _to_source(self, people: People, draws: Draws | None) -> Float64[Tensor, "batch 2 3"]:
@@ -136,6 +140,7 @@ class CocoFormat(Dataset[Sample]):
 
     def _mirrored(self, draws: Draws, points: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         flip, mirrored = list(self.truth.schema.flip), draws.flip[:, None]
+        flip += [len(flip) + joint for joint in flip]  # the second figure's, behind the first's
         points = torch.where(mirrored[..., None], points[:, flip], points)
         return points, torch.where(mirrored, visible[:, flip], visible)
 
@@ -231,6 +236,15 @@ class CocoFormat(Dataset[Sample]):
             raise ValueError(f"data.held_out={self.held_out}: give a number of images.")
         if self.first is not None and self.first < 1:
             raise ValueError(f"data.train.first={self.first}: give a number of images, or null.")
+
+
+def _both_figures(people: People) -> tuple[Tensor, Tensor]:
+    """Points (B, 2K, 2) and visibility (B, 2K): each person's, then the second figure's."""
+    points, visible, others = map(
+        torch.from_numpy, (people.keypoints, people.visible, people.others)
+    )
+    both = torch.cat([points, others[..., :2]], 1)
+    return both, torch.cat([visible, others[..., 2].long()], 1)
 
 
 def _spacing(to_source: Affines) -> Float64[np.ndarray, " row"]:

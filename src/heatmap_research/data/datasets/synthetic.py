@@ -71,12 +71,12 @@ class Synthetic(Dataset[Sample]):
 
     def _labels(self, index: Index) -> dict[str, Tensor]:
         """All of a sample but its image. There is no source image: a crop is its own source."""
-        joints = self.figures.joints(index)
+        joints, others = self.figures.joints(index), self.figures.others(index)
         corner = joints.amin(1)
         size = joints.amax(1) - corner
         one = torch.ones_like(size[:, 0])
         return {
-            "keypoints": self._as_labelled(joints, index),
+            "keypoints": self._as_labelled(joints, index, "label noise"),
             "visible": 2 - self.figures.covered(index).long(),  # also beyond the border
             "to_source": torch.eye(2, 3, device=index.device).repeat(len(index), 1, 1),
             "scale": size.prod(-1).sqrt(),  # of the box around the true joints
@@ -86,11 +86,17 @@ class Synthetic(Dataset[Sample]):
             "box_score": one,
             "head": torch.nan * one,
             "overlap": 0 * one,
+            "others": self._as_labelled(others, index, "label noise of the second figure"),
+            "others_visible": self._others_visible(others, index),
         }
 
-    def _as_labelled(self, joints: body.Joints, index: Index) -> body.Joints:
+    def _others_visible(self, others: body.Joints, index: Index) -> Tensor:
+        visible = 2 - self.figures.others_covered(index).long()
+        return visible.masked_fill(others[..., 0].isnan(), 0)
+
+    def _as_labelled(self, joints: body.Joints, index: Index, what: str) -> body.Joints:
         if self.label_noise:
-            purpose = (self.figures.seed, "label noise")
+            purpose = (self.figures.seed, what)
             noise = counter_random.normal(purpose, index, joints[0].numel()).view(joints.shape)
             joints = joints + self.label_noise * noise
         return joints.round() if self.round_labels else joints

@@ -77,10 +77,16 @@ class Figures:
         """x, y in pixels of the image."""
         return self._joints(index, "front", self.placement)
 
+    def others(self, index: Index) -> body.Joints:
+        """The joints of the second figure; nan in an image that has none."""
+        return self._behind(index).masked_fill(~self._has_second(index), math.nan)
+
     def covered(self, index: Index) -> Bool[Tensor, "batch 13"]:
-        height, width = self.image_size
-        x, y = self.joints(index).unbind(-1)
-        return self._tiles(index).at(x - (width - 1) / 2, y - (height - 1) / 2)
+        return self._under_tiles(index, self.joints(index))
+
+    def others_covered(self, index: Index) -> Bool[Tensor, "batch 13"]:
+        """Whether tiles hide the second figure's joints; the first figure's limbs do not count."""
+        return self._under_tiles(index, self._behind(index))
 
     @property
     def _scene_size(self) -> tuple[int, int]:
@@ -118,14 +124,20 @@ class Figures:
         """Paints (B, C, H, W) in [0, 255], `downsample` times as large as the image."""
         canvas = Canvas(self._texture(index, "background"), self.edge * self.downsample)
         if self.distractor:
-            behind = self._joints(index, "back", "uniform")
-            draw = counter_random.uniform((self.seed, "back", "present"), index, 1)[..., None]
-            behind += FAR_AWAY * (draw >= self.distractor)
-            self._draw(canvas, behind, index, "back")
+            far = FAR_AWAY * ~self._has_second(index)
+            self._draw(canvas, self._behind(index) + far, index, "back")
         self._draw(canvas, self.joints(index), index, "front")
         if not self.occlusion:
             return canvas.image
         return torch.where(self._mask(index), self._texture(index, "tiles"), canvas.image)
+
+    def _behind(self, index: Index) -> body.Joints:
+        """The joints of the second figure, in images without one too."""
+        return self._joints(index, "back", "uniform")
+
+    def _has_second(self, index: Index) -> Bool[Tensor, "batch 1 1"]:
+        draw = counter_random.uniform((self.seed, "back", "present"), index, 1)
+        return (draw < self.distractor)[..., None]
 
     def _draw(self, canvas: Canvas, joints: Tensor, index: Tensor, who: str) -> None:
         joints = (joints + 0.5) * self.downsample - 0.5
@@ -146,6 +158,11 @@ class Figures:
 
     def _channels(self, colour: Tensor) -> Tensor:
         return colours.channels(255 * colour, self.channels)
+
+    def _under_tiles(self, index: Index, joints: body.Joints) -> Bool[Tensor, "batch 13"]:
+        height, width = self.image_size
+        x, y = joints.unbind(-1)
+        return self._tiles(index).at(x - (width - 1) / 2, y - (height - 1) / 2)
 
     def _tiles(self, index: Tensor) -> tiles.Tiles:
         return tiles.scatter(self.seed, index, *self.image_size, fraction=self.occlusion)

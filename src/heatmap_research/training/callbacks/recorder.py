@@ -94,6 +94,7 @@ def rows(
     crop = torch.cat([points, truth], dim=-1)
     to_source = batch.to_source.float()
     source = torch.cat([geometry.apply(to_source, p) for p in (points, truth)], dim=-1)
+    others = batch.others.float().flatten(0, 1).unbind(-1)
     columns = [
         pa.array([stage] * instances * joints).dictionary_encode(),
         batch.image_id.repeat_interleave(joints).numpy(),
@@ -105,6 +106,7 @@ def rows(
         prediction.score.float().cpu().flatten().numpy(),
         batch.visible.flatten().numpy(),
         batch.scale.repeat_interleave(joints).numpy(),
+        *(pa.array(each.numpy(), from_pandas=True) for each in others),  # nan becomes null
     ]
     arrays = [pa.array(np.asarray(c)) if not isinstance(c, pa.Array) else c for c in columns]
     return pa.table(arrays, names=PREDICTIONS.names).cast(PREDICTIONS)

@@ -44,10 +44,10 @@ def of_runs(runs: Sequence[Run], named: Sequence[str], derived: Derived) -> Fact
     inside = {key for name in named for key in derived.get(name, ())}
     factors = [*named, *(key for key in keys if key not in (*named, *inside))]
     if DECODER not in factors:
-        return _table(factors, _sorted(runs, factors, derived), [BEST], False)
-    shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]
+        return _table(factors, _sorted(runs, factors, derived), [BEST])
     factors.remove(DECODER)
-    return _table(factors, _sorted(runs, factors, derived), [BEST, *shared], True)
+    every = dict.fromkeys(name for run in runs for name in run.decoders)
+    return _table(factors, _sorted(runs, factors, derived), [BEST, *every])
 
 
 def number(level: str) -> float:
@@ -85,15 +85,14 @@ def _level(run: Run, factor: str, derived: Derived) -> str:
 
 
 def _table(
-    factors: Sequence[str],
-    groups: Mapping[tuple[str, ...], Group],
-    decoders: Sequence[str],
-    by_decoder: bool,
+    factors: Sequence[str], groups: Mapping[tuple[str, ...], Group], decoders: Sequence[str]
 ) -> Factors:
+    """With several decoders they are a factor too, the last one."""
     levels = {name: tuple(dict.fromkeys(k[i] for k in groups)) for i, name in enumerate(factors)}
     cells: dict[Place, tuple[Group, str]] = {}
     for key, group in groups.items():
         place = tuple(levels[name].index(word) for name, word in zip(factors, key, strict=True))
         for at, decoder in enumerate(decoders):
-            cells[(*place, at) if by_decoder else place] = (group, decoder)
-    return Factors(levels | ({DECODER: tuple(decoders)} if by_decoder else {}), cells)
+            if decoder == BEST or all(decoder in run.decoders for run in group.runs.values()):
+                cells[(*place, at) if len(decoders) > 1 else place] = (group, decoder)
+    return Factors(levels | ({DECODER: tuple(decoders)} if len(decoders) > 1 else {}), cells)
