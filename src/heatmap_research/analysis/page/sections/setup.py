@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from heatmap_research.analysis.comparison import locality
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page.parts import Listing, Section, Words
 from heatmap_research.analysis.page.study import Study, first, label, words
@@ -22,9 +23,13 @@ def section(study: Study) -> Section:
         f"Seeds     {words(sorted({seed for g in study.groups for seed in g.runs}))}: of "
         "initialisation and order, on one set of images",
     ]
+    data = [run.record["config"].get("data") or {} for run in runs]
+    said = [Words(each, "note") for each in dict.fromkeys(map(locality.words, data)) if each]
     narrow = [label(group) for group in study.groups if (bins(first(group)) or MIN_BINS) < MIN_BINS]
     warned = f"Labels narrower than a bin: {'; '.join(narrow)}. Scores and sub-bin decoders suffer."
-    return Section("Set-up", [Listing(lines, False), *[Words(warned, "warning")] * bool(narrow)])
+    return Section(
+        "Set-up", [Listing(lines, False), *said, *[Words(warned, "warning")] * bool(narrow)]
+    )
 
 
 def bins(run: Run) -> float | None:
