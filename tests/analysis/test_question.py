@@ -139,6 +139,13 @@ def test_a_family_is_adjusted_and_the_first_question_is_not(two):
     assert [one.p for one in answers.family] == pytest.approx([min(1, 2 * raw[0]), raw[1]])
 
 
+def test_what_of_a_family_has_no_runs_is_named_and_hides_no_other(two):
+    family = {"a third": Product({"arm": "marginal - ce_2d"}), "one": Product({"sigma": "4 - 2"})}
+    answers = ask({"arm": "simcc - ce_2d"}, family=family).answer(two)
+    assert [one.name for one in answers.family] == ["one"]
+    assert "Not answered: a third (no run has arm=marginal, but ce_2d, simcc)." in answers.words
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -52,10 +52,16 @@ class Question:
             raise ValueError("question: none of what it is asked of has finished.")
         reading = Reading(self.metric, self.decoder, stage, 1000)
         lead = self._answered("", self.contrast, done, reading)
-        others = [self._answered(n, each, done, reading) for n, each in self.family.items()]
+        notes = list(ground.notes(lead.estimate.groups, reading, self))
+        others = []
+        for name, contrast in self.family.items():
+            try:
+                others.append(self._answered(name, contrast, done, reading))
+            except ValueError as error:
+                notes.append(f"Not answered: {name} ({str(error).removeprefix('question: ')[:-1]})")
         adjusted = holm([one.estimate.interval.p for one in others])
         family = [one.adjusted(p) for one, p in zip(others, adjusted, strict=True)]
-        return Answers(self, lead, family, ground.notes(lead.estimate.groups, reading, self))
+        return Answers(self, lead, family, tuple(notes))
 
     def _answered(
         self, name: str, contrast: Contrast, runs: Sequence[Run], reading: Reading
