@@ -158,7 +158,7 @@ def job(*overrides: str) -> Job:
 
 def check(cfg: DictConfig) -> KeypointTask:
     """A dry run, as heatmap-check does it."""
-    return building.dry_run(building.wire(prepare(cfg, {}))).task
+    return building.dry_run(building.wire(prepare(cfg, {})))[0]
 
 
 def build(cfg: DictConfig) -> KeypointTask:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import resampling
 from simulation import World
 
-from heatmap_research.analysis.comparison.statistics import bootstrap, student
+from heatmap_research.analysis.comparison.statistics import student
 from heatmap_research.analysis.comparison.statistics.families import holm
 from heatmap_research.analysis.comparison.statistics.interval import BOTH, IMAGES, SEEDS
 from heatmap_research.analysis.comparison.statistics.two_way import (
@@ -60,10 +61,10 @@ def bootstrap_coverage(
     for many_totals, many_counts in tables(world, seeds, count, rng):
         for totals, counts in zip(many_totals, many_counts, strict=True):
             own = totals.sum(1) / counts.sum(1)
-            drawn = bootstrap.means(totals, counts, resamples, rng)
-            crossed = bootstrap.crossed(own, drawn, IMAGE_COUNT, rng)
-            mixed = bootstrap.two_way(own, drawn, IMAGE_COUNT)
-            ends = [bootstrap.percentiles(drawn, rng)]
+            drawn = resampling.means(totals, counts, resamples, rng)
+            crossed = resampling.crossed(own, drawn, IMAGE_COUNT, rng)
+            mixed = resampling.mixed(own, drawn, IMAGE_COUNT)
+            ends = [resampling.percentiles(drawn, rng)]
             ends += [(found.low, found.high) for found in (crossed, mixed)]
             covered.append([low <= world.mean <= high for low, high in ends])
     names = ("crossed bootstrap, percentiles", "crossed bootstrap, t", "two-way, images resampled")
@@ -112,9 +113,9 @@ def seconds() -> dict[str, float]:
     totals = np.random.default_rng(0).normal(size=(10, 5000))
     began, clock = time.process_time(), time.perf_counter()
     rng = np.random.default_rng(1)
-    drawn = bootstrap.means(totals, np.ones_like(totals), 10_000, rng)
+    drawn = resampling.means(totals, np.ones_like(totals), 10_000, rng)
     differences = drawn[:, :5] - drawn[:, 5:]
-    bootstrap.crossed(totals[:5].mean(1) - totals[5:].mean(1), differences, 5000, rng)
+    resampling.crossed(totals[:5].mean(1) - totals[5:].mean(1), differences, 5000, rng)
     return {"process": time.process_time() - began, "clock": time.perf_counter() - clock}
 
 

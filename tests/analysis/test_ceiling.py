@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -236,12 +237,10 @@ def test_the_oks_that_quantisation_costs_is_that_of_the_law():
 
 def test_a_point_outside_the_map_counts_in_oks_but_not_in_pixels():
     poses = true_poses.uniform(JOINTS, SIZE, number=50, margin=0.1, area=0.32, seed=0)
-    moved = poses.keypoints.copy()
-    moved[:, 0] = [200.0, 50.0]
-    truth = poses.truth._replace(keypoints=np.dstack([moved, poses.visible]))
-    other = true_poses.TruePoses(
-        **{**vars(poses), "keypoints": moved, "truth": truth}  # fields, by name
-    )
+    moved = poses.people.keypoints.copy()
+    moved[:, 0, :2] = [200.0, 50.0]
+    people = poses.people._replace(keypoints=moved)
+    other = replace(poses, people=people, truth=people)
     found = rows(Gaussian(8.0), poses=other)["dark"]
     assert found["mean_px"] < 1e-3
     assert found["mean_oks"] == pytest.approx(2 / 3, abs=0.02)
@@ -380,7 +379,7 @@ def test_ap_is_that_of_pycocotools():
             "keypoints": np.pad(pose, ((0, 0), (0, 1)), constant_values=1).ravel().tolist(),
             "score": 1.0,
         }
-        for image, pose in zip(poses.images.tolist(), points, strict=True)
+        for image, pose in zip(poses.people.image.tolist(), points, strict=True)
     ]
     stats = official(few, results)
     for name, expected in zip(("ap", "ap50", "ap75"), stats, strict=False):

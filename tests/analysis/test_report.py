@@ -22,10 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.error_budget import state
 from heatmap_research.analysis.error_budget.parts import Budget, Part
 from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
-from heatmap_research.analysis.page.sections import arms, costs, errors, factors, verdicts, widths
+from heatmap_research.analysis.page.sections import arms, costs, factors, verdicts, widths
 from heatmap_research.analysis.page.study import Seen, first
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run, find
@@ -279,7 +280,7 @@ def test_nothing_is_better_in_both_than_what_is_on_the_line(pairs, higher):
 
 def test_a_phase_is_how_far_the_truth_lies_from_the_middle_of_its_bin():
     truth = np.array([[1.5, -0.25], [2.5, 0.0], [5.0, 0.24]])
-    found = errors.phase(truth, ((-0.25, 0.5), (1.5, 4.0)))
+    found = state.phase(truth, ((-0.25, 0.5), (1.5, 4.0)))
     expected = [[0.0, 0.0], [0.25, -0.5], [-0.125, -0.02]]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heatmap_research.analysis.theory import true_poses
-from heatmap_research.analysis.theory.simulation import ceilings, decoding, means
+from heatmap_research.analysis.theory.simulation import ceilings, decoding
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark import Dark
 from heatmap_research.codec.decoders.local_soft_argmax import LocalSoftArgmax
@@ -51,15 +51,17 @@ def test_errors_follow_their_laws_at_any_width_of_the_label():
 
 
 def test_a_mean_is_cut_off_at_the_border_as_the_law_says():
-    for curve, tolerance in zip(means.border([1.0, 2.0, 4.0], 64), (0.04, 0.01, 0.01), strict=True):
+    for curve, tolerance in zip(
+        decoding.border([1.0, 2.0, 4.0], 64), (0.04, 0.01, 0.01), strict=True
+    ):
         close(curve, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("shape", [(64, 48), (64,)])
 def test_a_softmaxs_background_pulls_as_the_law_says(shape):
-    for curve in means.background([1, 5, 10], 2.0, shape):
+    for curve in decoding.background([1, 5, 10], 2.0, shape):
         close(curve, atol=1e-3, rtol=0)
-    (worst,) = means.worst([1, 5, 10], 2.0, {"it": shape})
+    (worst,) = decoding.worst_background([1, 5, 10], 2.0, {"it": shape})
     close(worst, atol=1e-3, rtol=0)
 
 

@@ -21,13 +21,14 @@ from heatmap_research.analysis.comparison.statistics.interval import (
     ONE_IMAGE,
     ONE_SEED,
     SEEDS,
-    around,
+    Interval,
 )
 from heatmap_research.analysis.comparison.statistics.planning import detectable, seeds_needed
 from heatmap_research.metrics import average_precision
 from heatmap_research.metrics.average_precision import Found, People
 
 sys.path.append(str(Path(__file__).parents[2] / "experiments" / "statistics"))
+import resampling
 from simulation import World
 
 SIGMAS = np.array([0.05, 0.08, 0.1])
@@ -229,13 +230,13 @@ def test_images_alone_do_not_cover_new_seeds():
 def test_the_bootstrap_of_images_finds_the_two_way_error():
     totals, counts = (each[0] for each in World(seed=0.05).draw(rng(), 1, 5, 400))
     direct = two_way.two_way(two_way.linear(totals, counts))
-    drawn = bootstrap.means(totals, counts, 4000, rng())
+    drawn = resampling.means(totals, counts, 4000, rng())
     own = totals.sum(1) / counts.sum(1)
-    found = bootstrap.two_way(own, drawn, 400)
+    found = resampling.mixed(own, drawn, 400)
     assert found.estimate == pytest.approx(direct.estimate)
     assert found.error == pytest.approx(direct.error, rel=0.03)
     assert found.freedom == pytest.approx(direct.freedom, rel=0.1)
-    crossed = bootstrap.crossed(own, drawn, 400, rng())
+    crossed = resampling.crossed(own, drawn, 400, rng())
     assert crossed.error == pytest.approx(direct.error, rel=0.1)
 
 
@@ -252,14 +253,14 @@ def test_resampled_means_are_means_of_what_is_drawn():
     expected = [
         [np.average(row / counts[0], weights=w * counts[0]) for row in totals] for w in weights
     ]
-    np.testing.assert_allclose(bootstrap.means(totals, counts, 5, rng(7)), expected)
+    np.testing.assert_allclose(resampling.means(totals, counts, 5, rng(7)), expected)
 
 
 def test_ten_thousand_resamples_take_seconds():
     totals = rng().normal(size=(10, 5000))  # 5 seeds of 2 arms
     began = time.process_time()
-    drawn = bootstrap.means(totals, np.ones_like(totals), 10_000, rng())
-    bootstrap.crossed(totals.mean(1)[:5], drawn[:, :5] - drawn[:, 5:], 5000, rng())
+    drawn = resampling.means(totals, np.ones_like(totals), 10_000, rng())
+    resampling.crossed(totals.mean(1)[:5], drawn[:, :5] - drawn[:, 5:], 5000, rng())
     assert time.process_time() - began < 20
 
 
@@ -289,7 +290,7 @@ def test_equivalence_is_two_t_tests_against_the_margin():
 
 
 def test_a_detectable_difference_is_found_four_times_in_five():
-    found = around(0.0, 0.2, 4.0, 0.95, SEEDS, "t over seeds")
+    found = Interval(0.0, 0.2, 4.0, 0.95, SEEDS, "t over seeds")
     drawn = rng().normal(detectable(found), 0.2 * math.sqrt(5), (20000, 5))
     share = (scipy.stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05).mean()
     assert share == pytest.approx(0.8, abs=0.01)

@@ -232,7 +232,7 @@ def test_what_is_not_told_apart_is_named_with_its_side_and_an_interval_of_its_ow
         move(run.folder, x, y)
     one = judge(runs, margin=0.02)[0]
     assert one.interval.high < 0
-    assert one.p < 0.05 < one.p_holm
+    assert one.interval.p < 0.05 < one.p_holm
     words = (
         r"a \(dark\) is lower than b \(dark\) by 0\.0\d+ px, but they are not told apart \(95 % "
         r"interval of this comparison alone 0\.0\d+ to 0\.0\d+, .*; "
@@ -310,7 +310,7 @@ def test_arms_are_compared_within_every_setting_and_over_all(tmp_path):
     assert verdicts[0].words.startswith("Averaged over sigma: a (dark) is worse than b (dark) by")
     assert verdicts[1].words.startswith("At sigma=2: a (dark)")
     assert all("among 9 comparisons" in v.words for v in verdicts)
-    assert all(v.p_holm >= v.p for v in verdicts)
+    assert all(v.p_holm >= v.interval.p for v in verdicts)
     assert {v.other for v in judge(runs, baseline="b")} == {"b"}
     by_sigma = judge(runs, by="sigma")
     assert [v.setting for v in by_sigma[1:]] == [(("arm", arm),) for arm in "abc"]
@@ -510,7 +510,7 @@ def results(run) -> None:
             rows = people_rows(run, stage, decoder)
             points = np.stack([rows["x_source"], rows["y_source"]], -1).astype(float)
             found = Found(rows["image"][:, 0], points, rows["score"][:, 0].astype(float))
-            RunStore(run.folder).write_results(stage, decoder, 1, found)
+            RunStore(run.folder).write_results(stage, decoder, found.results(1))
 
 
 def official_ap(run, decoder: str) -> float:

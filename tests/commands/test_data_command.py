@@ -20,9 +20,9 @@ from PIL import Image
 
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.data.annotations import read
-from heatmap_research.data.audit import contact_sheet, drawn, printed, reading, sides
+from heatmap_research.data.audit import contact_sheet, drawn, printed, records, sides
 from heatmap_research.data.audit.file_audit import audit
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED
+from heatmap_research.data.audit.records import LEARNT, LEFT_OUT, REFUSED
 from heatmap_research.data.datasets.coco_format import CocoFormat
 
 DATA = os.environ.get("HEATMAP_DATA")
@@ -404,7 +404,7 @@ def test_a_pair_whose_names_are_swapped_throughout_is_told(column):
     [("coco_val2017_keypoints.json.gz", 0.35), ("lspet/annotations/lspet_val.json", 0.4)],
 )
 def test_of_real_people_few_are_suspected_and_of_swapped_ones_many(file, least):
-    found = reading.read(Path(str(DATA)) / file)
+    found = records.read(Path(str(DATA)) / file)
     assert found is not None
     points, pairs = found.points[found.learnable], found.sided
     alarms = sides.suspected(points, pairs, found.bones)
@@ -544,7 +544,7 @@ def test_a_sheet_is_drawn_with_and_without_pictures(tmp_path):
 def test_who_is_drawn_follows_from_the_seed(tmp_path):
     content = copy.deepcopy(GOOD)
     content["annotations"] = [GOOD["annotations"][0] | {"id": i} for i in range(100)]
-    found = reading.read(write(tmp_path, content))
+    found = records.read(write(tmp_path, content))
     assert found is not None
     first, again, other = (drawn.drawn_by_lot(found, 9, seed) for seed in (0, 0, 1))
     assert first == again != other
@@ -579,7 +579,7 @@ def test_what_cannot_be_drawn_is_said_in_a_line(arguments, words, tmp_path):
 
 
 def test_left_and_right_have_their_colours_and_a_covered_point_is_hollow(tmp_path):
-    found = reading.read(write(tmp_path, GOOD))
+    found = records.read(write(tmp_path, GOOD))
     assert found is not None
     skeleton = drawn.skeleton(found)
     assert skeleton.colours == [contact_sheet.MIDDLE, contact_sheet.LEFT, contact_sheet.RIGHT]

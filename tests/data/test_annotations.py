@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatmap_research.data.annotations import first_folder, flip_of, read, schema_of, skeleton_of
-from heatmap_research.data.annotations.overlap import iou, largest_iou
-from heatmap_research.data.annotations.sides import mirrored
+from heatmap_research.data.annotations.schemas import mirrored
+from heatmap_research.data.annotations.table import iou, largest_iou
 
 NAN, INFINITY = float("nan"), float("inf")
 PERSON = {"id": 1, "name": "person", "keypoints": ["nose", "left_eye", "right_eye"]}

@@ -146,7 +146,7 @@ def test_people_that_can_be_learnt_are_the_samples(crowd):
     assert batch.scale[0].item() == pytest.approx(900**0.5)
     assert batch.head.isnan().all()
     assert len(data.truth) == 7
-    assert data.schema.flip == (0, 2, 1)
+    assert data.truth.schema.flip == (0, 2, 1)
     assert not data.about.endless
 
 
@@ -324,7 +324,7 @@ def test_detections_are_samples_without_labels(crowd, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "boxes.json: the detections cannot be read"),
+        ("{", "boxes.json: breaks off at line 1"),
         ("{}", "boxes.json: a detections file is a list"),
         ('[{"image_id": 10}]', "detection 0: it has no category_id, bbox, score"),
         (

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from heatmap_research.data.datasets.synthetic import Synthetic
-from heatmap_research.data.rendering import body, camera, pool
-from heatmap_research.data.rendering.canvas import Canvas
+from heatmap_research.data.rendering import body, pool
+from heatmap_research.data.rendering.canvas import Canvas, area_average, blur
 from heatmap_research.data.rendering.figures import Figures
 from heatmap_research.types import Sample
 
@@ -103,7 +103,7 @@ def test_the_centroid_of_a_joint_disc_is_its_label(image_size, downsample):
     canvas = Canvas(torch.zeros(len(joints), 1, height, width), figures.edge * downsample)
     radius = body.MARKER_RADIUS * min(height, width) / 64
     canvas.disc((joints + 0.5) * downsample - 0.5, radius, torch.ones(len(joints), 1))
-    found = centroid(camera.area_average(canvas.image, downsample)[:, 0])
+    found = centroid(area_average(canvas.image, downsample)[:, 0])
     assert (found - joints).norm(dim=-1).max() < 0.01
 
 
@@ -260,7 +260,7 @@ def test_the_grain_has_the_deviation_asked_for_and_no_mean():
 def test_the_point_spread_has_the_width_asked_for():
     point = torch.zeros(1, 1, 41, 41)
     point[..., 20, 20] = 1
-    spread = camera.blur(point, 2.0)[0, 0]
+    spread = blur(point, 2.0)[0, 0]
     offset = torch.arange(41) - 20.0
     assert spread.sum().item() == pytest.approx(1, abs=1e-5)
     assert (spread.sum(0) * offset).sum().item() == pytest.approx(0, abs=1e-5)

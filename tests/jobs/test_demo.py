@@ -14,9 +14,9 @@ COMMAND = [sys.executable, "-m", "heatmap_research.commands.demo"]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The README's job, one seed and 150 steps of it."""
+    """The README's job, one seed and 100 steps of it."""
     folder = tmp_path_factory.mktemp("demo")
-    flags = ["--steps=150", "--seeds=1", "--pool=4800", f"--out={folder}"]
+    flags = ["--steps=100", "--seeds=1", "--pool=3200", f"--out={folder}"]
     done = subprocess.run([*COMMAND, *flags], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return folder, done.stdout

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from heatmap_research.commands import tune as command
 from heatmap_research.jobs.tune import figure, studies
 from heatmap_research.jobs.tune.search import Parameter, Search, trials
-from heatmap_research.jobs.tune.trial import NoSuchFigureError, best_on_val
+from heatmap_research.jobs.tune.tuning import NoSuchFigureError, best_on_val
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 

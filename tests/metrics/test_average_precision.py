@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pairwise import few_of
+from poses import similarities
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -225,7 +226,7 @@ def test_oks_is_pycocotools_own_to_the_last_bit(seed):
     for image in np.unique(people.image):
         there, seen = people.rows(people.image == image), found.rows(found.image == image)
         seen = seen.rows(oks.best_first(seen.scores))
-        mine = oks.matrix(seen.keypoints, *there[1:4], sigmas)
+        mine = similarities(seen.keypoints, *there[1:4], sigmas)
         theirs = np.array(evaluation.computeOks(image, ONE)).reshape(mine.shape)
         np.testing.assert_array_equal(mine, theirs)
 
@@ -419,10 +420,10 @@ def test_poses_with_nothing_labelled_count_by_how_far_they_are_outside_three_box
     truths = np.zeros((1, 2, 3))
     areas, boxes = np.array([100.0]), np.array([[10.0, 10.0, 10.0, 10.0]])
     inside = np.array([[[0.0, 30.0], [15.0, 15.0]]])
-    assert oks.matrix(inside, truths, areas, boxes, SIGMAS).item() == 1
+    assert oks.to_truth(inside, truths, areas, boxes, SIGMAS).item() == 1
     outside = np.array([[[-2.0, 15.0], [15.0, 15.0]]])
     term = math.exp(-(2.0**2) / (2 * 100 * 0.2**2))
-    found = oks.matrix(outside, truths, areas, boxes, SIGMAS).item()
+    found = oks.to_truth(outside, truths, areas, boxes, SIGMAS).item()
     assert found == pytest.approx((1 + term) / 2)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from golden import Case, published
+from poses import similarities
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -49,7 +50,7 @@ def test_metrics_oks_is_pycocotools(case: Case) -> None:
     seen = found(case).rows(array(case, "oks.{set}.dt_image") == int(case.image))
     seen = seen.rows(oks.best_first(seen.scores))
     columns = (seen.keypoints, there.keypoints, there.areas, there.boxes)
-    case.check(torch.from_numpy(oks.matrix(*columns, array(case, "oks.{set}.sigmas"))))
+    case.check(torch.from_numpy(similarities(*columns, array(case, "oks.{set}.sigmas"))))
 
 
 @published(FILE, "oks.{set}.coco_stats")

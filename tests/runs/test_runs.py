@@ -11,7 +11,7 @@ import pytest
 import running
 from omegaconf import OmegaConf
 
-from heatmap_research.runs import listing, table
+from heatmap_research.runs import formats, table
 from heatmap_research.runs.find import Run, find, varied
 from heatmap_research.runs.record import config_hash
 from heatmap_research.runs.store import PREDICTIONS, RunStore
@@ -292,7 +292,7 @@ def test_many_runs_that_differ_in_much_are_shown_a_line_each_when_piped(unlike):
 def test_on_a_terminal_columns_give_way_and_names_stay_whole(unlike, width):
     found = find(unlike)
     apart = table.differing(found)
-    lines = listing.lines(table.rows(found, table.usual(found)), apart, width)
+    lines = formats.as_lines(table.rows(found, table.usual(found)), apart, width)
     shown = [line for line in lines if not line.startswith(("lost:", "..."))]
     assert len(shown) == 2 + 4
     assert max(map(len, shown)) <= max(width, 120)

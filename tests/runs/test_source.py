@@ -14,8 +14,8 @@ from heatmap_research.runs.source import PACKAGE, executed, source_hash, source_
 WITHOUT_A_SAY = {
     *("__init__.py", "commands/__init__.py", "config/__init__.py", "jobs/__init__.py"),
     *("commands/train.py", "jobs/train.py"),
-    *("config/cli.py", "config/conf.py", "config/lazy.py", "config/multirun.py"),
-    *("config/additions.py", "config/names.py", "config/error_words.py"),
+    *("config/cli.py", "config/conf.py", "config/lazy.py", "config/hydra_job.py"),
+    *("config/additions.py", "config/error_words.py"),
 }
 
 

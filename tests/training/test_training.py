@@ -649,7 +649,7 @@ def assert_moves_nothing(stride, ndim, loss):
     net, unused = Oracle(codec, keypoints), (torch.optim.SGD, OneCycle(0.1))
     found = {
         flip: KeypointTask(
-            net, codec, PAIRED, {}, *unused, flip, seed=0, every=1, jitter=nn.Identity()
+            net, codec, PAIRED, {}, *unused, flip, seed=0, every=1, photometric=nn.Identity()
         )(image)["dark"].keypoints
         for flip in (False, True)
     }

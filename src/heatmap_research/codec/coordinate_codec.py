@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from heatmap_research.codec import heatmaps
-from heatmap_research.codec.codec import Cost, refuse_unreadable
+from heatmap_research.codec.codec import Codec, Cost, refuse_unreadable
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.protocols import CoordinateLoss, Decoder
@@ -72,3 +72,6 @@ class CoordinateCodec:
         """The pixels by which a keypoint lies outside the crop."""
         size = self._size(keypoints)
         return torch.maximum(-0.5 - keypoints, keypoints - (size - 0.5)).clamp(min=0).amax(-1)
+
+
+AnyCodec = Codec | CoordinateCodec

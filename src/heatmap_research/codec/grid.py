@@ -115,10 +115,7 @@ def _beyond(position: Position, shape: tuple[int, ...], stride: tuple[float, ...
 
 
 def _shifted(heatmap: Heatmap, shift: float) -> Heatmap:
-    """Moves a map by `shift` bins along its last axis, linearly between bins.
-
-    The outermost bin is repeated where nothing moves in.
-    """
+    """Moves a map by `shift` bins, linearly; where nothing moves in, the last bin is repeated."""
     if abs(shift) < 1e-9:
         return heatmap
     whole, size = math.floor(shift), heatmap.shape[-1]

@@ -92,10 +92,7 @@ def marginals(heatmap: Heatmap) -> list[Tensor]:
 
 
 def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[Heatmap, Tensor]:
-    """Cuts out the bins within `radius` of a centre bin; they are 0 beyond the map.
-
-    Also returns which of these bins lie in the map.
-    """
+    """The bins within `radius` of a centre, 0 beyond the map, and which of them lie in it."""
     shape = heatmap.shape[2:]
     offsets = torch.arange(-radius, radius + 1, device=heatmap.device)
     flat = torch.zeros((), dtype=torch.long, device=heatmap.device)
@@ -191,10 +188,7 @@ def blur(heatmap: Heatmap, sigma: float) -> Heatmap:
 
 
 def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
-    """Returns a Gaussian over an odd number of bins that sums to one.
-
-    Without a sigma it is the kernel that OpenCV takes for this size.
-    """
+    """A Gaussian that sums to one over an odd number of bins; without a sigma, OpenCV's."""
     if sigma is None and size in OPENCV_KERNELS:
         return constant([weight / 256 for weight in OPENCV_KERNELS[size]], like)
     if sigma is None:

@@ -10,8 +10,9 @@ from heatmap_research.config.instantiate import did_you_mean
 from heatmap_research.types import IncompatibleError
 
 
-def refuse_additions(cfg: DictConfig) -> None:
+def refuse(cfg: DictConfig) -> None:
     """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
+    groups = GlobalHydra.instance().config_loader().list_groups("")
     for text in HydraConfig.get().overrides.task:
         if not text.startswith("+") or text.startswith(("+change.", "+tune.space.")):
             continue
@@ -20,7 +21,7 @@ def refuse_additions(cfg: DictConfig) -> None:
         nodes = [OmegaConf.select(cfg, ".".join(parents[: i + 1])) for i in range(len(parents))]
         if any(isinstance(node, DictConfig) and "_target_" in node for node in nodes):
             continue
-        if (not parents and _is_group(path)) or (text.startswith("++") and _is_there(path)):
+        if (not parents and path in groups) or (text.startswith("++") and _is_there(path)):
             continue
         raise IncompatibleError(
             f"{text.lstrip('+')}: nothing reads this key.{did_you_mean(path, known_keys(path))}"
@@ -33,7 +34,3 @@ def _is_there(path: str) -> bool:
     rest = [text for text in job.overrides.task if not text.startswith("+")]
     base, missing = hydra.compose(job.job.config_name, rest), object()
     return OmegaConf.select(base, path, default=missing) is not missing
-
-
-def _is_group(name: str) -> bool:
-    return name in GlobalHydra.instance().config_loader().list_groups("")

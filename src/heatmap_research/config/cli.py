@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
-from heatmap_research.config.multirun import begun, in_sweep
+from heatmap_research.config.hydra_job import begun, in_sweep
 
 
 def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) -> None:
@@ -78,8 +78,7 @@ def _for_hydra(arguments: list[str]) -> list[str]:
     """The command line as Hydra's sweeps need it.
 
     Hydra composes a sweep once without the options it goes through, and there refuses keys that
-    only these have; as a choice of one value, a key is left out there as well. What all jobs share
-    is left out of their folders' names.
+    only these have, unless they are choices too. What jobs share is left out of folders' names.
     """
     if not {"-m", "--multirun"} & set(arguments):
         return arguments

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, ListConfig
 
 from heatmap_research.codec.codec import Codec, Widths
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec, CoordinateCodec
 from heatmap_research.codec.grid import Grid
 from heatmap_research.config.instantiate import instantiate
 from heatmap_research.config.values import stride_of
@@ -20,11 +20,8 @@ STAND_FOR_OTHERS = ("all", "main")  # options of decoder that name others
 
 def codec_of(
     cfg: DictConfig, ndim: Literal[0, 1, 2], loss: Any, decoders: Mapping[str, Any]
-) -> Codec | CoordinateCodec:
-    """Builds the codec for a head whose maps have `ndim` axes, 0 if it answers with coordinates.
-
-    The config has its joints' tolerances filled in.
-    """
+) -> AnyCodec:
+    """Builds the codec for a head whose maps have `ndim` axes, 0 if it answers with coordinates."""
     labels = instantiate(cfg.labels, "labels")
     geometry = instantiate(cfg.geometry, "geometry")
     height, width = cfg.image_size

@@ -55,8 +55,7 @@ def before_any_job(error: Exception, entered: bool) -> str:
 
 
 def _no_such_option(error: MissingConfigException) -> str:
-    path = str(error.missing_cfg_file)
-    group, _, option = path.rpartition("/")
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
     known = list(error.options or []) or sorted(f.stem for f in conf_folder().glob(f"{group}/*"))
     if extra := EXTRAS.get(option):
         return f"{group}={option} is not installed: pip install 'heatmap-research[{extra}]'."

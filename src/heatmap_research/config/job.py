@@ -7,17 +7,11 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research.codec.codec import Codec, readable
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
-from heatmap_research.config import instantiate
+from heatmap_research.codec.codec import readable
+from heatmap_research.codec.coordinate_codec import AnyCodec
+from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.config.held_out import with_held_out
-from heatmap_research.config.values import (
-    check_root,
-    refuse_head_with,
-    refuse_target_with,
-    watched,
-)
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
@@ -33,7 +27,7 @@ class Job:
     unread: tuple[str, ...]  # decoders left out, because they cannot read these maps
     watched: str  # the figure that training is followed by, as it is logged
     loss: partial[Any]  # makes the loss: anew for each network, since a loss may learn
-    codec: Codec | CoordinateCodec  # checked; its grid learns the head's axes when that is built
+    codec: AnyCodec  # checked; its grid learns the head's axes when that is built
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -47,22 +41,22 @@ class Job:
             return None
         return [self.names.index(name) for name in self.schema.names]
 
-    def codec_of(self, head: Any) -> Codec | CoordinateCodec:
+    def codec_of(self, head: Any) -> AnyCodec:
         """The codec with the axes of this head's maps; refuses a head of another kind."""
         ndim = head.func.ndim  # of a partial: a head is made when its levels are known
-        refuse_head_with(self.codec.loss.activation, self.config.target, ndim)
+        values.refuse_head_with(self.codec.loss.activation, self.config.target, ndim)
         with instantiate.making("head"):
             return replace(self.codec, grid=replace(self.codec.grid, ndim=ndim))
 
-    def but(self, **values: Any) -> "Job":
+    def but(self, **changes: Any) -> "Job":
         """The same with other values that no part of it is made from, such as `flip_test`."""
-        return replace(self, config=instantiate.with_values(self.config, **values))
+        return replace(self, config=instantiate.with_values(self.config, **changes))
 
 
 def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     """Completes and checks a config from top to bottom; refuses what cannot be meant."""
     cfg = _of_today(cfg)
-    check_root(cfg)
+    values.check_root(cfg)
     cfg = with_held_out(cfg)
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):
@@ -74,9 +68,9 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     with instantiate.making("loss"):
         loss = make_loss()
     decoders, unread = _complete_decoders(cfg, loss.activation)
-    refuse_target_with(loss.activation, cfg.target)
+    values.refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
-    return Job(cfg, choices, data.names, schema, unread, watched(cfg), make_loss, codec)
+    return Job(cfg, choices, data.names, schema, unread, values.watched(cfg), make_loss, codec)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:
@@ -92,10 +86,8 @@ def _of_today(cfg: DictConfig) -> DictConfig:
 def _complete_decoders(
     cfg: DictConfig, activation: Activation
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Puts the decoders in place that `all` or `main` stands for, as far as they can be read.
-
-    Returns those of the config, made, and the names of those that are left out.
-    """
+    """Puts the decoders that `all` or `main` stands for in place; returns them made, and the names
+    of those that cannot read these maps, which are left out."""
     given = {name: node for name, node in cfg.decoder.items() if is_option(node)}
     options = stood_for(cfg.decoder)
     with open_dict(cfg):

@@ -32,7 +32,6 @@ def changes_run(
 
 
 def stored(folder: Path) -> DictConfig:
-    """The config of a run as it was composed."""
     file = folder / ".hydra" / "config.yaml"
     if not file.is_file():
         raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
@@ -44,10 +43,7 @@ def of_record(config: dict[str, Any]) -> DictConfig:
 
 
 def changed(cfg: DictConfig, folder: Path) -> DictConfig:
-    """The run's own config with the groups chosen anew and the values given in `cfg.change`.
-
-    What is evaluated of it lies in the folder `cfg.name`, and nothing is logged.
-    """
+    """The run's own config with what was chosen anew, for an evaluation that logs nothing."""
     merged = stored(folder)
     for group in GROUPS:
         if cfg[group]:
@@ -71,6 +67,16 @@ def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictCon
             )
         OmegaConf.update(merged, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
     return _with_changes(merged, cfg)
+
+
+def make_new(folder: Path) -> None:
+    """Makes the folder of an evaluation; refuses one that is there."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise IncompatibleError(
+            f"name={folder.name}: {folder} is there already; choose another name."
+        ) from error
 
 
 def weights_of(folder: Path, checkpoint: str) -> Path:

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt8
 
-from heatmap_research.data import images, threads, whole_file
+from heatmap_research.data import images, threads
 from heatmap_research.data.buffers import Buffers
-from heatmap_research.data.progress import announced
+from heatmap_research.runs import whole_file
 
 VERSION = 1  # to be raised when the same regions come out otherwise
 PICTURES_IN_MEMORY = 128  # while the cache is made
@@ -44,17 +44,9 @@ class Regions:
     pictures: Rows
     sizes: Sides
     to_source: Affines
+    spacing: Places  # source pixels from one pixel to the next, along x and y
     beyond: Bool[np.ndarray, "row 2 2"]  # (x, y), (first, last): it ends outside the picture
-
-    @cached_property
-    def spacing(self) -> Places:
-        """Source pixels from one pixel to the next, along x and y."""
-        return self.to_source[:, [0, 1], [0, 1]]
-
-    @cached_property
-    def ends(self) -> Rows:
-        """The number of pixels up to the end of each region, as they follow in one file."""
-        return np.cumsum(self.sizes.prod(1))
+    ends: Rows  # number of pixels up to the end of each region, as they follow in one file
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +109,9 @@ def regions(
     to_source[:, [0, 1], [0, 1]] = spacing
     to_source[:, :, 2] = origin + first * spacing
     beyond = [to_source[:, :, 2] <= -1, origin + last * spacing >= sizes]
-    return Regions(pictures, last - first + 1, to_source, np.stack(beyond, axis=-1))
+    size = last - first + 1
+    ends = np.cumsum(size.prod(1))
+    return Regions(pictures, size, to_source, spacing, np.stack(beyond, axis=-1), ends)
 
 
 def load(
@@ -169,7 +163,7 @@ def _write(unfinished: Path, crops: CropCache, read: Load) -> None:
     groups = [work[at : at + PICTURES_IN_MEMORY] for at in range(0, len(work), PICTURES_IN_MEMORY)]
     words = f"cutting {len(starts)} crops ({crops.nbytes / 1e9:.2f} GB) for {crops.file.parent}"
     with unfinished.open("wb") as file, ThreadPoolExecutor(threads.available()) as pool:
-        for group in announced(groups, len(groups), words):
+        for group in threads.announced(groups, len(groups), words):
             for cuts in pool.map(lambda people: _cut(people, crops, read), group):
                 for person, cut in cuts:
                     file.seek(starts[person])

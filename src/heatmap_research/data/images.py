@@ -34,10 +34,7 @@ class UnreadableError(IncompatibleError):
 
 
 def reduction(spacing: float) -> int:
-    """The largest reduction that has a pixel wherever a crop samples the source.
-
-    The spacing is in source pixels from a crop's pixel to the next.
-    """
+    """The largest that has a pixel wherever crops, by their spacing, sample the source."""
     return next((factor for factor in REDUCTIONS if factor <= spacing), 1)
 
 
@@ -151,16 +148,12 @@ def _array(path: str, channels: int, size: Size) -> Pixels:
         array = array[..., None]
     if array.ndim != 3:
         raise ValueError(f"it has {array.ndim} axes, not (height, width[, channel])")
-    return spared(_levels(_channels_last(path, array, channels, size)), Buffers())
-
-
-def _channels_last(path: str, array: np.ndarray, channels: int, size: Size) -> np.ndarray:
     layouts = [array, np.moveaxis(array, 0, -1)]
     sized = [a for a in layouts if size is None or a.shape[1::-1] == tuple(size)]
     if size is not None and not sized:
         raise _wrong_size(array.shape[1::-1], size)
     if fitting := [a for a in sized if a.shape[2] == channels]:
-        return fitting[0]
+        return spared(_levels(fitting[0]), Buffers())
     raise IncompatibleError(
         f"{path} has {sized[0].shape[2]} channel(s), and backbone.in_chans={channels}."
     )

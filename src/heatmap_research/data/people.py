@@ -1,8 +1,6 @@
 """Whom to crop: the people of an annotation file, or the boxes of a detector in its images."""
 
-import json
 import logging
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from heatmap_research.data import counter_random
 from heatmap_research.data.annotations import Annotations
-from heatmap_research.data.annotations.source import stamp, unpacked
+from heatmap_research.data.annotations.source import parsed, stamp
 
 log = logging.getLogger(__name__)
 
@@ -99,24 +97,22 @@ def detected(file: Path, truth: Annotations) -> People:
     """The boxes of truth's category in truth's images, without joints, which nobody knows."""
     detections = _detections(file)
     rows = {image: row for row, image in enumerate(truth.image_ids.tolist())}
-    kept = {
-        place: box
-        for place, box in enumerate(detections)
-        if box["category_id"] == truth.category and box["image_id"] in rows
-    }
-    if not kept:
+    wanted = [b["category_id"] == truth.category and b["image_id"] in rows for b in detections]
+    places = np.flatnonzero(wanted)
+    if not len(places):
         raise ValueError(
             f"{file}: none of its {len(detections)} boxes is of category {truth.category} in an "
             f"image of {truth.file}."
         )
-    counts = len(kept), len(detections)
+    counts = len(places), len(detections)
     log.info("%s: %d of its %d boxes are of people in these images", file, *counts)
-    boxes = np.array([box["bbox"] for box in kept.values()], dtype=np.float64)
+    kept = [detections[place] for place in places]
+    boxes = np.array([box["bbox"] for box in kept], dtype=np.float64)
     everybody = People(
-        ids=np.array(list(kept), dtype=np.int64),
-        images=np.array([rows[box["image_id"]] for box in kept.values()], dtype=np.int64),
+        ids=places,
+        images=np.array([rows[box["image_id"]] for box in kept], dtype=np.int64),
         boxes=boxes,
-        scores=np.array([box["score"] for box in kept.values()], dtype=np.float64),
+        scores=np.array([box["score"] for box in kept], dtype=np.float64),
         keypoints=np.zeros((len(kept), truth.schema.joints, 2)),
         visible=np.zeros((len(kept), truth.schema.joints), dtype=np.int64),
         scales=np.sqrt(boxes[:, 2:].prod(1)),
@@ -132,11 +128,7 @@ def _by_image(people: People) -> People:
 
 def _detections(file: Path) -> list[dict[str, Any]]:
     stamp(file)  # says what is missing
-    try:
-        detections = json.loads(unpacked(file))
-    except (OSError, ValueError, EOFError, zlib.error) as error:
-        words = " ".join(str(error).split())
-        raise ValueError(f"{file}: the detections cannot be read: {words}.") from error
+    detections = parsed(file)
     if not isinstance(detections, list):
         raise ValueError(f"{file}: a detections file is a list of boxes in COCO's result format.")
     for place, box in enumerate(detections):

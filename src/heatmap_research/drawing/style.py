@@ -20,6 +20,15 @@ def single(size: tuple[float, float]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def pair(size: tuple[float, float]) -> tuple[Figure, Axes, Axes]:
+    """A figure of this width and height in inches with two axes side by side."""
+    figure = blank(size)
+    left, right = figure.subplots(1, 2)
+    bare(left)
+    bare(right)
+    return figure, left, right
+
+
 def frameless(axes: Axes) -> None:
     """Leaves the lines at the left and at the bottom."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -36,8 +36,7 @@ def errors(by_decoder: Mapping[str, Array], title: str) -> Figure:
         label = f"{name}: median {np.median(each):.2f}, mean {each.mean():.2f} px"
         axes.stairs(100 * counts / len(each), bins, label=label)
     axes.set_xlabel("distance from the truth, pixels of the crop")
-    axes.set_ylabel("joints in each bin, per cent")
-    axes.set(xscale="log", ylim=(0, None))
+    axes.set(xscale="log", ylim=(0, None), ylabel="joints in each bin, per cent")
     axes.set_title(title, fontsize=9)
     axes.legend(fontsize=7, loc="upper left")
     frameless(axes)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, open_dict
 
-from heatmap_research.config import of_run
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, of_run
 from heatmap_research.config.codec import is_option
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.runs.store import RunStore
@@ -16,7 +15,7 @@ def budget(cfg: DictConfig) -> None:
     folder = Path(cfg.run)
     merged = _merged(cfg, folder)
     choices = RunStore(folder).read("choices")["choices"]
-    refuse_additions(merged)
+    additions.refuse(merged)
     job = prepare(merged, choices)
     _refuse(cfg, job)
     checkpoint = of_run.weights_of(folder, cfg.checkpoint)
@@ -34,10 +33,7 @@ def budget(cfg: DictConfig) -> None:
 
 
 def _merged(cfg: DictConfig, folder: Path) -> DictConfig:
-    """The run's own config, read by every decoder that can; one device is enough.
-
-    Decoders whose values were changed in the run stay so.
-    """
+    """The run's own config, read by its own decoders and every other that can; on one device."""
     merged = of_run.changed(cfg, folder)
     own = {k: v for k, v in of_run.stored(folder).decoder.items() if is_option(v)}
     with open_dict(merged):

@@ -11,16 +11,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from heatmap_research.analysis.error_budget import account, figures, stages
-from heatmap_research.analysis.error_budget.account import Account
 from heatmap_research.analysis.error_budget.report import sentences, table
-from heatmap_research.analysis.error_budget.stages import StageTruth
 from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.instantiate import instantiate, refusing
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.config.of_run import of_record
+from heatmap_research.config.of_run import make_new, of_record
 from heatmap_research.runs.record import write_json
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError, Schema
@@ -45,12 +43,7 @@ def evaluate(job: Job, trained: Path, out: Path, checkpoint: Path) -> None:
 @contextmanager
 def made(folder: Path) -> Iterator[None]:
     """Makes a new folder, and takes it away again if something goes wrong."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise IncompatibleError(
-            f"name={folder.name}: {folder} is there already; choose another name."
-        ) from error
+    make_new(folder)
     try:
         yield
     except BaseException:
@@ -66,7 +59,7 @@ def load(
     good: float,
     near: float,
     oks: float,
-) -> tuple[Account, Schema]:
+) -> tuple[account.Account, Schema]:
     """Accounts for the error in a folder that `evaluate` has filled, read by argmax by default."""
     record = RunStore(folder / "plain").read()
     tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
@@ -87,12 +80,12 @@ def load(
         return account.of_run(frame, schema, fit, by_stage[stage], readout, known, oks), schema
 
 
-def framed(codec: Codec | CoordinateCodec, schema: Schema, good: float, near: float) -> Frame:
+def framed(codec: AnyCodec, schema: Schema, good: float, near: float) -> Frame:
     lines, cell = (codec.grid.lines, "bin") if isinstance(codec, Codec) else (PIXELS, "pixel")
     return Frame(codec.grid.image_size, lines, schema.sigmas, schema.flip, good, near, cell)
 
 
-def represented(job: Job, codec: Codec | CoordinateCodec, flip_test: bool) -> Representation | str:
+def represented(job: Job, codec: AnyCodec, flip_test: bool) -> Representation | str:
     """A run's codec in the form that ceilings are computed of, or why it has none."""
     if not isinstance(codec, Codec):
         return "it answers with coordinates, which have no bins"
@@ -108,7 +101,9 @@ def represented(job: Job, codec: Codec | CoordinateCodec, flip_test: bool) -> Re
     )
 
 
-def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any) -> None:
+def write(
+    taken: account.Account, names: tuple[str, ...], folder: Path, stage: str, **facts: Any
+) -> None:
     content = {"version": 1, "stage": stage, "joints": list(names), **facts, **taken.as_json()}
     write_json(folder / "budget.json", content)
     decoder, flip = taken.readout
@@ -125,13 +120,13 @@ def write(taken: Account, names: tuple[str, ...], folder: Path, stage: str, **fa
         figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
 
 
-def report(taken: Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
+def report(taken: account.Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table(taken, stage))
     files = f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png"
     console.print(*sentences(taken, names), files, sep="\n", highlight=False)
 
 
-def _same(one: StageTruth, other: StageTruth) -> bool:
+def _same(one: stages.StageTruth, other: stages.StageTruth) -> bool:
     """Whether both are of the same people: a data set without a test stage reads val twice."""
     return np.array_equal(one.images, other.images) and np.array_equal(one.points, other.points)

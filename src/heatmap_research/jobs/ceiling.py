@@ -16,32 +16,27 @@ from rich.progress import track
 from rich.table import Table
 
 from heatmap_research.analysis.error_budget import per_joint, stages
-from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, true_poses
-from heatmap_research.analysis.theory.ceiling_table import Row
-from heatmap_research.analysis.theory.posterior import is_entangled
+from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, posterior, true_poses
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, of_run
 from heatmap_research.config.instantiate import instantiate, is_number, refusing
 from heatmap_research.config.job import prepare
-from heatmap_research.config.of_run import of_record
 from heatmap_research.config.values import ROOT
-from heatmap_research.data import annotations, threads
+from heatmap_research.data import threads
+from heatmap_research.data.annotations import Annotations, read
 from heatmap_research.data.annotations.schemas import schema
 from heatmap_research.jobs import budget_steps, ceiling_grid
 from heatmap_research.runs.source import source_version
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError, Schema
 
-COCO = (  # joints of COCO's people
-    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder"),
-    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip"),
-    *("right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-)
+PAIRED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+COCO = ("nose", *(f"{side}_{part}" for part in PAIRED for side in ("left", "right")))
 PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px", "mean_oks", "ap")
 
 
 def run(cfg: DictConfig) -> None:
-    refuse_additions(cfg)
+    additions.refuse(cfg)
     _check_values(cfg)
     truth = _truth(cfg)
     facts: dict[str, Any] = {}
@@ -75,22 +70,18 @@ def _make(out: Path) -> None:
     """Makes the folder and tries to write there, before minutes are spent."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
+        tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise IncompatibleError(f"out={out}: {error.strerror}; choose another folder.") from error
 
 
 def _trained(
-    cfg: DictConfig, truth: annotations.Annotations | None
+    cfg: DictConfig, truth: Annotations | None
 ) -> tuple[Schema, list[Representation], per_joint.Uncertainty]:
-    """A run's own codec for a network that is sure, and for one as unsure as the run's.
-
-    How unsure it is, is measured by joint on what it predicted of val.
-    """
+    """A run's own codec for a network that is sure, and for one as unsure as it was on val."""
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
-    job = prepare(of_record(record["config"]), record["choices"])
+    job = prepare(of_run.of_record(record["config"]), record["choices"])
     joints, codec = job.schema, job.codec_of(instantiate(job.config.head, "head"))
     if truth is not None and truth.schema.names != joints.names:
         raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")
@@ -106,13 +97,12 @@ def _trained(
     if isinstance(sure, str):
         raise IncompatibleError(f"run={cfg.run}: {sure}: there is no codec to have a ceiling.")
     jobs = [sure]
-    if not is_entangled(sure.codec):
+    if not posterior.is_entangled(sure.codec):
         jobs.append(replace(sure, uncertainty=tuple(measured.widths.tolist())))
     return joints, jobs, measured
 
 
 def _listed(measured: per_joint.Uncertainty, names: Sequence[str]) -> dict[str, str]:
-    """The widths as strings for a file's metadata."""
     widths = {name: round(w, 4) for name, w in zip(names, measured.widths.tolist(), strict=True)}
     pooled = [name for name, few in zip(names, measured.pooled, strict=True) if few]
     return {
@@ -150,7 +140,7 @@ def _check_values(cfg: DictConfig) -> None:
         raise IncompatibleError("grids: leave at least one.")
 
 
-def _shown(table: Sequence[Row]) -> Table:
+def _shown(table: Sequence[ceiling_table.Row]) -> Table:
     size = "{height} x {width}".format(**table[0])
     result = Table(title=f"Ceilings at {size}: errors in pixels of the crop")
     for name in (
@@ -170,11 +160,8 @@ def _shown(table: Sequence[Row]) -> Table:
 
 
 def _rows(
-    cfg: DictConfig,
-    jobs: Sequence[Representation],
-    truth: annotations.Annotations | None,
-    joints: Schema,
-) -> list[Row]:
+    cfg: DictConfig, jobs: Sequence[Representation], truth: Annotations | None, joints: Schema
+) -> list[ceiling_table.Row]:
     def poses(size: tuple[int, int]) -> true_poses.TruePoses:
         if truth is not None:
             return true_poses.annotated(truth, cfg.padding)
@@ -183,7 +170,7 @@ def _rows(
 
     by_size = {size: poses(size) for size in {job.codec.grid.image_size for job in jobs}}
 
-    def of_a_codec(job: Representation) -> list[Row]:
+    def of_a_codec(job: Representation) -> list[ceiling_table.Row]:
         people = by_size[job.codec.grid.image_size]
         return list(ceiling_table.rows(job, people, cfg.noise, cfg.seed))
 
@@ -194,11 +181,11 @@ def _rows(
         return list(chain.from_iterable(tracked))
 
 
-def _truth(cfg: DictConfig) -> annotations.Annotations | None:
+def _truth(cfg: DictConfig) -> Annotations | None:
     if cfg.annotations is None:
         return None
     with refusing("annotations"):
-        truth = annotations.read(cfg.annotations, cfg.sigmas, cfg.category)
+        truth = read(cfg.annotations, cfg.sigmas, cfg.category)
         if not truth.learnable.any():
             raise ValueError(f"{truth.file}: nobody in it has a box and a labelled joint.")
         return truth

@@ -1,6 +1,7 @@
 """The codecs of a grid: every value of every dimension, as options of conf/ name them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from typing import Any, Literal
@@ -35,16 +36,12 @@ def representations(cfg: DictConfig, joints: Schema) -> Iterator[Representation]
     done: set[tuple[Any, ...]] = set()
     for (loss, *values), decoders in wanted.items():
         chosen = dict(zip(DIMENSIONS, values, strict=True))
-        base = _base(loss, tuple(decoders))
-        made = _representation(base, chosen, joints)
+        made = _representation(_base(loss, tuple(decoders)), chosen, joints)
         new = {name: tuple(described(made, name).values()) for name in made.codec.decoders}
-        fresh = [decoder for decoder, key in new.items() if key not in done]
+        fresh = {name: made.codec.decoders[name] for name, key in new.items() if key not in done}
         done.update(new.values())
-        if fresh == list(new):
-            yield made
-        elif fresh:
-            few = with_values(base, decoder={name: base.decoder[name] for name in fresh})
-            yield _representation(few, chosen, joints)
+        if fresh:
+            yield replace(made, codec=replace(made.codec, decoders=fresh))
 
 
 def _values(cfg: DictConfig, name: str, grid: DictConfig) -> dict[str, list[Any]]:

@@ -5,7 +5,7 @@ import sys
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from heatmap_research.config.multirun import in_sweep
+from heatmap_research.config.hydra_job import in_sweep
 from heatmap_research.jobs.train import composed
 from heatmap_research.types import IncompatibleError
 

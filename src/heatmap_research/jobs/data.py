@@ -3,7 +3,7 @@
 import argparse
 
 from heatmap_research.data import annotations
-from heatmap_research.data.audit import file_audit, printed, reading
+from heatmap_research.data.audit import file_audit, printed, records
 
 
 def check(flags: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def show(flags: argparse.Namespace) -> int:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
     from heatmap_research.data.audit import contact_sheet, drawn  # and with them matplotlib
 
-    found = reading.read(flags.file, flags.category)
+    found = records.read(flags.file, flags.category)
     if found is None:
         annotations.read(flags.file, category=flags.category)  # says why
         raise ValueError(f"{flags.file}: this cannot be read.")

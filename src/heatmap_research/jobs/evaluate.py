@@ -8,8 +8,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.config import of_run
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, of_run
 from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
@@ -20,14 +19,16 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     trained = RunStore(Path(cfg.run))
     merged = of_run.changed(cfg, trained.folder)
     choices = trained.read("choices")["choices"]
-    refuse_additions(merged)
+    additions.refuse(merged)
     job = prepare(merged, choices)
     checkpoint = of_run.weights_of(trained.folder, cfg.checkpoint)
     if Path(cfg.name).name != cfg.name:
         raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")
     store = RunStore(trained.folder / "evaluate" / cfg.name)
     if "LOCAL_RANK" not in os.environ:
-        _make(store.folder, job.config)
+        of_run.make_new(store.folder)
+        (store.folder / ".hydra").mkdir()
+        OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
     # Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
     # the folder of the run, whose config is not this command's.
     sys.argv[1:] = [*given, f"name={cfg.name}"]
@@ -35,13 +36,3 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     from heatmap_research.training import fit  # torch: after the config has been looked at
 
     fit.evaluate(job, trained, store, checkpoint)
-
-
-def _make(folder: Path, config: DictConfig) -> None:
-    try:
-        (folder / ".hydra").mkdir(parents=True)
-    except FileExistsError as error:
-        raise IncompatibleError(
-            f"name={folder.name}: {folder} is there already; choose another name."
-        ) from error
-    OmegaConf.save(config, folder / ".hydra" / "config.yaml")

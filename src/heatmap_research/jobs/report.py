@@ -12,7 +12,7 @@ import timeit
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -28,8 +28,8 @@ from heatmap_research.drawing.example import Example
 from heatmap_research.jobs import sample
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
-from heatmap_research.runs.record import replacing
 from heatmap_research.runs.store import RunStore
+from heatmap_research.runs.whole_file import written
 from heatmap_research.training.build import WITHOUT_WEIGHTS, build, build_data, load_weights, wire
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import in_a_line
@@ -96,9 +96,8 @@ def make(folders: Sequence[Path], budget: bool, **asked: Any) -> Study:
 
 def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: str) -> int:
     """The page's size in bytes."""
-    content = page.html(study, made)
-    with replacing(out) as partial:
-        partial.write_text(content, encoding="utf-8")
+    with written(out) as partial:
+        partial.write_text(page.html(study, made), encoding="utf-8")
     if csv is not None:
         csv.write_text(formats.as_csv(arms.rows(study)))
     if latex is not None:
@@ -159,10 +158,8 @@ def _examples(task: KeypointTask, job: Job, decoder: str) -> tuple[Example, ...]
 
 
 def _sweep(folder: Path) -> str | None:
-    file = folder / "multirun.yaml"
-    if not file.exists():
+    if (asked := _stored(folder / "multirun.yaml")) is None:
         return None
-    asked: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     given = asked["hydra"]["overrides"]
     own = [word for word in given["hydra"] if not word.startswith(ADDED)]
     task = [re.sub(r"=choice\((.*)\)$", r"=\1", word) for word in given["task"]]
@@ -170,11 +167,12 @@ def _sweep(folder: Path) -> str | None:
 
 
 def _single(folder: Path) -> str | None:
-    file = folder / ".hydra" / "overrides.yaml"
-    if not file.exists():
-        return None
-    asked = cast(list[str], OmegaConf.to_container(OmegaConf.load(file)))
-    return shlex.join(["heatmap-train", *asked])
+    asked = _stored(folder / ".hydra" / "overrides.yaml")
+    return None if asked is None else shlex.join(["heatmap-train", *asked])
+
+
+def _stored(file: Path) -> Any:
+    return OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else None
 
 
 def _shortly(error: Exception) -> str:

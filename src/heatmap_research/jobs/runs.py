@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from heatmap_research.runs import formats, listing, table
+from heatmap_research.runs import formats, table
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.table import Row
 
@@ -95,5 +95,5 @@ def _sorted(rows: list[Row], by: str) -> list[Row]:
 
 def _print(rows: list[Row], apart: list[str]) -> None:
     console = Console()
-    for line in listing.lines(rows, apart, console.width if console.is_terminal else None):
-        print(line)
+    width = console.width if console.is_terminal else None
+    print(*formats.as_lines(rows, apart, width), sep="\n")

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import torch
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing import of_codec
 from heatmap_research.drawing.example import Example
+from heatmap_research.metrics.pixel_error import length
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.build import Parts, build, build_data, load_weights, wire
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import Heatmaps, IncompatibleError, Sample, Tensor
 
 Errors = dict[str, float]  # by decoder: mean distance from the truth, crop pixels
+Shown = tuple[Example, Errors]
 
 
 def batch_of_one(job: Job, stage: str, index: int) -> Sample:
@@ -26,19 +27,17 @@ def batch_of_one(job: Job, stage: str, index: int) -> Sample:
     return module.collate([data[index]])
 
 
-def label(parts: Parts, batch: Sample) -> tuple[Example, Errors]:
+def label(parts: Parts, batch: Sample) -> Shown:
     """The label, decoded by the first decoder; and how far each decoder is off."""
     activated, drawn = of_codec.labelled(parts.codec, batch)
     example = of_codec.example(parts.codec, batch, activated, drawn, spread=False)
     return example, _errors(parts.codec, batch, drawn, activated)
 
 
-def predicted(
-    parts: Parts, batch: Sample, checkpoint: Path, decoder: str | None = None
-) -> tuple[Example, Errors]:
+def predicted(parts: Parts, batch: Sample, weights: Path, decoder: str | None = None) -> Shown:
     """What the weights of a run answer; where no decoder is named, by the first."""
     task = build(parts).eval()
-    load_weights(task, checkpoint)
+    load_weights(task, weights)
     example, activated = answered(task, batch, decoder)
     return example, _errors(task.codec, batch, batch.visible, activated)
 
@@ -58,11 +57,9 @@ def of_run(store: RunStore, decoder: str) -> Example:
     return predicted(wire(job), batch, store.checkpoints / "last.ckpt", decoder)[0]
 
 
-def _errors(
-    codec: Codec | CoordinateCodec, batch: Sample, counted: Tensor, activated: Heatmaps
-) -> Errors:
+def _errors(codec: AnyCodec, batch: Sample, counted: Tensor, activated: Heatmaps) -> Errors:
     errors = {}
     for name, prediction in of_codec.decoded(codec, activated).items():
-        away = torch.linalg.vector_norm(prediction.keypoints - batch.keypoints, dim=-1)
+        away = length(prediction.keypoints - batch.keypoints)
         errors[name] = away[counted > 0].mean().item()
     return errors

@@ -1,17 +1,12 @@
 """What a representation makes of one image: as its label says, and as a trained run answers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from heatmap_research.config import of_run
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, of_run
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.types import IncompatibleError
-
-if TYPE_CHECKING:
-    from heatmap_research.drawing.example import Example
 
 OWN = ("run", "checkpoint", "stage", "index", "output")
 GROUPS_OF_RUN = ("data", "decoder", "flip_test")
@@ -22,7 +17,7 @@ def show(cfg: DictConfig) -> None:
     _refuse(cfg)
     shown = of_run.shown(cfg, OWN, GROUPS_OF_RUN) if cfg.run else cfg
     checkpoint = of_run.weights_of(Path(cfg.run), cfg.checkpoint) if cfg.run else None
-    refuse_additions(shown)
+    additions.refuse(shown)
     job = prepare(shown, {})
     from heatmap_research.drawing import example
     from heatmap_research.jobs import sample
@@ -33,7 +28,7 @@ def show(cfg: DictConfig) -> None:
     batch = sample.batch_of_one(job, cfg.stage, cfg.index)
     label, errors = sample.label(parts, batch)
     lines = [_title(job, cfg), "the label, decoded: " + _words(errors)]
-    predicted: Example | None = None
+    predicted = None
     if checkpoint:
         predicted, errors = sample.predicted(parts, batch, checkpoint)
         lines.append("predicted: " + _words(errors))

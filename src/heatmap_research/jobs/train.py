@@ -7,11 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.config import names
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, hydra_job
 from heatmap_research.config.error_words import REFUSALS
+from heatmap_research.config.hydra_job import in_sweep
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.config.multirun import in_sweep
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.store import RunStore
 
@@ -26,15 +25,15 @@ def train(cfg: DictConfig) -> None:
 
 
 def composed(cfg: DictConfig) -> Job:
-    refuse_additions(cfg)
-    return prepare(cfg, names.choices())
+    additions.refuse(cfg)
+    return prepare(cfg, hydra_job.choices())
 
 
 def _train(job: Job) -> None:
     from heatmap_research.training import fit  # torch: after the config has been looked at
 
     store = RunStore(Path(job.config.output_dir))
-    names.name_in_loggers(job.config)
+    hydra_job.name_in_loggers(job.config)
     if not job.config.resume:
         OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
     try:
@@ -51,7 +50,7 @@ def _train_in_sweep(cfg: DictConfig) -> None:
 
     def asked() -> dict[str, Any]:
         config: Any = OmegaConf.to_container(cfg, resolve=False)  # which may not resolve
-        return record.asked(config, names.choices())
+        return record.asked(config, hydra_job.choices())
 
     with sweep.claimed(store.folder) as free:
         if not free:
@@ -68,5 +67,4 @@ def _train_unless_done(job: Job, store: RunStore) -> None:
         log.info(f"  finished before: {place}")
         sweep.leave(store.folder)
     else:
-        goes_on = sweep.goes_on(store, identity)
-        _train(job.but(resume=str(store.folder)) if goes_on else job)
+        _train(job.but(resume=str(store.folder)) if sweep.goes_on(store, identity) else job)

@@ -1,4 +1,5 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -21,11 +22,10 @@ class PerJointMean(Metric):
     full_state_update = False
     total: Tensor  # (value, joint)
     count: Tensor  # (joint,)
+    values = 1  # that the function has of an error
 
     def __init__(
         self,
-        values: int,
-        of_errors: Callable[[PerJoint], Float[Tensor, "value batch joint"]],
         names: Sequence[str],
         size: str,
         pair: Sequence[str] | None,  # names of two joints, where they are the size
@@ -36,12 +36,11 @@ class PerJointMean(Metric):
         for key, value, known in (("size", size, SIZES), ("average", average, AVERAGES)):
             if value not in known:
                 raise ValueError(f"metric.{key}={value}: choose {', '.join(known)}.")
-        self.of_errors, self.size, self.average = of_errors, size, average
+        self.size, self.average = size, average
         self.pair = _pair(names, pair) if size == "pair" else (0, 0)
         self.kept = [joint for joint, name in enumerate(names) if name not in without]
-        shape = (values, len(names))
-        self.add_state("total", torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros(len(names), dtype=torch.float64), dist_reduce_fx="sum")
+        for state, shape in (("total", (self.values, len(names))), ("count", len(names))):
+            self.add_state(state, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, prediction: Prediction, batch: Sample) -> None:
         away = prediction.keypoints.double() - batch.keypoints
@@ -49,9 +48,14 @@ class PerJointMean(Metric):
         if self.size != "pixel":
             away = away @ batch.to_source[..., :2].double().mT
         counted = (batch.visible > 0) & (size > 0)[:, None]
-        error = length(away) / size[:, None]
-        self.total += torch.where(counted, self.of_errors(error), 0).sum(1)
+        self.total += torch.where(counted, self.of_errors(length(away) / size[:, None]), 0).sum(1)
         self.count += counted.sum(0)
+
+    def of_errors(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
+        return error[None]
+
+    def compute(self) -> Any:
+        return self.means()[0]
 
     def per_joint(self) -> Float[Tensor, "value joint"]:
         return self.total / self.count

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from functools import partial
 
 from jaxtyping import Float
 
@@ -24,13 +23,10 @@ class Auc(PerJointMean):
         without: Sequence[str],
         average: str,
     ) -> None:
-        super().__init__(1, partial(_share, most=most), names, size, pair, without, average)
+        super().__init__(names, size, pair, without, average)
         if most <= 0:
             raise ValueError(f"metric.auc.most={most:g}: choose a threshold above 0.")
+        self.most = most
 
-    def compute(self) -> Tensor:
-        return self.means()[0]
-
-
-def _share(error: PerJoint, most: float) -> Float[Tensor, "value batch joint"]:
-    return (1 - error / most).clamp(min=0)[None]
+    def of_errors(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
+        return (1 - error / self.most).clamp(min=0)[None]

@@ -4,7 +4,7 @@ The rules are those of pycocotools, ties included: equal scores are in the order
 numbers, then as they came in.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -23,7 +23,13 @@ OFFICIAL = (
 
 Numbers = Int[np.ndarray, " person"]
 PerPerson = Float[np.ndarray, " person"]
+PerFound = Int[np.ndarray, " found"]
+PerPair = Int[np.ndarray, " pair"]
+LeftOut = Bool[np.ndarray, "area person"]
 Marks = Bool[np.ndarray, "area threshold found"]
+PerLevel = Bool[np.ndarray, "image area threshold"]
+Precision = Float[np.ndarray, "area threshold recall"]
+Recall = Float[np.ndarray, "area threshold"]
 
 
 class People(NamedTuple):
@@ -59,54 +65,54 @@ class Found(NamedTuple):
     def rows(self, index: np.ndarray) -> "Found":
         return Found(*(column[index] for column in self))
 
+    def results(self, category: int) -> list[dict[str, Any]]:
+        """The people as COCO's files of results have them."""
+        marked = np.pad(self.keypoints, ((0, 0), (0, 0), (0, 1)), constant_values=1)
+        columns = (self.image, marked.reshape(len(marked), 3 * marked.shape[1]), self.scores)
+        return [
+            {"image_id": image, "category_id": category, "keypoints": points, "score": score}
+            for image, points, score in zip(*(c.tolist() for c in columns), strict=True)
+        ]
+
 
 class Matches(NamedTuple):
     """Which detections, best first, are matched to a person, and which do not count."""
 
-    image: Int[np.ndarray, " found"]
+    image: PerFound
     right: Marks
     ignored: Marks
     wanted: Int[np.ndarray, " area"]  # how many there are to be found
 
 
-def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> dict[str, float]:
+def evaluate(people: People, found: Found, sigmas: oks.Sigmas) -> dict[str, float]:
     """The ten official figures and AP at an OKS of .95; nan where there is nobody to find."""
     matches = match(people, found, sigmas)
-    precision, recall = _curves(matches.right, matches.ignored, matches.wanted)
-    return summary(precision, recall)
+    return summary(*_curves(matches.right, matches.ignored, matches.wanted))
 
 
-def match(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> Matches:
+def match(people: People, found: Found, sigmas: oks.Sigmas) -> Matches:
     people = people.rows(np.argsort(people.image, kind="stable"))
     found, rank = _ranked(found)
-    left_out = np.stack([~people.counted | _outside(people.areas, a) for a in AREAS.values()])
+    left_out = ~people.counted | _outside(people.areas)
     right, ignored = _matched(people, found, rank, left_out, sigmas)
-    outside = np.stack([_outside(found.areas, limits) for limits in AREAS.values()])
-    ignored |= ~right & outside[:, None]
+    ignored |= ~right & _outside(found.areas)[:, None]
     order = oks.best_first(found.scores)
     wanted = (~left_out).sum(-1)
     return Matches(found.image[order], right[..., order], ignored[..., order], wanted)
 
 
-def true_oks(
-    people: People, found: Found, sigmas: Float[np.ndarray, " joint"]
-) -> Float[np.ndarray, " person"]:
+def true_oks(people: People, found: Found, sigmas: oks.Sigmas) -> PerPerson:
     """The best score of each detection: its OKS with the likest person of its image who counts."""
     people = people.rows(people.counted)
     people = people.rows(np.argsort(people.image, kind="stable"))
     first, count = _span(people.image, found.image)
     best = np.zeros(len(found.image))
-    rows = np.flatnonzero(count)
-    pairs, persons = _pairs(rows, first, count)
-    alike = _alike(people, found, pairs, persons, sigmas)
-    np.maximum.at(best, pairs, alike)
+    pairs, persons = _pairs(np.arange(len(best)), first, count)
+    np.maximum.at(best, pairs, _alike(people, found, pairs, persons, sigmas))
     return best
 
 
-def summary(
-    precision: Float[np.ndarray, "area threshold recall"],
-    recall: Float[np.ndarray, "area threshold"],
-) -> dict[str, float]:
+def summary(precision: Precision, recall: Recall) -> dict[str, float]:
     figures = {}
     for name, values in (("AP", precision), ("AR", recall)):
         for area, of_area in zip(AREAS, values, strict=True):
@@ -116,7 +122,7 @@ def summary(
     return {name: figures[name] for name in OFFICIAL} | {"AP95": float(precision[0, -1].mean())}
 
 
-def _ranked(found: Found) -> tuple[Found, Int[np.ndarray, " person"]]:
+def _ranked(found: Found) -> tuple[Found, Numbers]:
     """Detections by image and score, without those beyond MAX_DETECTIONS, and their ranks."""
     found = found.rows(np.lexsort((-found.scores, found.image)))
     rank = np.arange(len(found.image)) - np.searchsorted(found.image, found.image)
@@ -124,11 +130,7 @@ def _ranked(found: Found) -> tuple[Found, Int[np.ndarray, " person"]]:
 
 
 def _matched(
-    people: People,
-    found: Found,
-    rank: Int[np.ndarray, " found"],
-    left_out: Bool[np.ndarray, "area person"],
-    sigmas: Float[np.ndarray, " joint"],
+    people: People, found: Found, rank: PerFound, left_out: LeftOut, sigmas: oks.Sigmas
 ) -> tuple[Marks, Marks]:
     """Which detections are matched to a person, and which of them to a person who is left out.
 
@@ -141,7 +143,7 @@ def _matched(
     first, count = _span(people.image, found.image)
     for many in np.unique(count[count > 0]):
         rows = np.flatnonzero(count == many)
-        pairs, persons = _pairs(rows, first, count)
+        pairs, persons = _pairs(rows, first[rows], count[rows])
         alike = _alike(people, found, pairs, persons, sigmas).reshape(-1, many)
         persons = persons.reshape(-1, many)
         for place in range(rank[rows].max() + 1):
@@ -160,11 +162,7 @@ def _taken(
     similar: Float[np.ndarray, "image 1 1 person"],
     free: Bool[np.ndarray, "image area threshold person"],
     out: Bool[np.ndarray, "image area 1 person"],
-) -> tuple[
-    Bool[np.ndarray, "image area threshold"],
-    Int[np.ndarray, "image area threshold"],
-    Bool[np.ndarray, "image area threshold"],
-]:
+) -> tuple[PerLevel, Int[np.ndarray, "image area threshold"], PerLevel]:
     """Whether a detection of each image takes a person, which, and whether that one is left out."""
     able = free & (similar >= THRESHOLDS[:, None])
     counting = able & ~out
@@ -178,7 +176,7 @@ def _taken(
 
 def _curves(
     right: Marks, ignored: Marks, wanted: Int[np.ndarray, " area"]
-) -> tuple[Float[np.ndarray, "area threshold recall"], Float[np.ndarray, "area threshold"]]:
+) -> tuple[Precision, Recall]:
     """Precision at each recall, and the greatest recall; nan for areas that nobody has."""
     precision = np.zeros((*right.shape[:2], len(RECALLS)))
     recall = np.zeros(right.shape[:2])
@@ -197,32 +195,20 @@ def _curves(
     return precision, recall
 
 
-def _span(
-    sorted_images: Numbers, images: Int[np.ndarray, " found"]
-) -> tuple[Int[np.ndarray, " found"], Int[np.ndarray, " found"]]:
+def _span(sorted_images: Numbers, images: PerFound) -> tuple[PerFound, PerFound]:
     """The index of the first person of each detection's image, and how many people it has."""
     first = np.searchsorted(sorted_images, images, side="left")
     return first, np.searchsorted(sorted_images, images, side="right") - first
 
 
-def _pairs(
-    rows: Int[np.ndarray, " found"],
-    first: Int[np.ndarray, " all"],
-    count: Int[np.ndarray, " all"],
-) -> tuple[Int[np.ndarray, " pair"], Int[np.ndarray, " pair"]]:
-    """Each of these detections paired with every person of its image."""
-    counts = count[rows]
-    ends = np.cumsum(counts)
-    place = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
-    return np.repeat(rows, counts), np.repeat(first[rows], counts) + place
+def _pairs(rows: PerFound, first: PerFound, count: PerFound) -> tuple[PerPair, PerPair]:
+    """Each of these detections paired with every person of its image: `count` from `first` on."""
+    place = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(rows, count), np.repeat(first, count) + place
 
 
 def _alike(
-    people: People,
-    found: Found,
-    pairs: Int[np.ndarray, " pair"],
-    persons: Int[np.ndarray, " pair"],
-    sigmas: Float[np.ndarray, " joint"],
+    people: People, found: Found, pairs: PerPair, persons: PerPair, sigmas: oks.Sigmas
 ) -> Float[np.ndarray, " pair"]:
     alike = np.empty(len(pairs))
     for start in range(0, len(pairs), PAIRS_IN_CACHE):
@@ -232,5 +218,6 @@ def _alike(
     return alike
 
 
-def _outside(areas: PerPerson, limits: tuple[float, float]) -> Bool[np.ndarray, " person"]:
-    return (areas < limits[0]) | (areas > limits[1])
+def _outside(areas: PerPerson) -> LeftOut:
+    least, most = np.transpose(list(AREAS.values()))[..., None]
+    return (areas < least) | (areas > most)

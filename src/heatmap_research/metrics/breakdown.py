@@ -42,8 +42,7 @@ class Breakdown(Metric):
             ("joint_parts", 2, len(self.of_joints)),
             ("person_parts", 4, len(self.of_people)),
         ):
-            zeros = torch.zeros(shape, dtype=torch.float64)
-            self.add_state(name, zeros, dist_reduce_fx="sum")
+            self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, prediction: Prediction, batch: Sample) -> None:
         away = prediction.keypoints.double() - batch.keypoints

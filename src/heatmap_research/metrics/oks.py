@@ -45,19 +45,6 @@ def to_truth(
     return similarity
 
 
-def matrix(
-    poses: Float[np.ndarray, "found joint 2"],
-    truths: Float[np.ndarray, "person joint 3"],
-    areas: Float[np.ndarray, " person"],
-    boxes: Float[np.ndarray, "person 4"],
-    sigmas: Sigmas,
-) -> Float[np.ndarray, "found person"]:
-    """The OKS of every pose with every truth."""
-    found, person = (axis.ravel() for axis in np.indices((len(poses), len(truths))))
-    pairs = (poses[found], truths[person], areas[person], boxes[person])
-    return to_truth(*pairs, sigmas).reshape(len(poses), len(truths))
-
-
 def between(
     poses: Poses,
     areas: PerPose,

@@ -1,15 +1,13 @@
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from jaxtyping import Float
 
-from heatmap_research.metrics import measures
 from heatmap_research.metrics._per_joint import PerJointMean
-from heatmap_research.metrics.measures import CROP, Columns, Measure, PerRow
+from heatmap_research.metrics.measures import CROP, Columns, Measure, PerRow, away
 from heatmap_research.metrics.pixel_error import length
-from heatmap_research.types import Tensor
+from heatmap_research.types import PerJoint, Tensor
 
 FIGURES = ("PCK@0.5px (or any other number of crop pixels)",)
 
@@ -31,10 +29,13 @@ class Pck(PerJointMean):
     ) -> None:
         if not thresholds or min(thresholds) < 0:
             raise ValueError(f"metric.pck.thresholds={list(thresholds)}: give some, none negative.")
-        rule = partial(is_found, thresholds=list(thresholds))
-        super().__init__(len(thresholds), rule, names, size, pair, without, average)
+        self.thresholds, self.values = list(thresholds), len(thresholds)
+        super().__init__(names, size, pair, without, average)
         unit = "px" if size == "pixel" else ""
         self.keys = [f"{name}@{threshold:g}{unit}" for threshold in thresholds]
+
+    def of_errors(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
+        return is_found(error, self.thresholds)
 
     def compute(self) -> dict[str, Tensor]:
         return dict(zip(self.keys, self.means().unbind(), strict=True))
@@ -53,7 +54,7 @@ def measure(figure: str) -> Measure | None:
         return None
 
     def rows(columns: Columns, sigmas: Sequence[float]) -> tuple[PerRow, PerRow]:
-        (found,) = is_found(length(measures.away(columns)), [threshold])
+        (found,) = is_found(length(away(columns)), [threshold])
         return found, (columns["visible"] > 0).double()
 
     return Measure("of joints", Pck.higher_is_better, CROP, rows)

@@ -5,8 +5,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torchmetrics import Metric
 
-from heatmap_research.metrics import measures
-from heatmap_research.metrics.measures import CROP, Columns, Measure, PerRow
+from heatmap_research.metrics.measures import CROP, Columns, Measure, PerRow, away
 from heatmap_research.types import Prediction, Sample, Tensor
 
 LEVELS = {"labelled": (1, 2), "covered": (1, 1), "visible": (2, 2)}
@@ -58,6 +57,6 @@ def measure(figure: str) -> Measure | None:
 
     def rows(columns: Columns, sigmas: Sequence[float]) -> tuple[PerRow, PerRow]:
         counted = is_counted(columns["visible"], FIGURES[figure])
-        return length(measures.away(columns)), counted.double()
+        return length(away(columns)), counted.double()
 
     return Measure("px", PixelError.higher_is_better, CROP, rows)

@@ -5,14 +5,14 @@ import io
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from heatmap_research.metrics.average_precision import OFFICIAL, Found, People
+from heatmap_research.metrics.oks import Sigmas
 
 
-def evaluate(people: People, found: Found, sigmas: Float[np.ndarray, " joint"]) -> dict[str, float]:
+def evaluate(people: People, found: Found, sigmas: Sigmas) -> dict[str, float]:
     """Figures are nan where pycocotools says -1."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(*_sets(people, found), "keypoints")
@@ -30,7 +30,7 @@ def _sets(people: People, found: Found) -> tuple[COCO, COCO]:
     truth = COCO()
     truth.dataset = {"images": images, "categories": [{"id": 1}], "annotations": _truths(people)}
     truth.createIndex()
-    if results := _results(found):
+    if results := found.results(category=1):
         return truth, truth.loadRes(results)
     none = COCO()
     none.dataset = {**truth.dataset, "annotations": []}
@@ -54,16 +54,4 @@ def _truths(people: People) -> list[dict[str, Any]]:
         for number, (image, keypoints, area, box, crowd) in enumerate(
             zip(*people, strict=True), start=1
         )
-    ]
-
-
-def _results(found: Found) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": int(image),
-            "category_id": 1,
-            "keypoints": np.pad(keypoints, ((0, 0), (0, 1)), constant_values=1).ravel(),
-            "score": float(score),
-        }
-        for image, keypoints, score in zip(*found, strict=True)
     ]

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 def best(figures: Mapping[str, float | None], mode: str = "min") -> str | None:
     """The decoder with the least figure, or with mode="max" the greatest.
 
-    The first of those that are alike. A figure that is nan (nothing was counted) is worse than any
-    other; a decoder without a figure (None) is not chosen.
+    The first of those that are alike. A nan (nothing was counted) is worst, a None is not chosen.
     """
     sign = -1 if mode == "max" else 1
     known = {name: figure for name, figure in figures.items() if figure is not None}

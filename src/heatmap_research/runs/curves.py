@@ -11,10 +11,9 @@ from heatmap_research.runs.find import Run
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """One column of metrics.csv, in the rows that have a value of it."""
+    """A column of metrics.csv, in the rows that have a value of it."""
 
     run: Run
-    column: str
     step: Float64[np.ndarray, " row"]  # steps that had been taken
     value: Float64[np.ndarray, " row"]
 
@@ -25,4 +24,4 @@ def read(run: Run, column: str) -> Course:
     if not rows:
         raise ValueError(f"{run.name}: its metrics.csv has nothing in a column {column}.")
     steps, values = (np.array([float(row[key]) for row in rows]) for key in ("step", column))
-    return Course(run, column, steps + 1, values)
+    return Course(run, steps + 1, values)

@@ -68,7 +68,7 @@ class Run:
 
     @property
     def is_resolved(self) -> bool:
-        return not any("${" in str(value) for _, value in _leaves(self.record["config"]))
+        return not any("${" in str(value) for _, value in leaves(self.record["config"]))
 
     @property
     def stride(self) -> float:
@@ -122,13 +122,12 @@ def find(*folders: Path) -> list[Run]:
 def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """The keys in which runs differ, group choices first, each with its different values in order.
 
-    Left out: values that only repeat another key's (`target.sigma` is `sigma`, `data.train.pool` is
-    `data.pool`) or go with the option chosen for their group; and jobs that were refused before
-    their config was resolved, unless there are no others.
+    Left out: values that only repeat another key's (`target.sigma` is `sigma`) or go with their
+    group's option; and jobs refused before their config was resolved, if there are others.
     """
     runs = [run for run in runs if run.is_resolved] or runs
-    groups = _differing([dict(_leaves(run.record["choices"])) for run in runs])
-    keys = _differing([dict(_leaves(run.record["config"])) for run in runs])
+    groups = _differing([dict(leaves(run.record["choices"])) for run in runs])
+    keys = _differing([dict(leaves(run.record["config"])) for run in runs])
     kept = dict(groups)
     for key, column in sorted(keys.items(), key=lambda item: item[0].count(".")):
         choice = groups.get(key.partition(".")[0])
@@ -140,6 +139,17 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
         ):
             kept[key] = column
     return {key: _distinct(kept[key]) for key in (*groups, *keys) if key in kept}
+
+
+def leaves(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a config by dotted key, but those in which runs of an experiment may differ."""
+    for key, value in node.items():
+        if key in record.INCIDENTAL:
+            continue
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _known(file: Path) -> dict[str, Any]:
@@ -161,16 +171,6 @@ def _select(node: Any, path: str, separator: str = ".") -> Any:
     for key in path.split(separator):
         node = node.get(key) if isinstance(node, Mapping) else None
     return node
-
-
-def _leaves(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if key in record.INCIDENTAL:
-            continue
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
 
 
 def _differing(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -7,7 +7,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
 from heatmap_research.runs.table import MeanOfRuns, Row
+
+WHOLE = ("name", "status", "error")  # never folded
+SPARE = ("decoder", "seconds")  # where there is no room
+MAX_KEYS = 8  # that are shown, of those in which runs differ
+ENDLESS = 1_000_000
 
 
 def words(value: Any, name: str = "", plus_minus: str = " ± ") -> str:
@@ -50,6 +59,22 @@ def as_latex(rows: Sequence[Row]) -> str:
     return "\n".join([begin, r"\toprule", *lines, r"\bottomrule", end, ""])
 
 
+def as_lines(rows: Sequence[Row], apart: Sequence[str], width: int | None) -> list[str]:
+    """For people, in lines: in a width, with as many of the keys `apart` as there is room for."""
+    kept, below = list(apart[:MAX_KEYS]), []
+    names = [name for name in rows[0] if name not in apart or name in kept]
+    if width and "error" in names and "name" in names and _least(rows, names) > width:
+        names.remove("error")
+        below = [f"{row['name']}: {_text(row, 'error')}" for row in rows if row["error"]]
+    spare = [name for name in (*SPARE, *kept) if name in names and (apart or name in kept)]
+    while width and spare and _least(rows, names) > width:
+        names.remove(spare.pop())
+    table = _drawn(rows, names, width)
+    if left := [name for name in apart if name not in names]:
+        below.append(f"... and {len(left)} more differ: --columns {' '.join(left[:3])} ...")
+    return [*table, *below]
+
+
 def _cell(value: Any, name: str) -> str:
     if _is_number(value):
         text = words(value, name, r" \pm ").replace(",", r"\,")
@@ -76,3 +101,42 @@ def _flat(row: Row) -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def _drawn(rows: Sequence[Row], names: Sequence[str], width: int | None) -> list[str]:
+    console = _plain(max(width, _least(rows, names)) if width else ENDLESS)
+    with console.capture() as caught:
+        console.print(_table(rows, names, folded=width is not None))
+    return [line.rstrip() for line in caught.get().splitlines() if line.strip()]
+
+
+def _least(rows: Sequence[Row], names: Sequence[str]) -> int:
+    """The least width at which no word is broken."""
+    return _plain(ENDLESS).measure(_table(rows, names, folded=True)).minimum
+
+
+def _plain(width: int) -> Console:
+    return Console(width=width, color_system=None, markup=False, emoji=False)
+
+
+def _table(rows: Sequence[Row], names: Sequence[str], folded: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in names:
+        cells = [_text(row, name) for row in rows]
+        whole = name in WHOLE or not folded
+        table.add_column(
+            name,
+            justify="left" if any(isinstance(row[name], (str, list)) for row in rows) else "right",
+            no_wrap=whole,
+            min_width=max(map(len, cells)) if whole else None,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(_text(row, name) for name in names))
+    return table
+
+
+def _text(row: Row, name: str) -> str:
+    if name == "error":
+        return " ".join(str(row[name] or "").split())
+    return words(row[name], name)

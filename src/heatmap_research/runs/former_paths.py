@@ -1,14 +1,13 @@
 """Where classes and functions lie that have moved since a config was written.
 
-A config names them by path (`_target_`), and stored configs outlive moves. Whoever moves one adds
-a line: the path it had, and the path it has. The table is read before anything is instantiated and
-before a config is hashed, so that a moved class makes no stored run another experiment.
+Whoever moves one adds a line. The table is read before anything is instantiated and before a config
+is hashed, so that a move neither breaks a stored config nor makes it another experiment.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-FORMER = {  # path of old -> path of today
+FORMER = {
     "heatmap_research.codec.labels.Labels": "heatmap_research.codec.learnt_joints.Labels",
 }
 

@@ -3,12 +3,11 @@
 import hashlib
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heatmap_research.runs import whole_file
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.runs.source import PACKAGE, source_hash, source_version
 from heatmap_research.types import IncompatibleError
@@ -52,12 +51,6 @@ def read_or_empty(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def update(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Adds facts to a record, or begins one."""
-    known = read(folder) if (folder / NAME).exists() else {"version": VERSION}
-    write_json(folder / NAME, known | dict(facts))
-
-
 def asked(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:
     """What a run was asked for and by which code, known before it begins."""
     return {
@@ -90,17 +83,8 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """JSON has no nan: a figure that nothing was counted for is null."""
-    with replacing(file) as partial:
+    with whole_file.written(file) as partial:
         partial.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[Path]:
-    """Yields a second file to write, which then takes the first one's place: no reader sees half
-    of it, and a writer that fails leaves the first as it was."""
-    partial = file.with_name(f"{file.name}.partial")
-    yield partial
-    os.replace(partial, file)
 
 
 def _essential(value: Any) -> Any:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-core", "numpy")
-# What a training executes, and what its results can depend on. A change elsewhere, such as a
-# caption on a page, leaves finished studies finished.
+# What a training executes. A change elsewhere, such as a caption, leaves finished studies finished.
 EXECUTED = (
     *("types.py", "codec", "network", "data", "metrics", "training", "runs"),
     *("config/codec.py", "config/instantiate.py", "config/job.py", "config/values.py"),

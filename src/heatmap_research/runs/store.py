@@ -4,17 +4,17 @@ import csv
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heatmap_research.runs.record import NAME, read, replacing, update
+from heatmap_research.runs.record import NAME, VERSION, read, write_json
+from heatmap_research.runs.whole_file import written
 
 KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
 PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
@@ -56,14 +56,14 @@ class RunStore:
     def clear(self) -> None:
         """Deletes what an earlier run in the same folder left."""
         files = (self.record, self.predictions, self.folder / "traceback.txt")
-        results = self.folder.glob("results/*.json")
-        for file in (*files, *results, *self.checkpoints.glob("*.ckpt")):
+        for file in (*files, *self.folder.glob("results/*.json"), *self.checkpoints.glob("*.ckpt")):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "evaluate", ignore_errors=True)  # of weights that are gone
 
     def update(self, **facts: Any) -> None:
         """Adds facts to run.json, or puts them in the place of those of the same name."""
-        update(self.folder, facts)
+        known = self.read() if self.record.exists() else {"version": VERSION}
+        write_json(self.record, known | facts)
 
     def write_predictions(self, rows: pa.Table) -> None:
         """Puts rows in the place of those that are stored of the same stages."""
@@ -73,20 +73,14 @@ class RunStore:
             stages = set(rows["stage"].to_pylist())
             kept = stored.filter(pa.array(s not in stages for s in stored["stage"].to_pylist()))
             rows = pa.concat_tables([kept, rows]).unify_dictionaries()
-        with replacing(self.predictions) as partial:
+        with written(self.predictions) as partial:
             pq.write_table(rows, partial)
 
-    def write_results(self, stage: str, decoder: str, category: int, people: Any) -> None:
-        """Writes the image, keypoints (in source pixels) and scores of people as COCO has them."""
+    def write_results(self, stage: str, decoder: str, results: Sequence[dict[str, Any]]) -> None:
+        """Writes people as COCO has them, each a dict."""
         file = self.folder / "results" / f"{stage}_{decoder}.json"
         file.parent.mkdir(exist_ok=True)
-        marked = np.pad(people.keypoints, ((0, 0), (0, 0), (0, 1)), constant_values=1)
-        columns = (people.image, marked.reshape(len(marked), -1), people.scores)
-        results = [
-            {"image_id": image, "category_id": category, "keypoints": points, "score": score}
-            for image, points, score in zip(*(c.tolist() for c in columns), strict=True)
-        ]
-        with replacing(file) as partial:
+        with written(file) as partial:
             partial.write_text(json.dumps(results))
 
     @contextmanager

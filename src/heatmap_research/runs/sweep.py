@@ -118,8 +118,7 @@ def failures_recorded(
         shelve(store.folder)
         refused = isinstance(error, refusals)
         if not refused:
-            lines = traceback.format_exception(error)
-            (store.folder / "traceback.txt").write_text("".join(lines))
+            (store.folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
         if not recorded:
             facts = {}
             if not record.read_or_empty(store.folder):  # else an earlier try, to be gone on with

@@ -26,7 +26,12 @@ class MeanOfRuns:
 
     mean: float
     deviation: float | None
-    number: int
+
+
+def mean_of_runs(values: Sequence[float]) -> MeanOfRuns | None:
+    if not values:
+        return None
+    return MeanOfRuns(mean(values), stdev(values) if len(values) > 1 else None)
 
 
 Row = dict[str, Any]
@@ -55,16 +60,10 @@ def cell(run: Run, column: str, decoder: str | None) -> Any:
 def chosen(runs: Sequence[Run]) -> str | None:
     """The decoder best on val, in the mean of these runs; test has no say in it."""
     figure, mode = best.watched_figure(runs[0].record["config"])
-    figures = {
-        decoder: _mean_of_all([run.metric("val", decoder, figure) for run in runs])
-        for decoder in runs[0].decoders
-    }
+    values = {name: [run.metric("val", name, figure) for run in runs] for name in runs[0].decoders}
+    # where one run has no value, the mean would be of other runs
+    figures = {n: None if None in v else mean(v) for n, v in values.items()}  # type: ignore[type-var]
     return best.best(figures, mode)
-
-
-def _mean_of_all(values: Sequence[float | None]) -> float | None:
-    """None if one run has no value, for then its mean would be of other runs."""
-    return None if None in values else mean(values)  # type: ignore[type-var]
 
 
 def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
@@ -141,8 +140,7 @@ def _together(values: Sequence[Any]) -> Any:
     numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
     if not numbers:
         return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
-    deviation = stdev(numbers) if len(numbers) > 1 else None
-    return MeanOfRuns(mean(numbers), deviation, len(numbers))
+    return mean_of_runs(numbers)
 
 
 def _goes_with_arm(runs: Sequence[Run], key: str) -> bool:

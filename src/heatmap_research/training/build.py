@@ -14,10 +14,8 @@ from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
-from torchmetrics import Metric
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.instantiate import make, maker, making, refuse_strays, refusing
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
@@ -34,7 +32,9 @@ PARTS = (  # of a config, each made by itself
     *("backbone", "trainer", "callback", "logger", "augment", "head", "neck"),
     *("optimizer", "schedule", "metric", "photometric"),
 )
+OF_TASK = ("optimizer", "schedule", "metric", "photometric")  # parts that a task takes
 WITHOUT_WEIGHTS = {"pretrained": False, "checkpoint": None}
+Shapes = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,11 @@ class Parts:
     """What a job's config names, made, or ready to be made for one network after another."""
 
     job: Job
-    codec: Codec | CoordinateCodec
+    codec: AnyCodec
     backbone: Callable[..., Any]
     neck: Callable[..., Any]
     head: Callable[..., Any]
-    optimizer: Callable[..., Any]
-    schedule: Callable[..., Any]
-    metrics: Mapping[str, Metric]
-    jitter: Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class DryRun:
-    """What a network is like, found out without its weights."""
-
-    task: KeypointTask  # on the meta device
-    size: dict[str, int]  # its parameters, and the multiply-accumulates of one image
+    of_task: Mapping[str, Any]
 
 
 def wire(job: Job) -> Parts:
@@ -81,17 +70,9 @@ def wire(job: Job) -> Parts:
         )
     head = make(cfg.head, "head")  # partial: dataclasses do not survive instantiate
     codec = job.codec_of(head)
-    return Parts(
-        job,
-        codec,
-        backbone=maker(cfg.backbone, "backbone"),
-        neck=make(cfg.neck, "neck"),
-        head=head,
-        optimizer=make(cfg.optimizer, "optimizer"),
-        schedule=make(cfg.schedule, "schedule"),
-        metrics=make(cfg.metric, "metric"),
-        jitter=make(cfg.photometric, "photometric"),
-    )
+    backbone, neck = maker(cfg.backbone, "backbone"), make(cfg.neck, "neck")
+    of_task = {part: make(cfg[part], part) for part in OF_TASK}
+    return Parts(job, codec, backbone, neck, head, of_task)
 
 
 def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
@@ -108,24 +89,14 @@ def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
     net = KeypointNet(backbone, neck, head)
     if cfg.channels_last:
         net = net.to(memory_format=torch.channels_last)
-    return KeypointTask(
-        net,
-        codec,
-        schema,
-        metrics=parts.metrics,
-        jitter=parts.jitter,
-        optimizer=parts.optimizer,
-        schedule=parts.schedule,
-        flip_test=cfg.flip_test,
-        seed=cfg.seed,
-        every=cfg.trainer.log_every_n_steps,
-    )
+    own = {"flip_test": cfg.flip_test, "seed": cfg.seed, "every": cfg.trainer.log_every_n_steps}
+    return KeypointTask(net, codec, schema, **parts.of_task, **own)
 
 
-def dry_run(parts: Parts) -> DryRun:
-    """Builds the network on the meta device and runs it there: no memory, no weights, no data.
+def dry_run(parts: Parts) -> tuple[KeypointTask, dict[str, int]]:
+    """Builds a network on the meta device and runs it there: no memory, no weights, no data.
 
-    Refuses what cannot work together, and counts what the network costs.
+    Refuses what cannot work together; counts parameters, and multiply-accumulates of one image.
     """
     cfg = parts.job.config
     with FlopCounterMode(display=False) as counter, torch.device("meta"):
@@ -137,7 +108,7 @@ def dry_run(parts: Parts) -> DryRun:
         task.schedule(optimizer, 100)
     _refuse_other_shapes(shapes, task.codec, cfg)
     parameters = sum(parameter.numel() for parameter in task.net.parameters())
-    return DryRun(task, {"parameters": parameters, "macs": counter.get_total_flops() // 2})
+    return task, {"parameters": parameters, "macs": counter.get_total_flops() // 2}
 
 
 def build_data(job: Job) -> DataModule:
@@ -151,8 +122,8 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
     cfg = job.but(monitor=job.watched).config
     every = cfg.trainer.log_every_n_steps
     watching = [NeckGradient(every), Finite(every), Throughput(every)]
-    callbacks = [progress, Recorder(store, cfg.flip_test), *watching]
-    callbacks += _given(cfg.callback, "callback")
+    given = _given(cfg.callback, "callback")
+    callbacks = [progress, Recorder(store, cfg.flip_test), *watching, *given]
     if cfg.ema:  # puts the average away after a validation, when others have looked
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
     callbacks.append(Interruption(store.checkpoints / "last.ckpt"))  # after the average is taken
@@ -201,12 +172,9 @@ def _forward(task: KeypointTask, cfg: DictConfig) -> Any:
         ) from error
 
 
-def _refuse_other_shapes(
-    shapes: tuple[tuple[int, ...], ...], codec: Codec | CoordinateCodec, cfg: DictConfig
-) -> None:
+def _refuse_other_shapes(shapes: Shapes, codec: AnyCodec, cfg: DictConfig) -> None:
     """A head that answers with other shapes than its codec reads."""
-    wanted = codec.shapes
-    if shapes == wanted:
+    if shapes == (wanted := codec.shapes):
         return
     if codec.grid.ndim == 0:
         spread = str(wanted[0][0] == 4).lower()
@@ -223,5 +191,5 @@ def _refuse_other_shapes(
     )
 
 
-def _sizes(shapes: tuple[tuple[int, ...], ...]) -> str:
+def _sizes(shapes: Shapes) -> str:
     return " and ".join("x".join(map(str, shape)) for shape in shapes)

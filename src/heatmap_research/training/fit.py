@@ -1,7 +1,6 @@
 """One run from config to record: fit, evaluate with the last weights, write the folder."""
 
 import logging
-import math
 import platform
 import resource
 import sys
@@ -19,8 +18,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
-from heatmap_research.runs import record
-from heatmap_research.runs.source import versions
+from heatmap_research.runs import record, source
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
@@ -41,7 +39,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
         unread = tuple(known["decoders_not_applicable"])
         job = replace(job, choices=known["choices"], unread=unread)
     parts = build.wire(job)
-    size = build.dry_run(parts).size
+    _, size = build.dry_run(parts)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if not checkpoint and trainer.is_global_zero:
@@ -128,32 +126,28 @@ def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
 def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> Iterator[None]:
     """Keeps in run.json how the run stands and, whatever the way, how it ended."""
 
-    def note(**more: Any) -> None:
-        if trainer.is_global_zero:
-            store.update(**more)
-
+    ended: dict[str, Any] = {"status": "interrupted"}
     if torch.cuda.is_available():  # an earlier job of the same process may have taken more
         torch.cuda.reset_peak_memory_stats()
-    note(status="running", **facts)
-    failed = True
+    if trainer.is_global_zero:
+        store.update(status="running", **facts)
     try:
         yield
+        ended = {"status": "finished", "error": None, "peak_memory": _peak_memory()}
     except InterruptedRunError:
-        note(status="interrupted")
         raise
     except MisconfigurationException as error:
-        note(status="failed", error=str(error))
+        ended = {"status": "failed", "error": str(error)}
         raise IncompatibleError(f"trainer: {in_a_line(error)}") from error
     except BaseException as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
-            note(status="interrupted")
             raise KeyboardInterrupt from error
-        note(status="failed", error=f"{type(error).__name__}: {error}")
+        ended = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
         raise
-    else:
-        note(status="finished", error=None, peak_memory=_peak_memory())
-        failed = False
     finally:
+        if trainer.is_global_zero:
+            store.update(**ended)
+        failed = ended["status"] != "finished"
         for logger in trainer.loggers:
             logger.finalize("failed" if failed else "success")
         if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
@@ -173,7 +167,7 @@ def _facts(job: Job) -> dict[str, Any]:
     cfg = job.config
     return {
         **record.asked(job.record, job.choices),
-        "versions": versions(),
+        "versions": source.versions(),
         "device": _device(),
         "boxes": cfg.data.get("boxes", "exact"),
         "score": cfg.score,
@@ -225,15 +219,11 @@ def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: boo
     twice = record.reads_val_twice(known["config"])
     for stage, decoders in metrics.items():
         name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {_words(figures[name])}" for d, figures in decoders.items())
+        values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
         same = " (is val)" if stage == "test" and twice else ""
-        lines.append(f"{stage}{same} {name}: {values}{rest}")
+        lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
     seconds = known.get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")
     log.info("; ".join(lines) if sweep else "\n".join(f"  {line}" for line in lines))
-
-
-def _words(figure: float) -> str:
-    return "n/a" if math.isnan(figure) else f"{figure:.3f}"

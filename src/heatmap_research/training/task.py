@@ -1,6 +1,7 @@
 """Training and evaluation of one network under one codec."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -12,8 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from heatmap_research.codec.codec import Codec
-from heatmap_research.codec.coordinate_codec import CoordinateCodec
+from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.types import Heatmaps, Prediction, Sample, Schema
 
 Images = UInt8[Tensor, "batch channel height width"]
@@ -24,28 +24,24 @@ class KeypointTask(LightningModule):
     def __init__(
         self,
         net: nn.Module,
-        codec: Codec | CoordinateCodec,
+        codec: AnyCodec,
         schema: Schema,
-        metrics: Mapping[str, Metric],
+        metric: Mapping[str, Metric],
         optimizer: Callable[..., Optimizer],
         schedule: Callable[[Optimizer, int], LRScheduler],
         flip_test: bool,
         seed: int,
         every: int,  # steps between those that are logged
-        jitter: Callable[[Images], Images],  # of colours, in training
+        photometric: Callable[[Images], Images],  # jitter of colours, in training
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
         self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
         self.optimizer, self.schedule = optimizer, schedule
         self.flip_test, self.seed, self.every = flip_test, seed, every
-        self.jitter = jitter
-        self.metrics = nn.ModuleDict(
-            {
-                decoder: nn.ModuleDict({name: metric.clone() for name, metric in metrics.items()})
-                for decoder in codec.decoders
-            }
-        )
+        self.photometric = photometric
+        of_a_decoder = nn.ModuleDict(metric)
+        self.metrics = nn.ModuleDict({name: deepcopy(of_a_decoder) for name in codec.decoders})
 
     def forward(self, image: Images) -> Predictions:
         return self.codec.decode(self.activated(image))
@@ -68,7 +64,7 @@ class KeypointTask(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        scores = self.net(self.jitter(batch.image))
+        scores = self.net(self.photometric(batch.image))
         cost = self.codec.training_loss(scores, batch.keypoints, batch.visible)
         if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
             self.log("train/loss", cost.loss)
@@ -88,10 +84,9 @@ class KeypointTask(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Tells metrics what no sample shows, such as people that nobody looked for."""
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        for decoder in self.codec.decoders:
-            for metric in self._metrics_of(decoder).values():
-                if hasattr(metric, "truth"):
-                    metric.truth = data.truth(self._stage)
+        for metric in self.metrics.modules():
+            if hasattr(metric, "truth"):
+                metric.truth = data.truth(self._stage)
 
     def on_validation_epoch_end(self) -> None:
         for decoder in self.codec.decoders:
@@ -107,16 +102,12 @@ class KeypointTask(LightningModule):
 
     def configure_optimizers(self) -> Any:
         learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
-        groups = param_groups_weight_decay(learnt, self._weight_decay)
+        decay = getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
+        groups = param_groups_weight_decay(learnt, decay)  # not of norms and biases
         optimizer = self.optimizer(groups)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = {"scheduler": self.schedule(optimizer, steps), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    @property
-    def _weight_decay(self) -> float:
-        """The optimizer's; norms and biases have none, as their size says nothing about fit."""
-        return getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
 
     @property
     def _stage(self) -> str:

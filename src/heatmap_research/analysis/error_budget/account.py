@@ -132,10 +132,8 @@ def _replacements(
 
 
 def _saved_by_flip(read: Stage, decoder: str) -> float | None:
-    plain, flipped = (decoder, False), (decoder, True)
-    if not {plain, flipped} <= set(read.answers):
-        return None
-    return read.mean_px(plain) - read.mean_px(flipped)
+    both = [(decoder, flip) for flip in (False, True) if (decoder, flip) in read.answers]
+    return read.mean_px(both[0]) - read.mean_px(both[1]) if len(both) == 2 else None
 
 
 def _scores(

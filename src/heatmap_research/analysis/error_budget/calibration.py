@@ -49,9 +49,8 @@ def reliability(
 ) -> Reliability:
     """Intervals are equally wide and closed below; the last is closed above too."""
     part = np.minimum((scores * intervals).astype(int), intervals - 1)
-    counts = np.bincount(part)
-    there = counts > 0
-    count = counts[there].astype(float)
+    there = np.unique(part)
+    count = np.bincount(part)[there].astype(float)
     score, rate = (np.bincount(part, values)[there] / count for values in (scores, right))
     return Reliability(score, rate, count)
 

@@ -24,6 +24,7 @@ WORDS = {
     "swap": "swap (somebody else's)",
     "miss": "miss",
 }
+ORDERS = ("put right one after the other", "the same in the opposite order")
 REST = "#999999"
 HARM = {"color": "white", "edgecolor": "#aa0000", "hatch": "////"}  # a part that adds error
 
@@ -33,10 +34,10 @@ def named(part: str, cell: str) -> str:
     return WORDS.get(part, part).format(cell=cell)
 
 
-def signed(value: float) -> str:
+def signed(value: float, places: int = 3) -> str:
     """A number with its sign, but for one that rounds to nothing."""
-    shown = f"{value:+.3f}"
-    return shown if float(shown) else "0.000"
+    shown = f"{value:+.{places}f}"
+    return shown if float(shown) else shown[1:]
 
 
 def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figure:
@@ -45,16 +46,14 @@ def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figur
     figure = Figure(figsize=(11, 0.6 + len(budgets) * (0.9 + 0.29 * rows)), layout="constrained")
     figure.suptitle(f"{title} (hatched: adds error)", fontsize=10)
     panels = figure.subplots(len(budgets), 2, squeeze=False)
-    for (left, right), budget in zip(panels, budgets, strict=True):
+    for (left, right), budget, words in zip(panels, budgets, ORDERS, strict=False):
         steps, squares = zip(*((p.mean_px, p.square_px2) for p in budget.parts), strict=True)
         _waterfall(left, budget, budget.total_px, steps, "mean error, crop pixels")
         _waterfall(right, budget, budget.total_px2, squares, "mean squared error, crop pixels²")
         names = ["as it is", *(named(name, cell) for name in budget.order), "remainder"]
         left.set_yticks(range(len(names)), names, fontsize=8)
         right.set_yticks(range(len(names)), [])
-    orders = ("put right one after the other", "the same in the opposite order")
-    for axes, words in zip(panels[:, 0], orders, strict=False):
-        axes.set_title(f"{words}, from the top down", fontsize=9, loc="left")
+        left.set_title(f"{words}, from the top down", fontsize=9, loc="left")
     return figure
 
 
@@ -68,9 +67,10 @@ def phases(
     for (above, below), (name, profile) in zip(panels.T, profiles.items(), strict=True):
         along = {words: law.along_axes()[name] for words, law in laws.items()}
         biases = {words: bias for words, (bias, _) in along.items()}
-        _phase(above, biases, profile.middle, profile.bias, profile.deviation, COLOURS[0])
-        sizes, deviation = {w: size for w, (_, size) in along.items()}, profile.absolute_deviation
-        _phase(below, sizes, profile.middle, profile.absolute, deviation, COLOURS[2])
+        sizes = {words: size for words, (_, size) in along.items()}
+        middle, size, deviation = profile.middle, profile.absolute, profile.absolute_deviation
+        _phase(above, biases, (middle, profile.bias, profile.deviation), COLOURS[0])
+        _phase(below, sizes, (middle, size, deviation), COLOURS[2])
         above.set_title(f"along {name}", fontsize=10)
         below.set_xlabel(f"place of the truth in its {cell} (0: the middle), {cell}s")
     panels[0, 0].set_ylabel("mean error with its sign,\ncrop pixels")
@@ -84,10 +84,8 @@ def border(profiles: Mapping[str, Profile], title: str = "") -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, profile), colour in zip(profiles.items(), COLOURS[::2], strict=False):
-        bars = 2 * profile.deviation
-        axes.errorbar(
-            profile.middle, profile.bias, yerr=bars, fmt="o-", ms=4, color=colour, label=name
-        )
+        place, mean, bar = profile.middle, profile.bias, 2 * profile.deviation
+        axes.errorbar(place, mean, yerr=bar, fmt="o-", ms=4, color=colour, label=name)
     axes.axvline(0, color="grey", lw=0.8, ls=":")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("truth's distance to the nearest border of the crop, pixels (below 0: outside)")
@@ -139,13 +137,10 @@ def _number(axes: Axes, x: float, y: float, words: str, total: float) -> None:
 
 
 def _phase(
-    axes: Axes,
-    laws: Mapping[str, MeanByPhase],
-    middle: np.ndarray,
-    error: np.ndarray,
-    deviation: np.ndarray,
-    colour: str,
+    axes: Axes, laws: Mapping[str, MeanByPhase], measured: Sequence[np.ndarray], colour: str
 ) -> None:
+    """Draws laws as lines, and what was measured: its places, means and their standard errors."""
+    middle, error, deviation = measured
     for (words, values), style in zip(laws.items(), ("--", "-", ":"), strict=False):
         axes.plot(*_unjoined(even_phases(), values), style, color="black", lw=1, label=words)
     words = "measured, 2 standard errors"
@@ -161,9 +156,8 @@ def _reliability(axes: Axes, curves: Mapping[str, Reliability]) -> None:
         axes.plot(curve.score, curve.rate, color=colour, lw=1)
         words = f"{name}: ECE {curve.ece:.3f}"
         axes.scatter(curve.score, curve.rate, s=size, color=colour, label=words)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that is right")
     axes.set_xlabel("score (mean of an interval of 0.1; larger dot: more points)")
-    axes.set_ylabel("share that is right")
 
 
 def _risk(axes: Axes, risk: Risk) -> None:
@@ -172,14 +166,11 @@ def _risk(axes: Axes, risk: Risk) -> None:
     by_error = f"by the error itself: {risk.aurc - risk.excess:.3f} px"
     axes.plot(risk.coverage[kept], risk.risk[kept], color=COLOURS[0], label=by_score)
     axes.plot(risk.coverage[kept], risk.best[kept], "--", color="black", lw=1, label=by_error)
-    axes.set_ylim(bottom=0)
+    axes.set(ylim=(0, None), ylabel="their mean error, crop pixels")
     axes.set_xlabel("share of joints kept, the surest first")
-    axes.set_ylabel("their mean error, crop pixels")
 
 
 def _unjoined(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The curve with a gap wherever it jumps, so that no line is drawn across the jump."""
-    jumps = np.abs(np.diff(y))
-    broken = y.copy().astype(float)
-    wide = np.flatnonzero(jumps > 0.8 * max(np.ptp(y), 1e-12))
-    return np.insert(x, wide + 1, x[wide]), np.insert(broken, wide + 1, np.nan)
+    wide = np.flatnonzero(np.abs(np.diff(y)) > 0.8 * max(np.ptp(y), 1e-12))
+    return np.insert(x, wide + 1, x[wide]), np.insert(y, wide + 1, np.nan)

@@ -61,8 +61,7 @@ def mistakes(frame: Frame, truth: StageTruth, errors: Points) -> Mistakes:
     mirrored, to_mirror = _mirror(frame, truth, errors)
     swapped, to_other = _others(frame, truth, errors, own < frame.near)
     inverted = mirrored >= np.maximum(swapped, frame.near)
-    swap = ~inverted & (swapped >= frame.near)
-    steps = [~truth.counted, own >= frame.good, own >= frame.near, inverted, swap]
+    steps = [~truth.counted, own >= frame.good, own >= frame.near, inverted, swapped >= frame.near]
     kind = np.select(steps, [NOT_LABELLED, 0, 1, 2, 3], 4)
     taken = np.where((kind == 2)[..., None], to_mirror, 0)
     return Mistakes(kind, np.where((kind == 3)[..., None], to_other, taken))
@@ -80,10 +79,7 @@ def _mirror(frame: Frame, truth: StageTruth, errors: Points) -> tuple[np.ndarray
 def _others(
     frame: Frame, truth: StageTruth, errors: Points, doubtful: np.ndarray
 ) -> tuple[np.ndarray, Points]:
-    """Similarity to the most similar point of somebody else, and how far it is from the truth.
-
-    Only doubtful joints are looked at.
-    """
+    """Doubtful joints' similarity to the most similar point of somebody else, and the way there."""
     best, away = np.zeros(errors.shape[:2]), np.zeros(errors.shape)
     one, other = truth.neighbours()
     worth = (doubtful & truth.counted)[one].any(-1)
@@ -107,17 +103,12 @@ def _others(
 def _as_good(state: State, chosen: np.ndarray, good: np.ndarray) -> Points:
     """The errors, of which the chosen ones are as long as the good ones of their joint."""
     lengths = np.hypot(*np.moveaxis(state.errors, -1, 0))
-    wanted = lengths.copy()
-    everywhere = lengths[good]
-    for joint in np.flatnonzero(chosen.any(0)):
+    wanted = lengths.copy() if good.any() else np.where(chosen, _limit(state), lengths)
+    for joint in np.flatnonzero(chosen.any(0) & good.any()):
         there = np.flatnonzero(chosen[:, joint])
-        known = lengths[good[:, joint], joint]
-        known = known if len(known) else everywhere
-        if len(known):
-            order = there[np.argsort(lengths[there, joint], kind="stable")]
-            wanted[order, joint] = np.quantile(known, (np.arange(len(there)) + 0.5) / len(there))
-        else:
-            wanted[there, joint] = _limit(state)[there, joint]
+        order = there[np.argsort(lengths[there, joint], kind="stable")]
+        known = lengths[good[:, joint], joint] if good[:, joint].any() else lengths[good]
+        wanted[order, joint] = np.quantile(known, (np.arange(len(there)) + 0.5) / len(there))
     return state.errors * (wanted / np.where(lengths > 0, lengths, 1))[..., None]
 
 

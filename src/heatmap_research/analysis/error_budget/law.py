@@ -72,10 +72,7 @@ def of_run(
     widths: Float64[np.ndarray, " joint"],
     decoder: str,
 ) -> dict[str, Law]:
-    """This decoder's laws by name: of a sure network, and of one as unsure as the run's.
-
-    The latter has the median of the joints' widths, as it stands beside a figure of all joints.
-    """
+    """This decoder's laws by name: of a sure network, and of one as unsure as the median joint."""
     if isinstance(codec, str) or decoder not in codec.codec.decoders:
         return {}
     median = float(np.median(widths))

@@ -53,10 +53,7 @@ class Budget:
 
 
 def replacements(labels: ExactLabels | None) -> tuple[Replacement, ...]:
-    """All oracles, in the order in which they are applied whatever a budget's order.
-
-    An error can be taken off an answer only after the answer is chosen.
-    """
+    """All oracles as they are applied: an answer is chosen before an error is taken off it."""
     exact = () if labels is None else (labels,)
     biases = oracles.JointBias(), oracles.PhaseBias()
     return (oracles.Decoding(), oracles.Flip(), *exact, *biases, *map(Gross, KINDS[1:]))

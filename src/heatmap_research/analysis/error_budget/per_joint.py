@@ -15,12 +15,9 @@ DEVIATIONS_PER_MAD = 1.482602218505602  # of a normal variable's median absolute
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """How wide a network's posterior is where the network is near the truth.
+    """How wide a network's posterior is where it is near the truth, not how often it is lost."""
 
-    It does not say how often the network is lost. Widths are NaN if no joint is near its truth.
-    """
-
-    widths: Float64[np.ndarray, " joint"]  # crop pixels along an axis
+    widths: Float64[np.ndarray, " joint"]  # crop pixels along an axis; NaN if none is near
     pooled: Bool[np.ndarray, " joint"]  # whether too few points made it the width of all joints
     share: float  # of labelled joints, those it was measured on
 

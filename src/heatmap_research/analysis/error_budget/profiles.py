@@ -31,10 +31,7 @@ def by_phase(states: Sequence[State], intervals: int = 16) -> dict[str, Profile]
 
 
 def by_border(states: Sequence[State], intervals: int = 12) -> Profile:
-    """Lengths of errors over the truth's distance to the nearest border, which is negative outside.
-
-    Intervals hold equally many points.
-    """
+    """Lengths of errors over the truth's distance to the border; intervals hold as many points."""
     points = np.concatenate([s.read.truth.points[s.read.truth.counted] for s in states])
     errors = np.concatenate([s.errors[s.read.truth.counted] for s in states])
     distance = to_border(points, states[0].frame)
@@ -44,6 +41,7 @@ def by_border(states: Sequence[State], intervals: int = 12) -> Profile:
 
 
 def to_border(points: Float64[np.ndarray, "n 2"], frame: Frame) -> Float64[np.ndarray, " n"]:
+    """The distance to the nearest border of the crop, in pixels; below 0 outside."""
     height, width = frame.image_size
     far = np.array([width, height]) - 0.5
     return np.minimum(points + 0.5, far - points).min(-1)

@@ -15,6 +15,7 @@ MIN_POINTS = 8  # fewer say nothing of a mean
 MAX_PARTS = 16  # of a bin
 
 Pairs = Float64[np.ndarray, "*any 2"]
+Lines = Float64[np.ndarray, "2 part 2"]  # level and slope per bin, in each part along x and y
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,8 @@ class PhaseBias:
     def __call__(self, state: State) -> State:
         sound = state.frame.sound(state.fit.truth, state.fitted)
         own, other = (state.frame.phase(stage.truth.points) for stage in (state.fit, state.read))
-        bias = fitted(own[sound], state.fitted[sound])
-        return state.less(bias(own), bias(other))
-
-
-@dataclass(frozen=True, eq=False)
-class Pieces:
-    """A straight line in each of several equal parts of a bin.
-
-    So the jumps of decoders that answer with whole bins, halves or quarters are met exactly.
-    """
-
-    level: Float64[np.ndarray, "part 2"]
-    slope: Float64[np.ndarray, "part 2"]  # per bin
-
-    def __call__(self, phase: Pairs) -> Pairs:
-        part, from_middle = _placed(phase, len(self.level))
-        axes = np.arange(2)
-        return self.level[part, axes] + self.slope[part, axes] * from_middle
+        lines = _fitted(own[sound], state.fitted[sound])
+        return state.less(_along(lines, own), _along(lines, other))
 
 
 def by_joint(errors: np.ndarray, sound: np.ndarray) -> Float64[np.ndarray, "joint 2"]:
@@ -89,11 +74,11 @@ def by_joint(errors: np.ndarray, sound: np.ndarray) -> Float64[np.ndarray, "join
     return np.where(count >= MIN_POINTS, total / np.maximum(count, 1), 0)
 
 
-def fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]) -> Pieces:
-    """Fits lines by least squares, in as many parts of a bin as there are points for."""
+def _fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]) -> Lines:
+    """Fits lines by least squares, in as many equal parts of a bin as there are points for."""
     parts = 1
     while parts < MAX_PARTS and len(phase) >= 2 * parts * POINTS_FOR_A_PART:
-        parts *= 2
+        parts *= 2  # decoders jump at whole bins, halves or quarters: each is met exactly
     lines = np.zeros((2, parts, 2))
     places, from_middles = _placed(phase, parts)
     for axis in (0, 1):
@@ -101,7 +86,13 @@ def fitted(phase: Float64[np.ndarray, "n 2"], errors: Float64[np.ndarray, "n 2"]
             there = places[:, axis] == part
             if there.sum() >= MIN_POINTS:
                 lines[:, part, axis] = _line(from_middles[there, axis], errors[there, axis])
-    return Pieces(*lines)
+    return lines
+
+
+def _along(lines: Lines, phase: Pairs) -> Pairs:
+    part, from_middle = _placed(phase, lines.shape[1])
+    level, slope = lines[:, part, np.arange(2)]
+    return level + slope * from_middle
 
 
 def _best(state: State, readouts: Sequence[Readout]) -> State:

@@ -1,6 +1,7 @@
 """An account in a table and in sentences."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from rich.table import Table
@@ -67,8 +68,8 @@ def _cells(account: Account, name: str) -> tuple[str, ...]:
     if name in account.absent:
         return "n/a", "", "n/a", "", ""
     one, other = account.forwards.part(name), account.backwards.part(name)
-    cells = [cell for p in (one, other) for cell in (signed(-p.mean_px), _percent(-p.share))]
-    return *cells, signed(-one.square_px2)
+    cells = [(signed(-p.mean_px), _percent(-p.share)) for p in (one, other)]
+    return *chain(*cells), signed(-one.square_px2)
 
 
 def _largest(one: Budget, other: Budget, cell: str) -> str:
@@ -91,6 +92,4 @@ def _read_best(account: Account) -> str:
 
 
 def _percent(share: float) -> str:
-    """A share with its sign, but for one that rounds to nothing."""
-    whole = round(100 * share)
-    return f"{whole:+d} %" if whole else "0 %"
+    return f"{signed(100 * share, 0)} %"

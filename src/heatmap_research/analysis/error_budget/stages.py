@@ -1,7 +1,7 @@
 """What a run answered in one stage beside the truth, as arrays."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +29,7 @@ class StageTruth:
         return self.visible > 0
 
     def select(self, people: Rows) -> "StageTruth":
-        columns = {field.name: getattr(self, field.name)[people] for field in fields(self)}
-        return replace(self, **columns)
+        return StageTruth(*(getattr(self, field.name)[people] for field in fields(self)))
 
     def neighbours(self) -> tuple[Int64[np.ndarray, " pair"], Int64[np.ndarray, " pair"]]:
         """Pairs of people in the same image, each pair in both orders."""
@@ -65,11 +64,9 @@ class Stage:
         return self.select(place % 2 == 0), self.select(place % 2 == 1)
 
     def select(self, people: Rows) -> "Stage":
-        return Stage(
-            self.truth.select(people),
-            {readout: points[people] for readout, points in self.answers.items()},
-            {readout: scores[people] for readout, scores in self.scores.items()},
-        )
+        answers = {readout: points[people] for readout, points in self.answers.items()}
+        scores = {readout: each[people] for readout, each in self.scores.items()}
+        return Stage(self.truth.select(people), answers, scores)
 
 
 def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
@@ -80,7 +77,8 @@ def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
     if not any(map(len, kept)):
         raise ValueError(f"stage={stage}: nothing is recorded of it.")
     for table in kept:
-        for decoder, flip in _readouts(table):
+        read = table.group_by(["decoder", "flip_test"]).aggregate([]).to_pylist()
+        for decoder, flip in (row.values() for row in read):
             named = pc.equal(table["decoder"].cast(pa.string()), decoder)
             columns = _columns(table.filter(pc.and_(named, pc.equal(table["flip_test"], flip))))
             answers[decoder, flip] = np.stack([columns["x"], columns["y"]], -1)
@@ -88,21 +86,14 @@ def from_tables(stage: str, tables: Sequence[pa.Table]) -> Stage:
     return Stage(_truth(columns), answers, scores)
 
 
-def _readouts(table: pa.Table) -> list[Readout]:
-    rows = table.select(["decoder", "flip_test"]).group_by(["decoder", "flip_test"]).aggregate([])
-    return [(row["decoder"], row["flip_test"]) for row in rows.to_pylist()]
-
-
 def _columns(rows: pa.Table) -> dict[str, np.ndarray]:
     """Columns as arrays (person, joint), people in the order of their ids."""
     rows = rows.drop_columns(["stage", "decoder", "flip_test"])
     rows = rows.sort_by([("instance", "ascending"), ("joint", "ascending")])
     shape = -1, pc.max(rows["joint"]).as_py() + 1
-    kinds = {"image": np.int64, "visible": np.int64}
-    return {
-        name: rows[name].to_numpy().reshape(shape).astype(kinds.get(name, np.float64))
-        for name in rows.column_names
-    }
+    arrays = {name: rows[name].to_numpy().reshape(shape) for name in rows.column_names}
+    whole = ("image", "visible")
+    return {n: array.astype(np.int64 if n in whole else np.float64) for n, array in arrays.items()}
 
 
 def _truth(columns: Mapping[str, np.ndarray]) -> StageTruth:

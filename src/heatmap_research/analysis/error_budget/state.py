@@ -1,5 +1,6 @@
 """A run's errors with some of their causes put right, and what oracles know of its codec."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -9,6 +10,8 @@ from jaxtyping import Bool, Float64
 from heatmap_research.analysis.error_budget.stages import Points, Readout, Stage, StageTruth
 
 Similarity = Float64[np.ndarray, "person joint"]
+Pairs = Float64[np.ndarray, "*any 2"]
+Lines = Sequence[tuple[float, float]]  # of y and x: the pixel bin 0 sits on, pixels per bin
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Frame:
     """What oracles know of a codec and of the joints it is for."""
 
     image_size: tuple[int, int]  # height, width
-    lines: tuple[tuple[float, float], ...]  # of y and x: the pixel bin 0 sits on, pixels per bin
+    lines: Lines
     tolerances: tuple[float, ...]  # OKS sigmas
     flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
     good: float  # a joint this similar to its truth is no gross error
@@ -29,11 +32,8 @@ class Frame:
         (_, down), (_, across) = self.lines
         return across, down
 
-    def phase(self, points: Float64[np.ndarray, "*any 2"]) -> Float64[np.ndarray, "*any 2"]:
-        """The place of points in their cells along x and y, from -1/2 to 1/2; 0 is the middle."""
-        (top, _), (left, _) = self.lines
-        bins = (points - np.array([left, top])) / np.array(self.spacing)
-        return bins - np.floor(bins + 0.5)
+    def phase(self, points: Pairs) -> Pairs:
+        return phase(points, self.lines)
 
     def similarity(self, truth: StageTruth, errors: Points) -> Similarity:
         """OKS of one joint: 1 at no distance, exp(-1/2) at twice its tolerance times the scale."""
@@ -72,6 +72,13 @@ class Replacement(Protocol):
     @property
     def name(self) -> str: ...
     def __call__(self, state: State) -> State: ...
+
+
+def phase(points: Pairs, lines: Lines) -> Pairs:
+    """The place of points in their cells along x and y, from -1/2 to 1/2; 0 is the middle."""
+    (top, down), (left, across) = lines
+    bins = (points - np.array([left, top])) / np.array([across, down])
+    return bins - np.floor(bins + 0.5)
 
 
 def start(frame: Frame, fit: Stage, read: Stage, readout: Readout) -> State:

@@ -32,8 +32,11 @@ def legend(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"var(--c{ORDER[i % len(ORDER)]})", name) for i, name in enumerate(names)]
 
 
-def panel(size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
-    return single(size)
+def panel(x: str, y: str = "", size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes, which have these labels."""
+    figure, axes = single(size)
+    axes.set(xlabel=x, ylabel=y)
+    return figure, axes
 
 
 def logarithmic(axes: Axes, name: str) -> None:
@@ -53,8 +56,7 @@ def svg(figure: Figure, name: str) -> Markup:
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(text, format="svg", transparent=True, dpi=120)
-    drawn = text.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
+    drawn = "<svg" + text.getvalue().partition("<svg")[2]
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r' id="[a-zA-Z0-9.]+_\d+"', "", drawn)  # of no use, and alike in every figure
     drawn = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", drawn)

@@ -1,6 +1,7 @@
 """Makes a study from runs and from what the command asks about them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from heatmap_research.analysis.comparison.verdict.judge import judge
 from heatmap_research.analysis.comparison.verdict.reading import Reading
@@ -30,7 +31,8 @@ def study(
     by = by or usual(done)
     reading = Reading(metric, decoder, "test", 1000)
     groups = grouped(done, by)
-    verdicts, silent = _judged(runs, by, metric, margin, baseline, decoder, groups)
+    ask = partial(judge, runs, by, metric, margin, baseline, decoder)
+    verdicts, silent = _judged(groups, by, ask)
     for group in groups:
         _refuse_unread(reading, group)
     return Study(runs, by, groups, reading, margin, verdicts, silent)
@@ -43,18 +45,12 @@ def usual(runs: Sequence[Run]) -> str:
 
 
 def _judged(
-    runs: Sequence[Run],
-    by: str,
-    metric: str,
-    margin: float | None,
-    baseline: str | None,
-    decoder: str | None,
-    groups: Sequence[Group],
+    groups: Sequence[Group], by: str, ask: Callable[[], Sequence[Verdict]]
 ) -> tuple[Sequence[Verdict], str | None]:
     if len({group.arm for group in groups}) < 2:
         return (), f"There is nothing to compare: all that has finished has {by}={groups[0].arm}."
     try:
-        return judge(runs, by, metric, margin, baseline, decoder), None
+        return ask(), None
     except ValueError as error:
         if str(error).startswith(ASKED):
             raise

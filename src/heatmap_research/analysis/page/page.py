@@ -24,40 +24,36 @@ from heatmap_research.drawing.style import COLOURS
 GENERATOR = "heatmap-report"  # by which a page is known again
 DARK = ("#6f9fe0", "#8cc8f5", "#f08a66", "#f2c25c", "#86c674", "#c58ad8")  # COLOURS by night
 SECTIONS = (
-    verdicts.section,
-    arms.section,
-    factors.section,
-    widths.section,
-    decoders.section,
-    errors.cumulative,
-    errors.by_phase,
-    costs.section,
-    budgets.section,
-    learning.section,
-    samples.section,
-    provenance.jobs,
-    provenance.environment,
+    *(verdicts.section, arms.section, factors.section, widths.section, decoders.section),
+    *(errors.cumulative, errors.by_phase, costs.section, budgets.section, learning.section),
+    *(samples.section, provenance.jobs, provenance.environment),
 )
+TEMPLATES = Environment(
+    loader=PackageLoader(__package__),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters["template"] = lambda part: f"{type(part).__name__.lower()}.html"
 
 
 def html(study: Study, made: str) -> str:
     """`made` says when the page was made, and from which folders."""
-    return (
-        _templates()
-        .get_template("page.html")
-        .render(
-            generator=GENERATOR,
-            title=_title(study),
-            day=COLOURS,
-            night=DARK,
-            metric=study.name,
-            tally=provenance.tally(study),
-            lost=provenance.lost(study),
-            made=made,
-            sections=[section(study) for section in SECTIONS],
-            figure_number=count(1).__next__,
-            table_number=count(1).__next__,
-        )
+    studies = dict.fromkeys(run.study for run in study.runs if run.study)
+    named = ", ".join(studies) or "A sweep"
+    return TEMPLATES.get_template("page.html").render(
+        generator=GENERATOR,
+        title=f"{named}: {', '.join(study.arms)}",
+        day=COLOURS,
+        night=DARK,
+        metric=study.name,
+        tally=provenance.tally(study),
+        lost=provenance.lost(study),
+        made=made,
+        sections=[section(study) for section in SECTIONS],
+        figure_number=count(1).__next__,
+        table_number=count(1).__next__,
     )
 
 
@@ -65,19 +61,3 @@ def is_ours(file: Path) -> bool:
     """Whether the file is such a page, so that it may be overwritten."""
     with file.open(encoding="utf-8", errors="replace") as text:
         return f'name="generator" content="{GENERATOR}"' in text.read(2000)
-
-
-def _title(study: Study) -> str:
-    studies = dict.fromkeys(run.study for run in study.runs if run.study)
-    named = ", ".join(studies) or "A sweep"
-    return f"{named}: {', '.join(study.arms)}"
-
-
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

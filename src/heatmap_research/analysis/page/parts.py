@@ -1,26 +1,18 @@
-"""The parts of a section, each with its template, and numbers as cells of a table.
+"""The parts of a section, each with the template of its name, and numbers as cells of a table.
 
 What is `measured` (times, places, memory) differs where the same page is made again, and is marked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
 
 from markupsafe import Markup
 
 from heatmap_research.runs.table import MeanOfRuns
 
 
-@runtime_checkable
-class Part(Protocol):
-    @property
-    def template(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Words:
-    template: ClassVar[str] = "words.html"
     text: str
     kind: str = ""  # lead, note, warning
     measured: bool = False
@@ -28,7 +20,6 @@ class Words:
 
 @dataclass(frozen=True)
 class Listing:
-    template: ClassVar[str] = "listing.html"
     lines: Sequence[str]
 
 
@@ -47,7 +38,6 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    template: ClassVar[str] = "table.html"
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
@@ -63,7 +53,6 @@ class Table:
 class Plot:
     """Pictures side by side, as many as there is room for, under one caption."""
 
-    template: ClassVar[str] = "plot.html"
     caption: str
     pictures: Sequence[Markup | Sequence[Markup]]  # those of a sequence stay beside each other
     legend: Sequence[tuple[str, str]] = ()  # colour in CSS, name
@@ -72,9 +61,11 @@ class Plot:
 
 @dataclass(frozen=True)
 class Folded:
-    template: ClassVar[str] = "folded.html"
     title: str
-    parts: Sequence[Part]
+    parts: Sequence[Table | Listing]
+
+
+Part = Words | Listing | Table | Plot | Folded
 
 
 @dataclass(frozen=True)
@@ -88,6 +79,19 @@ class Section:
 
 
 UNKNOWN = Cell("n/a")
+BYTES = {1e9: "GB", 1e6: "MB", 1e3: "kB", 1: "B"}
+
+
+def table(caption: str, columns: Iterable[Column | str], rows: Iterable[Iterable[object]]) -> Table:
+    """Takes words for a column without a hint, and words and numbers for cells."""
+    named = [column if isinstance(column, Column) else Column(column) for column in columns]
+    return Table(caption, named, [[_cell(value) for value in row] for row in rows])
+
+
+def _cell(value: object) -> Cell:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Cell(str(value), value)
+    return value if isinstance(value, Cell) else Cell(str(value))
 
 
 def over_seeds(value: MeanOfRuns | None, places: int = 3) -> Cell:
@@ -97,19 +101,12 @@ def over_seeds(value: MeanOfRuns | None, places: int = 3) -> Cell:
     return Cell(f"{value.mean:.{places}f}{deviation}", value.mean)
 
 
-def whole(value: float | None) -> Cell:
-    return UNKNOWN if value is None else Cell(f"{value:,.0f}", value)
-
-
-def millions(value: float | None) -> Cell:
-    return UNKNOWN if value is None else Cell(f"{value / 1e6:.3g} M", value)
+def scaled(value: float | None, shown: str, unit: float = 1) -> Cell:
+    """`shown` is the format of the value in this unit."""
+    return UNKNOWN if value is None else Cell(shown.format(value / unit), value)
 
 
 def byte_count(value: float | None) -> Cell:
     """Kilobytes are 1000 bytes."""
-    if value is None:
-        return UNKNOWN
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= size:
-            return Cell(f"{value / size:.3g} {unit}", value)
-    return Cell(f"{value:.0f} B", value)
+    size = next((size for size in BYTES if value and value >= size), 1)
+    return scaled(value, f"{{:.3g}} {BYTES[size]}", size)

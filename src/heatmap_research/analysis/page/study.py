@@ -1,16 +1,17 @@
 """What a page shows: runs in groups that differ in their seed only, read by one metric."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, first
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run
-from heatmap_research.runs.table import MeanOfRuns
+from heatmap_research.runs.table import MeanOfRuns, mean_of_runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,10 @@ class Study:
         unit = self.reading.unit
         return f"{self.name} on test{f', {unit}' if unit != self.reading.metric else ''}"
 
-    def of(self, arm: str) -> list[Group]:
-        return [group for group in self.groups if group.arm == arm]
+    @property
+    def keys(self) -> list[str]:
+        """Names of the settings, which are the same in every group."""
+        return [key for key, _ in self.groups[0].setting]
 
     def seen_of(self, group: Group) -> Seen:
         return self.seen.get(first(group).folder, NOTHING)
@@ -72,7 +75,7 @@ class Study:
         return {seed: value for seed, value in sorted(values.items()) if value is not None}
 
     def spread(self, group: Group, stage: str, decoder: str | None = None) -> MeanOfRuns | None:
-        return spread(list(self.values(group, stage, decoder).values()))
+        return mean_of_runs(list(self.values(group, stage, decoder).values()))
 
     def best(self, groups: Sequence[Group]) -> Group:
         """The group that is best on val, by the decoder chosen there; test has no say in it."""
@@ -81,47 +84,33 @@ class Study:
         return min(groups, key=lambda g: sign * known[id(g)] if id(g) in known else float("inf"))
 
     def shown(self) -> list[Group]:
-        """One group for each arm, for figures that have no room for more.
-
-        All have the same data and image size if every arm was run so; of what is left, each arm
-        shows the group that is best on val.
-        """
+        """Each arm's best group on val, with the same data and image size if all were run so."""
         asked = [_conditions(group) for group in self.groups]
-        shared = [c for c in asked if all(c in map(_conditions, self.of(arm)) for arm in self.arms)]
-        wanted = shared[0] if shared else None
-        return [
-            self.best([g for g in self.of(arm) if wanted in (None, _conditions(g))])
-            for arm in self.arms
-        ]
+        own = [[group for group in self.groups if group.arm == arm] for arm in self.arms]
+        shared = (c for c in asked if all(c in map(_conditions, groups) for groups in own))
+        wanted = next(shared, None)
+        return [self.best([g for g in each if wanted in (None, _conditions(g))]) for each in own]
 
     def _value(self, run: Run, stage: str, decoder: str) -> float | None:
-        told = run.metric(stage, decoder, self.reading.metric)
-        if told is not None:
-            return told
         key = (run.folder, stage, decoder)
         if key not in self._read:
-            self._read[key] = self._measured(run, stage, decoder)
+            self._read[key] = run.metric(stage, decoder, self.reading.metric)
+            with suppress(ValueError, OSError):
+                if self._read[key] is None:
+                    self._read[key] = self.reading.measured([run], stage, decoder)[0]
         return self._read[key]
-
-    def _measured(self, run: Run, stage: str, decoder: str) -> float | None:
-        try:
-            return self.reading.measured([run], stage, decoder)[0]
-        except (ValueError, OSError):
-            return None
 
 
 def label(group: Group) -> str:
     return ", ".join([group.arm, *(f"{key}={words(value)}" for key, value in group.setting)])
 
 
+def labels(groups: Sequence[Group]) -> str:
+    return "; ".join(map(label, groups))
+
+
 def words(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def spread(values: Sequence[float]) -> MeanOfRuns | None:
-    if not values:
-        return None
-    return MeanOfRuns(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 def _conditions(group: Group) -> str:

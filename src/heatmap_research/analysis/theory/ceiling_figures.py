@@ -44,12 +44,15 @@ def codecs(rows: Sequence[Row]) -> Figure:
         colour = colours[row["decoder"]]
         axes.plot(max(row["mean_px"], LEAST_PX), place, MARKERS[row["layout"]], color=colour, ms=4)
     axes.set_yticks(range(len(ordered)), [_name(row) for row in ordered], fontsize=7)
-    axes.set_ylim(-1, len(ordered))
-    axes.set_xscale("log")
+    axes.set(ylim=(-1, len(ordered)), xscale="log")
     axes.set_xlabel("mean error of a perfect predictor, pixels (log; less than 1e-5 drawn there)")
     axes.set_title(f"Ceilings of codecs at {rows[0]['height']} x {rows[0]['width']}")
     axes.grid(axis="both", alpha=0.25)
-    axes.legend(handles=_legend(colours), loc="lower right", fontsize=8)
+    marks = [("o", colour, name) for name, colour in colours.items()]
+    marks += [(marker, "grey", layout) for layout, marker in MARKERS.items()]
+    entries = [Line2D([], [], color=c, marker=m, ls="", label=words) for m, c, words in marks]
+    entries.append(Line2D([], [], color="black", marker="|", ls="", ms=9, label="law"))
+    axes.legend(handles=entries, loc="lower right", fontsize=8)
     return figure
 
 
@@ -80,8 +83,7 @@ def dither(rows: Sequence[Row]) -> Figure:
     axes.axhline(TO_MIDDLE, ls="--", color="black", lw=1, label="0.3826: the label alone")
     axes.axhline(TO_MIDDLE / 2, ls=":", color="black", lw=1, label="0.1913: quarter of a bin")
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("width of the posterior along each axis, bins")
-    axes.set_ylabel("mean error, bins")
+    axes.set(xlabel="width of the posterior along each axis, bins", ylabel="mean error, bins")
     axes.set_title("Labels at whole bins are dithered by what a network does not know")
     axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
@@ -98,15 +100,10 @@ def _lines(
     targets = list(dict.fromkeys(line[0]["target"] for line in lines))
     for line in lines:
         first, *_ = rows = sorted(line, key=across)
-        axes.plot(
-            [across(row) for row in rows],
-            [max(row["mean_px"], LEAST_PX) * unit(row) for row in rows],
-            STYLES[targets.index(first["target"]) % len(STYLES)] + MARKERS[first["layout"]],
-            color=colours[first["decoder"]],
-            markersize=4,
-            lw=1,
-            label=f"{_label(first)} {first['decoder']}",
-        )
+        errors = [max(row["mean_px"], LEAST_PX) * unit(row) for row in rows]
+        style = STYLES[targets.index(first["target"]) % len(STYLES)] + MARKERS[first["layout"]]
+        (drawn,) = axes.plot([across(row) for row in rows], errors, style, markersize=4, lw=1)
+        drawn.set(color=colours[first["decoder"]], label=f"{_label(first)} {first['decoder']}")
     frameless(axes)
     return figure, axes
 
@@ -115,13 +112,6 @@ def _colours(rows: Sequence[Row]) -> dict[str, str]:
     """A colour for each decoder."""
     names = list(dict.fromkeys(row["decoder"] for row in rows))
     return dict(zip(names, COLOURS * len(names), strict=False))
-
-
-def _legend(colours: dict[str, str]) -> list[Line2D]:
-    marks = [("o", colour, name) for name, colour in colours.items()]
-    marks += [(marker, "grey", layout) for layout, marker in MARKERS.items()]
-    entries = [Line2D([], [], color=c, marker=m, ls="", label=words) for m, c, words in marks]
-    return [*entries, Line2D([], [], color="black", marker="|", ls="", ms=9, label="law")]
 
 
 def _label(row: Row) -> str:

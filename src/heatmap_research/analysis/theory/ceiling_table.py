@@ -13,11 +13,9 @@ from jaxtyping import Float, Float64
 
 from heatmap_research.analysis.theory import round_trip
 from heatmap_research.analysis.theory.laws import quantisation
-from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.analysis.theory.true_poses import TruePoses
 from heatmap_research.codec import geometry
 from heatmap_research.metrics import average_precision, oks
-from heatmap_research.metrics.average_precision import Found
 
 SCHEMA = pa.schema(
     [
@@ -43,7 +41,7 @@ Row = dict[str, Any]
 
 
 def rows(
-    representation: Representation, poses: TruePoses, noise: float = 0.0, seed: int = 0
+    representation: round_trip.Representation, poses: TruePoses, noise: float = 0.0, seed: int = 0
 ) -> Iterator[Row]:
     """Yields a row for each decoder.
 
@@ -57,7 +55,7 @@ def rows(
     source = torch.from_numpy(poses.keypoints)
     true = geometry.apply(geometry.inverse(to_source), source).float()
     inside = torch.stack([beyond <= 0 for beyond in grid.beyond(true)]).all(0).numpy()
-    counted = inside & (poses.visible > 0)
+    counted = inside & (poses.people.keypoints[..., 2] > 0)
     answers = round_trip.decoded(representation, poses.schema, true, noise, seed)
     for decoder, points in answers.items():
         in_source = geometry.apply(to_source, points.double()).numpy()
@@ -96,7 +94,7 @@ def split(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:
     return kinds
 
 
-def described(representation: Representation, decoder: str) -> Row:
+def described(representation: round_trip.Representation, decoder: str) -> Row:
     """The values in which the row of this decoder differs from every other row."""
     grid = representation.codec.grid
     return {
@@ -126,18 +124,14 @@ def _errors(away: Float64[np.ndarray, "point 2"]) -> Row:
 
 
 def _similarities(points: Float64[np.ndarray, "person joint 2"], poses: TruePoses) -> Row:
-    """OKS, AP and PCK where everyone's score is 1.
-
-    Equal scores stand in the order of images, then of the file.
-    """
-    sigmas = np.array(poses.schema.sigmas)
-    truths = np.concatenate([poses.keypoints, poses.visible[..., None]], axis=-1)
-    similarity = oks.to_truth(points.copy(), truths, poses.areas, poses.boxes, sigmas)
-    answers = Found(poses.images, points, np.ones(len(poses)))
+    """OKS, AP and PCK where all scores are 1, and so stand in the order of images and the file."""
+    sigmas, people = np.array(poses.schema.sigmas), poses.people
+    alike = oks.to_truth(points.copy(), people.keypoints, people.areas, people.boxes, sigmas)
+    answers = average_precision.Found(people.image, points, np.ones(len(points)))
     ap = average_precision.evaluate(poses.truth, answers, sigmas)
-    close = _length(points - poses.keypoints) <= 0.05 * poses.boxes[:, 2:].max(1, keepdims=True)
+    close = _length(points - poses.keypoints) <= 0.05 * people.boxes[:, 2:].max(1, keepdims=True)
     aps = {name.lower(): ap[name] for name in ("AP", "AP50", "AP75")}
-    return {"mean_oks": _mean(similarity), **aps, "pck05": _mean(close[poses.visible > 0])}
+    return {"mean_oks": _mean(alike), **aps, "pck05": _mean(close[people.keypoints[..., 2] > 0])}
 
 
 def _length(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:

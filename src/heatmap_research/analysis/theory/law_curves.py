@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from heatmap_research.drawing.style import COLOURS
+from heatmap_research.drawing.style import COLOURS, bare, single
 
 MARKERS = "osD^vP"
 
 Points = Float[np.ndarray, " point"]
+Values = Sequence[float] | Points
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +28,35 @@ class LawCurve:
     law: Points | None
 
 
-def draw_all(axes: Axes, curves: Sequence[LawCurve], floor: float = -math.inf) -> None:
+def law_curve(name: str, across: Values, measured: Values, law: Values | None = None) -> LawCurve:
+    known = None if law is None else np.asarray(law, float)
+    return LawCurve(name, np.asarray(across, float), np.asarray(measured, float), known)
+
+
+def beside_legend(
+    curves: Sequence[LawCurve],
+    size: tuple[float, float],  # inches
+    across: str,
+    up: str,
+    floor: float = -math.inf,
+    title: str | None = None,
+) -> tuple[Figure, Axes]:
+    """A figure with its legend to the right of the axes, where it covers nothing."""
+    figure, axes = single(size)
+    panel(axes, curves, across, up, floor)
+    entries, corner = legend_entries(curves), (1.01, 1)
+    axes.legend(handles=entries, title=title, fontsize=8, loc="upper left", bbox_to_anchor=corner)
+    return figure, axes
+
+
+def panel(
+    axes: Axes, curves: Sequence[LawCurve], across: str, up: str, floor: float = -math.inf
+) -> None:
     """Earlier markers are larger, or later ones would hide them."""
+    bare(axes)
     for place, curve in enumerate(curves):
         draw(axes, curve, COLOURS[place], MARKERS[place], 8.5 - 1.2 * place, floor)
+    axes.set(xlabel=across, ylabel=up)
 
 
 def draw(
@@ -42,26 +69,11 @@ def draw(
     axes.plot(curve.across, line, style, color=colour, lw=1)
 
 
-def legend_beside(axes: Axes, curves: Sequence[LawCurve], title: str | None = None) -> None:
-    """A legend to the right of the axes, where it covers nothing."""
-    entries = legend_entries(curves)
-    axes.legend(
-        handles=entries, title=title, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1)
-    )
-
-
 def legend_entries(curves: Sequence[LawCurve]) -> list[Line2D]:
-    """An entry for each curve, then what markers and lines stand for."""
+    """An entry for each curve, then in grey what markers and lines stand for."""
     entries = [
         Line2D([], [], color=colour, marker=marker, ms=5, mfc="none", lw=1, label=curve.name)
         for curve, colour, marker in zip(curves, COLOURS, MARKERS, strict=False)
     ]
-    return entries + kind_entries()
-
-
-def kind_entries() -> list[Line2D]:
-    """What markers and lines stand for, in grey."""
-    return [
-        Line2D([], [], color="grey", marker="o", ls="", ms=5, mfc="none", label="simulated"),
-        Line2D([], [], color="grey", lw=1, label="law"),
-    ]
+    simulated = Line2D([], [], color="grey", marker="o", ls="", ms=5, mfc="none", label="simulated")
+    return [*entries, simulated, Line2D([], [], color="grey", lw=1, label="law")]

@@ -80,8 +80,7 @@ def _answered(
         maps = learnt(codec, points, representation.uncertainty, representation.whole_pixels)
         if not noise:
             return maps
-        draws = [torch.randn(each.shape, generator=generator) for each in maps]
-        return tuple(m + noise * m.amax() * draw for m, draw in zip(maps, draws, strict=True))
+        return tuple(m + noise * m.amax() * torch.randn(m.shape, generator=generator) for m in maps)
 
     maps = answer(people)
     if not representation.flip_test:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.data.people import labelled
@@ -13,36 +13,29 @@ from heatmap_research.types import Schema
 
 @dataclass(frozen=True, eq=False)
 class TruePoses:
-    """True points in source pixels, the boxes that crops are cut by, and who there is to find."""
+    """People whose points are encoded and decoded, and all who count in AP."""
 
     schema: Schema
-    images: Int64[np.ndarray, " person"]
-    keypoints: Float64[np.ndarray, "person joint 2"]
-    visible: Int64[np.ndarray, "person joint"]  # 0 not labelled
-    crops: Float64[np.ndarray, "person 4"]  # x, y, width, height
-    boxes: Float64[np.ndarray, "person 4"]
-    areas: Float64[np.ndarray, " person"]
+    crops: Float64[np.ndarray, "person 4"]  # x, y, width, height in source pixels
+    people: People
     truth: People  # crowds and people without points among them
 
-    def __len__(self) -> int:
-        return len(self.images)
+    @property
+    def keypoints(self) -> Float64[np.ndarray, "person joint 2"]:
+        """The true points in source pixels."""
+        return self.people.keypoints[..., :2]
 
 
 def annotated(truth: Annotations, padding: float) -> TruePoses:
     """Everyone with a box and a labelled joint; a crop is the box, `padding` times as large."""
-    people = labelled(truth)
-    corner, size = people.boxes[:, :2], people.boxes[:, 2:]
+    shown = labelled(truth)
+    corner, size = shown.boxes[:, :2], shown.boxes[:, 2:]
+    crops = np.concatenate([corner + size * (1 - padding) / 2, size * padding], axis=1)
+    marked, crowd = np.dstack([shown.keypoints, shown.visible]), np.zeros(len(shown.boxes), bool)
+    people = People(truth.image_ids[shown.images], marked, shown.scales**2, shown.boxes, crowd)
     images = truth.image_ids[truth.images]
-    return TruePoses(
-        schema=truth.schema,
-        images=truth.image_ids[people.images],
-        keypoints=people.keypoints,
-        visible=people.visible,
-        crops=np.concatenate([corner + size * (1 - padding) / 2, size * padding], axis=1),
-        boxes=people.boxes,
-        areas=people.scales**2,
-        truth=People(images, truth.keypoints, truth.areas, truth.boxes, truth.crowd),
-    )
+    everyone = People(images, truth.keypoints, truth.areas, truth.boxes, truth.crowd)
+    return TruePoses(truth.schema, crops, people, everyone)
 
 
 def uniform(
@@ -53,12 +46,10 @@ def uniform(
     `margin` is a share of the crop's sides, `area` the share of the crop that a person covers.
     """
     height, width = image_size
-    size = np.array([width, height], dtype=np.float64)
     draws = np.random.default_rng(seed).random((number, schema.joints, 2))
-    points = (margin + (1 - 2 * margin) * draws) * size - 0.5
-    images, areas = np.arange(number), np.full(number, area * height * width)
+    points = (margin + (1 - 2 * margin) * draws) * np.array([width, height], float) - 0.5
     crops = np.tile([0.0, 0.0, width, height], (number, 1))
-    visible = np.full(points.shape[:2], 2)
-    marked = np.concatenate([points, visible[..., None]], axis=-1)
-    truth = People(images, marked, areas, crops, np.zeros(number, dtype=bool))
-    return TruePoses(schema, images, points, visible, crops, crops, areas, truth)
+    marked = np.pad(points, ((0, 0), (0, 0), (0, 1)), constant_values=2)  # all visible
+    areas, crowd = np.full(number, area * height * width), np.zeros(number, bool)
+    people = People(np.arange(number), marked, areas, crops, crowd)
+    return TruePoses(schema, crops, people, people)

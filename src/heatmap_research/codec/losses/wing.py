@@ -9,9 +9,7 @@ from heatmap_research.types import Activation, Keypoints, PerJoint
 
 @dataclass(frozen=True)
 class Wing:
-    """Grows logarithmically up to `width`, so that small errors weigh more; then linearly
-    (Feng et al., 2018).
-    """
+    """Grows logarithmically up to `width`, then linearly (Feng et al., 2018)."""
 
     width: float  # input pixels
     curvature: float  # input pixels

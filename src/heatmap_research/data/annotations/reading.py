@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from heatmap_research.data.annotations import rows, schemas, source
-from heatmap_research.data.annotations.overlap import largest_iou
 from heatmap_research.data.annotations.rows import Record, Rows
-from heatmap_research.data.annotations.table import Annotations
+from heatmap_research.data.annotations.table import Annotations, largest_iou
 from heatmap_research.types import Schema
 
 log = logging.getLogger(__name__)
@@ -125,6 +124,11 @@ def _of_category(file: Path, content: dict[str, list[Record]], chosen: Record) -
     return [r for r in content["annotations"] if r["category_id"] == chosen["id"]]
 
 
+def is_size(value: Any) -> bool:
+    """Whether it is a number of pixels; NaN and 0 are too, and say that the size is not known."""
+    return type(value) in (int, float) and (value != value or 0 <= value < 2**31)
+
+
 def _sizes(file: Path, images: list[Record]) -> Int64[np.ndarray, "image 2"]:
     sizes = [[_side(file, image, key) for key in ("width", "height")] for image in images]
     return np.array(sizes, dtype=np.int64).reshape(-1, 2)
@@ -133,6 +137,6 @@ def _sizes(file: Path, images: list[Record]) -> Int64[np.ndarray, "image 2"]:
 def _side(file: Path, image: Record, key: str) -> int:
     """0 where the file does not say."""
     value = image.get(key) or 0
-    if type(value) not in (int, float) or not (value != value or 0 <= value < 2**31):
+    if not is_size(value):
         raise ValueError(f"{file}: image {image['id']}: {key} is {value!r}, no number of pixels.")
     return 0 if value != value else int(value)

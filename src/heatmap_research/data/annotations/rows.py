@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+NUMBERS = {int, float, bool}  # of Python, as JSON has them; true counts as 1
 AREA_OF_BOX = 0.53  # the mean over COCO's people, for annotations without an area
 Record = dict[str, Any]
 Numbers = Float64[np.ndarray, " person"]
@@ -69,27 +70,15 @@ class Rows:
         return self._matrix(rows, 1, key)[:, 0]
 
     def _matrix(self, rows: list[Any], width: int, name: str) -> Float64[np.ndarray, "row width"]:
-        if not rows:
-            return np.zeros((0, width))
-        try:
-            table = np.array(rows)
-        except (ValueError, OverflowError):  # rows of several lengths
-            table = np.array(None)
-        if table.shape != (len(rows), width) or table.dtype.kind not in "iuf":
-            self._explain(rows, width, name)
-            table = np.array(rows, dtype=np.float64)
-        return table.astype(np.float64)
-
-    def _explain(self, rows: Sequence[Any], width: int, name: str) -> None:
-        """Complains of the first row that is not `width` numbers, if there is one."""
         for row, values in enumerate(rows):
             if not isinstance(values, list):
                 self.complain(row, f"{name} is {values!r}, no list of numbers")
             if len(values) != width:
                 self.complain(row, f"{name} has {len(values)} numbers, not {width}")
-            for value in values:
-                if isinstance(value, bool) or not isinstance(value, (int, float)):
-                    self.complain(row, f"{name} has {value!r}, no number")
+            if not NUMBERS.issuperset(map(type, values)):
+                strange = next(value for value in values if type(value) not in NUMBERS)
+                self.complain(row, f"{name} has {strange!r}, no number")
+        return np.array(rows, dtype=np.float64).reshape(-1, width)
 
     def _refuse(self, wrong: Bool[np.ndarray, "..."], words: str, values: np.ndarray) -> None:
         if wrong.any():

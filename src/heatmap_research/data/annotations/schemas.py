@@ -2,10 +2,10 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from heatmap_research.data.annotations import sides
 from heatmap_research.types import Schema
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,14 @@ TENTHS = {  # as pycocotools writes them: divided by 10 they are its sigmas to t
 MIDDLE = ("nose", "head", "neck")
 DEFAULT_SIGMA = 0.05  # of the root of the area; COCO's go from 0.025 to 0.107
 SIGMA_KEYS = ("sigmas", "keypoint_sigmas")  # the first that is there is read
+WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+SIDES = (  # in a name of lower-case words, the surest rule first
+    re.compile(r"\b(left|right)|(left|right)\b"),  # left_ear, ear_left, leftear and earleft
+    re.compile(r"\b[lr]\b"),  # LEye, l_eye, eye_l and "L. eye"
+    re.compile(r"^[lr](?=\w\w)"),  # leye and LANK
+)
+OTHER = {"l": "r", "r": "l"}
+Mark = tuple[str, str]  # the name without its side, the first letter of the side
 Record = Mapping[str, Any]
 
 
@@ -39,14 +47,11 @@ def flip_of(category: Record) -> tuple[int, ...]:
         if not _whole(flip) or sorted(flip) != list(range(len(names))):
             raise ValueError(f"flip_indices={flip}: give each of 0 to {len(names) - 1} once.")
         return tuple(flip)
-    return sides.mirrored(names)
+    return mirrored(names)
 
 
 def skeleton_of(category: Record) -> tuple[tuple[int, int], ...]:
-    """Counts joints from 1 as COCO does, or from 0 where a 0 occurs.
-
-    A skeleton is only drawn, so a wrong one is dropped with a warning.
-    """
+    """Counts joints from 1 as COCO does, or from 0 where a 0 occurs; a wrong one is not drawn."""
     bones, joints = category.get("skeleton") or [], len(category["keypoints"])
     if not isinstance(bones, list) or not all(_whole(bone) and len(bone) == 2 for bone in bones):
         log.warning("The skeleton is not made of pairs of joints, so none is drawn.")
@@ -61,7 +66,7 @@ def skeleton_of(category: Record) -> tuple[tuple[int, int], ...]:
 def _of_pairs(pairs: Any, joints: int) -> tuple[int, ...]:
     flip = list(range(joints))
     for pair in pairs if isinstance(pairs, list) else [pairs]:
-        if not _whole(pair) or len(pair) != 2 or not all(0 <= joint < joints for joint in pair):
+        if not are_joints(pair, range(joints)):
             raise ValueError(f"flip_pairs has {pair}: give pairs of joints, 0 to {joints - 1}.")
         if any(flip[joint] != joint for joint in pair):
             raise ValueError(f"flip_pairs has {pair}, but one of them is paired already.")
@@ -100,9 +105,39 @@ def _by_name(names: Sequence[str]) -> tuple[float, ...] | None:
         for kind, tenths in TENTHS.items()
         for side in ([""] if kind in MIDDLE else ["left ", "right "])
     }
-    sigmas = [table.get(" ".join(sides.words(name))) for name in names]
+    sigmas = [table.get(" ".join(_words(name))) for name in names]
     return None if None in sigmas else tuple(sigma for sigma in sigmas if sigma is not None)
+
+
+def are_joints(pair: Any, allowed: range) -> bool:
+    return _whole(pair) and len(pair) == 2 and all(joint in allowed for joint in pair)
 
 
 def _whole(values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is int for value in values)
+
+
+def mirrored(names: Sequence[str]) -> tuple[int, ...]:
+    """A name has a side only if the other side is there: not `bottle`, not a lone `left_ear`."""
+    flip = list(range(len(names)))
+    for side in SIDES:
+        _pair(flip, [list(_marks(" ".join(_words(name)), side)) for name in names])
+    return tuple(flip)
+
+
+def _words(name: str) -> list[str]:
+    """Splits left_eye, leftEye or 'Left eye' into ["left", "eye"], and LEye into ["l", "eye"]."""
+    return [word.lower() for word in WORDS.findall(name)]
+
+
+def _pair(flip: list[int], marks: list[list[Mark]]) -> None:
+    for joint, own in enumerate(marks):
+        for rest, side in own:
+            free = [j for j, its in enumerate(marks) if (rest, OTHER[side]) in its and flip[j] == j]
+            if flip[joint] == joint and len(free) == 1:
+                flip[joint], flip[free[0]] = free[0], joint
+
+
+def _marks(name: str, side: re.Pattern[str]) -> Iterator[Mark]:
+    for place in side.finditer(name):
+        yield f"{name[: place.start()]}|{name[place.end() :]}", place[0][0]

@@ -21,7 +21,7 @@ def first_folder(among: Sequence[str]) -> str:
 
 def load(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The three lists of records of a COCO file, plain or gzipped."""
-    content = _json(file)
+    content = parsed(file)
     if isinstance(content, list):
         raise ValueError(
             f"{file}: this is a list, such as results are, not annotations in COCO's format."
@@ -53,7 +53,8 @@ def unpacked(file: Path) -> bytes:
     return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
-def _json(file: Path) -> Any:
+def parsed(file: Path) -> Any:
+    """What the JSON holds; a ValueError says why there is none that can be read."""
     collects = gc.isenabled()
     try:
         content = unpacked(file)

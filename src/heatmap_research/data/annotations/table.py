@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from heatmap_research.types import Schema
 
+Boxes = Float64[np.ndarray, "*group person 4"]
+PAIRS_IN_MEMORY = 2**22
 PER_IMAGE = ("image_ids", "image_sizes")
 PER_PERSON = ("ids", "boxes", "keypoints", "areas", "crowd", "heads", "overlaps")
 
@@ -67,3 +69,30 @@ class Annotations:
             **{name: getattr(self, name)[images] for name in PER_IMAGE},
             **{name: getattr(self, name)[people] for name in PER_PERSON},
         )
+
+
+def largest_iou(
+    boxes: Boxes, images: Int64[np.ndarray, " person"], crowd: Bool[np.ndarray, " person"]
+) -> Float64[np.ndarray, " person"]:
+    """The largest IoU of each box with another of its image, where crowds do not count."""
+    largest = np.zeros(len(boxes))
+    order = np.argsort(images, kind="stable")
+    starts, sizes = np.unique(images[order], return_index=True, return_counts=True)[1:]
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        people = order[starts[sizes == size, None] + np.arange(size)]  # (images, size)
+        for part in np.array_split(people, -(-len(people) * size**2 // PAIRS_IN_MEMORY)):
+            shared = np.where(crowd[part][:, None], 0, iou(boxes[part]))
+            shared[:, range(size), range(size)] = 0
+            largest[part] = shared.max(-1)
+    return largest
+
+
+def iou(boxes: Boxes) -> Float64[np.ndarray, "*group person person"]:
+    corner, size = boxes[..., :2], boxes[..., 2:]
+    end = corner + size
+    lowest = np.maximum(corner[..., :, None, :], corner[..., None, :, :])
+    highest = np.minimum(end[..., :, None, :], end[..., None, :, :])
+    shared = (highest - lowest).clip(min=0).prod(-1)
+    area = size.prod(-1)
+    union = area[..., :, None] + area[..., None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from heatmap_research.data.annotations import schemas
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEARNT, REFUSED, Finding, Records
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -29,7 +28,7 @@ def _unpaired(pairs: Any, joints: int) -> tuple[list[str], list[str]]:
     """Pairs with a joint that does not exist or is paired already; pairs of a joint with itself."""
     wrong, alone, seen = [], [], set[int]()
     for pair in _list(pairs):
-        if not _are_joints(pair, range(joints)) or set(pair) & seen:
+        if not schemas.are_joints(pair, range(joints)) or set(pair) & seen:
             wrong.append(str(pair))
         elif pair[0] == pair[1]:
             alone.append(str(pair))
@@ -44,16 +43,16 @@ def _unmirrored(flip: Any, joints: int) -> list[str]:
     if not isinstance(flip, list) or len(flip) != joints:
         return [f"not one for each of {joints} joints"]
     back = {(a, b) for a, b in enumerate(flip) if type(b) is int}
-    return [
-        f"joint {a} to {b}" for a, b in enumerate(flip) if type(b) is not int or (b, a) not in back
-    ]
+    odd = [(a, b) for a, b in enumerate(flip) if type(b) is not int or (b, a) not in back]
+    return [f"joint {a} to {b}" for a, b in odd]
 
 
 def _edges(edges: Any, joints: int) -> list[str]:
     """Edges that do not join two joints, counted from 1 as by COCO, or from 0 where a 0 occurs."""
     listed = _list(edges)
     first = 0 if any(0 in edge for edge in listed if isinstance(edge, list)) else 1
-    return [str(edge) for edge in listed if not _are_joints(edge, range(first, joints + first))]
+    counted = range(first, joints + first)
+    return [str(edge) for edge in listed if not schemas.are_joints(edge, counted)]
 
 
 def _sigmas(sigmas: Any, joints: int) -> list[str]:
@@ -68,9 +67,3 @@ def _sigmas(sigmas: Any, joints: int) -> list[str]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _are_joints(pair: Any, allowed: range) -> bool:
-    if not isinstance(pair, list) or len(pair) != 2:
-        return False
-    return all(type(end) is int and end in allowed for end in pair)

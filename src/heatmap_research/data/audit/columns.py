@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heatmap_research.data.annotations.rows import NUMBERS
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-NUMBERS = {int, float, bool}  # training takes true for 1, as NumPy does
-
-
-def finite(values: Array) -> Mask:
-    """Whether all values along the last axis are finite."""
-    return np.asarray(np.isfinite(values).all(-1), dtype=bool)
 
 
 def mask(flags: Iterable[bool]) -> Mask:

@@ -10,10 +10,9 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from heatmap_research.data import whole_file
+from heatmap_research.runs import whole_file
 
 LEFT, RIGHT, MIDDLE = "#ff7f0e", "#1f9bff", "#b9b9b9"
 GREY = "#555555"
@@ -159,12 +158,8 @@ def _names(axes: Axes, skeleton: Skeleton) -> None:
         shade = colour if colour != MIDDLE else GREY
         words = f"{joint}  {name}"
         axes.text(x, y, words, color=shade, fontsize=160 / deep, transform=axes.transAxes)
-    kinds = (
-        *(("left", "-", LEFT, LEFT), ("right", "-", RIGHT, RIGHT), ("middle", "-", MIDDLE, MIDDLE)),
-        *(("visible", "", GREY, GREY), ("covered", "", GREY, "white")),
-    )
-    handles = [
-        Line2D([], [], ls=line, marker="o", color=rim, label=label, **_marker(rim, filled, 1.5))
-        for label, line, rim, filled in kinds
-    ]
-    axes.legend(handles=handles, loc="lower left", ncols=5, fontsize=8, frameon=False)
+    for label, colour in (("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)):
+        axes.plot([], [], "-o", color=colour, label=label, **_marker(colour, colour, 1.5))
+    for label, filled in (("visible", GREY), ("covered", "white")):
+        axes.plot([], [], "o", color=GREY, label=label, **_marker(GREY, filled, 1.5))
+    axes.legend(loc="lower left", ncols=5, fontsize=8, frameon=False)

@@ -11,10 +11,7 @@ from heatmap_research.data.audit.records import Records
 
 
 def skeleton(records: Records) -> Skeleton:
-    """Colours the joints that training mirrors as left and right.
-
-    If the names of a pair do not tell its sides, its first joint is drawn as the left one.
-    """
+    """If the names of a pair do not tell its sides, its first joint is drawn as the left one."""
     colours = [MIDDLE] * len(records.names)
     for left, right in records.pairs:
         colours[left], colours[right] = LEFT, RIGHT

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heatmap_research.data import annotations
-from heatmap_research.data.audit import boxes, category, images, people, points, reading, sides
-from heatmap_research.data.audit.finding import LEFT_OUT, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit import category, images, people, places, sides
+from heatmap_research.data.audit.records import LEFT_OUT, Finding, Records, read
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,14 @@ class Audit:
 def audit(
     file: Path, folder: Path | None = None, name: str | None = None, channels: int = 3
 ) -> Audit:
-    records = reading.read(file, name)
+    records = read(file, name)
     findings = [] if records is None else _findings(records, folder, channels)
     refusals = (f"{each.first(1)}: {each.problem}." for each in findings if each.refused)
     return Audit(file, findings, records, _refusal(file, name) or next(refusals, None))
 
 
 def _findings(records: Records, folder: Path | None, channels: int) -> list[Finding]:
-    parts = [part.check(records) for part in (category, people, images, points, boxes, sides)]
+    parts = [part.check(records) for part in (category, people, images, places, sides)]
     if folder is not None:
         parts.append(images.check_on_disk(records, folder, channels))
     findings = (each for part in parts for each in part if each.where)

@@ -4,13 +4,12 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from heatmap_research.data.annotations.reading import is_size
 from heatmap_research.data.audit.columns import is_id, mask, several
-from heatmap_research.data.audit.finding import LEARNT, REFUSED, SKIPPABLE, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEARNT, REFUSED, SKIPPABLE, Finding, Records
 
 REDUCTION = 8  # source pixels per pixel: every byte of a JPEG is read, few pixels are made
 
@@ -22,7 +21,7 @@ def check(records: Records) -> Iterator[Finding]:
     no_id = mask(not is_id(i) for i in ids)
     unnamed = used & mask(not name for name in files)
     sizes = [(image.get("width") or 0, image.get("height") or 0) for image in records.images]
-    wrong = mask(not all(map(_is_size, size)) for size in sizes)
+    wrong = mask(not all(map(is_size, size)) for size in sizes)
     unknown = used & ~wrong & ~(records.image_sizes > 0).all(1)
     shared = several(filter(None, files))
     yield Finding("image without a whole number as id", records.named_images(no_id), REFUSED)
@@ -61,8 +60,3 @@ def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[s
         reason = str(error).replace(str(file), "").strip(" :")
         return kind or "cannot be read", f"{name} {reason}"
     return "", ""
-
-
-def _is_size(value: Any) -> bool:
-    """Accepts NaN and 0 too, which say that the size is not known."""
-    return type(value) in (int, float) and (value != value or 0 <= value < 2**31)

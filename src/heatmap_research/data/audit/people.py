@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from heatmap_research.data.audit.columns import NUMBERS, finite, is_id, mask, several
-from heatmap_research.data.audit.finding import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.columns import NUMBERS, is_id, mask, several
+from heatmap_research.data.audit.records import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding, Records
 
 
 def check(records: Records) -> Iterator[Finding]:
@@ -37,20 +36,17 @@ def _is_size(value: Any) -> bool:
 
 def _again(records: Records) -> list[str]:
     """Names the annotations that repeat an earlier one."""
-    first: dict[tuple[int, bytes], int] = {}
-    told = np.flatnonzero(records.labelled.any(1) & ~records.crowd).tolist()
-    keys = [(int(records.rows[person]), records.points[person].tobytes()) for person in told]
-    earlier = [first.setdefault(key, person) for key, person in zip(keys, told, strict=True)]
-    return [
-        f"annotation {records.ids[person]} (as {records.ids[other]})"
-        for person, other in zip(told, earlier, strict=True)
-        if person != other
-    ]
+    first, again = dict[tuple[int, bytes], int](), list[str]()
+    for person in np.flatnonzero(records.labelled.any(1) & ~records.crowd).tolist():
+        key = int(records.rows[person]), records.points[person].tobytes()
+        if (other := first.setdefault(key, person)) != person:
+            again.append(f"annotation {records.ids[person]} (as {records.ids[other]})")
+    return again
 
 
 def _miscounted(records: Records) -> list[str]:
     given = [person.get("num_keypoints") for person in records.people]
     count = records.labelled.sum(1).tolist()
-    known = finite(records.points[..., 2])
+    known = np.isfinite(records.points[..., 2]).all(1)
     differs = mask(a is not None and a != b for a, b in zip(given, count, strict=True))
     return records.named(known & differs)

@@ -13,8 +13,7 @@ from rich.text import Text
 from heatmap_research.data.annotations import schemas
 from heatmap_research.data.audit.columns import Array
 from heatmap_research.data.audit.file_audit import Audit
-from heatmap_research.data.audit.finding import LEFT_OUT, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEFT_OUT, Finding, Records
 
 PIPED_WIDTH = 1000  # characters
 PERCENTS = (5, 25, 50, 75, 95)
@@ -29,7 +28,10 @@ def show(audit: Audit, first: int) -> None:
         console.width = PIPED_WIDTH
     if audit.records is not None:
         _say(console, f"{audit.file}")
-        console.print(_facts_table(audit.records))
+        facts = Table(box=None, show_header=False, pad_edge=False)
+        for name, value in _facts(audit.records):
+            facts.add_row(Text(name), Text(value))
+        console.print(facts)
         joints = (map(Text, row) for row in _joints(audit.records))
         console.print(_table(JOINT_COLUMNS, ("name", "mirror"), joints))
         if audit.findings:
@@ -43,13 +45,6 @@ def show(audit: Audit, first: int) -> None:
 def _say(console: Console, words: str, style: str = "") -> None:
     """Prints text as it is: the name of a file may look like markup, and may be long."""
     console.print(Text(words, style), soft_wrap=True)
-
-
-def _facts_table(records: Records) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in _facts(records):
-        table.add_row(Text(name), Text(value))
-    return table
 
 
 def _cells(each: Finding, first: int) -> Iterator[Text]:

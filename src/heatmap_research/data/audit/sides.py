@@ -18,8 +18,7 @@ import numpy as np
 
 from heatmap_research.data.annotations.rows import extent
 from heatmap_research.data.audit.columns import Array, Mask
-from heatmap_research.data.audit.finding import LEARNT, Finding
-from heatmap_research.data.audit.records import Records
+from heatmap_research.data.audit.records import LEARNT, Finding, Records
 
 MIN_GAP = 0.05  # of the person's size, the longer side of the box of the labelled points
 MIN_GAIN = 0.2  # of the person's size

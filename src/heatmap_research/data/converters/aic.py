@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.data.converters.coco_file import Category, Record, load, person, write
+from heatmap_research.data.converters.coco_file import Record, category, load, person, write
 
 SIDES = ("right", "left")
 NAMES = (
@@ -12,7 +12,7 @@ NAMES = (
     *("head_top", "neck"),
 )
 LIMBS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
-CATEGORY = Category(
+CATEGORY = category(
     names=NAMES,
     skeleton=(
         *((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in LIMBS),
@@ -39,22 +39,20 @@ def convert(source: Path, target: Path) -> int:
         images.append({"id": number, "file_name": f"{record['image_id']}.jpg"})
         for human, points in record["keypoint_annotations"].items():
             where = f"{source}: image {record['image_id']}, {human}"
-            x, y, right, low = _box(record, human, where)
-            width, height = right - x, low - y
-            facts = {"bbox": [x, y, width, height], "area": width * height}
-            keypoints = _keypoints(points, where)
-            people.append(person(len(people) + 1, number, keypoints, **facts))
+            box = _box(record, human, where)
+            facts = {"bbox": box, "area": box[2] * box[3]}
+            people.append(person(len(people) + 1, number, _keypoints(points, where), **facts))
     write(target, "AI Challenger human keypoints", CATEGORY, images, people)
     return len(people)
 
 
 def _box(record: Record, human: str, where: str) -> list[float]:
-    """Left, top, right and bottom of a box whose corners come in either order."""
+    """Left, top, width and height of a box whose corners come in either order."""
     box = record["human_annotations"].get(human)
     if not isinstance(box, list) or len(box) != 4:
         raise ValueError(f"{where}: its box is {box}, not four numbers.")
     a, b, c, d = box
-    return [min(a, c), min(b, d), max(a, c), max(b, d)]
+    return [min(a, c), min(b, d), abs(c - a), abs(d - b)]
 
 
 def _keypoints(points: list[Any], where: str) -> list[float]:

@@ -2,36 +2,30 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.data import whole_file
+from heatmap_research.runs import whole_file
 
 Record = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Category:
-    names: Sequence[str]
-    skeleton: Sequence[tuple[str, str]]
-    sigmas: Sequence[float]  # OKS tolerances
-
-    @property
-    def record(self) -> Record:
-        place = {name: number for number, name in enumerate(self.names, start=1)}
-        return {
-            "id": 1,
-            "name": "person",
-            "supercategory": "person",
-            "keypoints": list(self.names),
-            "skeleton": [[place[a], place[b]] for a, b in self.skeleton],
-            "sigmas": list(self.sigmas),
-        }
+def category(
+    names: Sequence[str], skeleton: Sequence[tuple[str, str]], sigmas: Sequence[float]
+) -> Record:
+    place = {name: number for number, name in enumerate(names, start=1)}
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(names),
+        "skeleton": [[place[a], place[b]] for a, b in skeleton],
+        "sigmas": list(sigmas),  # OKS tolerances
+    }
 
 
 def write(
-    target: Path, description: str, category: Category, images: list[Record], people: list[Record]
+    target: Path, description: str, category: Record, images: list[Record], people: list[Record]
 ) -> None:
     if not people:
         raise ValueError(f"{target}: not written, as there are no people with keypoints.")
@@ -39,7 +33,7 @@ def write(
         "info": {"description": description},
         "images": images,
         "annotations": people,
-        "categories": [category.record],
+        "categories": [category],
     }
     with whole_file.written(target) as partial:
         partial.write_text(json.dumps(content, allow_nan=False) + "\n")

@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.data.converters.coco_file import Category, load, person, write
+from heatmap_research.data.converters.coco_file import category, load, person, write
 from heatmap_research.data.converters.mpii_matlab import Person, people_of
 
 SIDES = ("right", "left")
 LIMBS = (("ankle", "knee"), ("knee", "hip"), ("wrist", "elbow"), ("elbow", "shoulder"))
-CATEGORY = Category(
-    names=(
-        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
-        *("pelvis", "thorax", "upper_neck", "head_top"),
-        *("right_wrist", "right_elbow", "right_shoulder"),
-        *("left_shoulder", "left_elbow", "left_wrist"),
-    ),
+NAMES = (
+    *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+    *("pelvis", "thorax", "upper_neck", "head_top"),
+    *("right_wrist", "right_elbow", "right_shoulder"),
+    *("left_shoulder", "left_elbow", "left_wrist"),
+)
+CATEGORY = category(
+    names=NAMES,
     skeleton=(
         *((f"{side}_{a}", f"{side}_{b}") for side in SIDES for a, b in LIMBS),
         *(("pelvis", f"{side}_hip") for side in SIDES),
@@ -40,8 +41,7 @@ HEAD_SHARE = 0.6  # of the head box's diagonal: the length PCKh measures in
 
 
 def convert(source: Path, target: Path, matlab: Path | None = None) -> int:
-    """Converts to COCO's format and returns the number of people; a .json lacks head boxes, which
-    are looked up in the official .mat."""
+    """Returns the number of people; head boxes, which a .json lacks, are those of the .mat."""
     everybody = people_of(source) if source.suffix == ".mat" else _of_json(source, matlab)
     published = [someone for someone in everybody if someone.points]
     numbers = _numbers([someone.image for someone in published])
@@ -66,22 +66,17 @@ def _of_json(source: Path, matlab: Path | None) -> Iterator[Person]:
     known = {_key(p.image, p.center): p for p in published if p.center is not None}
     for place, record in enumerate(records):
         joints, seen = record["joints"], record["joints_vis"]
-        if not len(joints) == len(seen) == len(CATEGORY.names):
+        if not len(joints) == len(seen) == len(NAMES):
             raise ValueError(
                 f"{source}: person {place} of {record['image']} has {len(joints)} joints and "
-                f"{len(seen)} of joints_vis, not {len(CATEGORY.names)}."
+                f"{len(seen)} of joints_vis, not {len(NAMES)}."
             )
         official = known.get(_key(record["image"], record["center"]))
         if matlab and official is None:
             raise ValueError(f"{source}: {matlab} has no person {place} of {record['image']}.")
-        yield Person(
-            image=record["image"],
-            center=tuple(record["center"]),
-            scale=record["scale"],
-            points=_labelled(joints, seen, official),
-            head=official.head if official else None,
-            alone=official.alone if official else None,
-        )
+        facts: Any = {"head": official.head, "alone": official.alone} if official else {}
+        points, center = _labelled(joints, seen, official), tuple(record["center"])
+        yield Person(record["image"], center, record["scale"], points, **facts)
 
 
 def _labelled(joints: Any, seen: Any, official: Person | None) -> dict[int, Any]:
@@ -107,7 +102,7 @@ def _numbers(images: list[str]) -> dict[str, int]:
 
 
 def _keypoints(someone: Person) -> list[float]:
-    points = (someone.points.get(joint) for joint in range(len(CATEGORY.names)))
+    points = (someone.points.get(joint) for joint in range(len(NAMES)))
     return [n for p in points for n in ((p[0] - 1, p[1] - 1, p[2]) if p else (0, 0, 0))]
 
 

@@ -17,8 +17,8 @@ class Person:
     center: tuple[float, float] | None
     scale: float | None
     points: dict[int, tuple[float, float, int]]  # of labelled joints: x, y, our visibility
-    head: tuple[float, float, float, float] | None  # x1, y1, x2, y2
-    alone: bool | None  # sufficiently apart from others
+    head: tuple[float, float, float, float] | None = None  # x1, y1, x2, y2
+    alone: bool | None = None  # sufficiently apart from others
 
 
 def people_of(file: Path) -> Iterator[Person]:

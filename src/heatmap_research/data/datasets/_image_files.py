@@ -63,8 +63,8 @@ class ImageFiles:
         """Decodes every used image; returns the rows that cannot be read, and why."""
         used = self.used()
         with ThreadPoolExecutor(threads.available()) as pool:
-            reasons = list(pool.map(self._problem, used))
-        problems = {image: why for image, why in zip(used, reasons, strict=True) if why}
+            reasons = zip(used, pool.map(self._problem, used), strict=True)
+            problems = {image: why for image, why in reasons if why}
         if len(problems) == len(used):
             first = next(iter(problems.values()))
             raise ValueError(f"none of {len(used)} images can be read; the first: {first}")

@@ -21,7 +21,7 @@ from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, 
 from heatmap_research.data.datasets._image_files import ImageFiles
 from heatmap_research.data.people import People, detected, labelled, part_of
 from heatmap_research.data.protocols import About
-from heatmap_research.types import Sample, Schema
+from heatmap_research.types import Sample
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class CocoFormat(Dataset[Sample]):
 
     def __post_init__(self) -> None:
         self._validate()
+        self.size = self.image_size[0], self.image_size[1]
         if self.augment is not None and not self.augment.active:
             self.augment = None
         whole = read(self.annotations, self.sigmas, self.category)
@@ -73,18 +74,14 @@ class CocoFormat(Dataset[Sample]):
         self.files.refuse_missing(few=self.on_error == "skip")
         if self.on_error == "skip":
             self._leave_out_unreadable()
-        self.upper = augmentation.upper_half(self.schema.names)
+        self.upper = augmentation.upper_half(self.truth.schema.names)
         if self.cache:
             self.crops = self._cached()
 
     @property
-    def schema(self) -> Schema:
-        return self.truth.schema
-
-    @property
     def about(self) -> About:
         endless = self.augment is not None
-        return About(self.schema, self.truth, self.skipped, endless)
+        return About(self.truth.schema, self.truth, self.skipped, endless)
 
     def __len__(self) -> int:
         return len(self.people)
@@ -121,17 +118,12 @@ class CocoFormat(Dataset[Sample]):
             overlap=torch.from_numpy(people.overlaps).float(),
         )
 
-    @property
-    def _size(self) -> tuple[int, int]:
-        height, width = self.image_size
-        return height, width
-
     def _to_source(self, people: People, draws: Draws | None) -> Float64[Tensor, "batch 2 3"]:
         padded = self._padded(people)
         if self.augment is None or draws is None:
-            return self.geometry.to_source(padded, self._size)
+            return self.geometry.to_source(padded, self.size)
         box = self.augment.boxes(draws, padded, self._joints(people))
-        return augmentation.to_source(draws, box, self._size, self.geometry)
+        return augmentation.to_source(draws, box, self.size, self.geometry)
 
     def _joints(self, people: People) -> Joints:
         points, visible = torch.from_numpy(people.keypoints), torch.from_numpy(people.visible)
@@ -143,13 +135,13 @@ class CocoFormat(Dataset[Sample]):
         return torch.cat([corner + (size - grown) / 2, grown], dim=1)
 
     def _mirrored(self, draws: Draws, points: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        flip, mirrored = list(self.schema.flip), draws.flip[:, None]
+        flip, mirrored = list(self.truth.schema.flip), draws.flip[:, None]
         points = torch.where(mirrored[..., None], points[:, flip], points)
         return points, torch.where(mirrored, visible[:, flip], visible)
 
     def _crops(self, row: Rows, people: People, to_source: Affines) -> Crops:
         """Decodes each image once, or once for each reduction at which its people are read."""
-        crops = self.buffers.take(len(row), self.channels, *self._size)
+        crops = self.buffers.take(len(row), self.channels, *self.size)
         done = np.zeros(len(row), bool)
         if self.crops is not None:
             done = self.crops.fill(crops, row, to_source, self.buffers)
@@ -204,7 +196,7 @@ class CocoFormat(Dataset[Sample]):
 
     def _regions(self, sizes: Sides) -> crop_cache.Regions:
         people, padded = self.people, self._padded(self.people)
-        plain = self.geometry.to_source(padded, self._size).numpy()
+        plain = self.geometry.to_source(padded, self.size).numpy()
         boxes = [padded]
         if self.augment is not None:
             boxes = self.augment.candidates(padded, self._joints(people))
@@ -214,9 +206,9 @@ class CocoFormat(Dataset[Sample]):
 
     def _extent(self, box: Float64[Tensor, "row 4"]) -> tuple[Places, Places]:
         """The first and the last source pixels, x and y, that crops of a box may reach."""
-        plain = self.geometry.to_source(box, self._size).numpy()
+        plain = self.geometry.to_source(box, self.size).numpy()
         corner, size = box[:, :2].numpy(), box[:, 2:].numpy()
-        reach = _spacing(plain)[:, None] * np.array(self._size[::-1]) / 2
+        reach = _spacing(plain)[:, None] * np.array(self.size[::-1]) / 2
         if (augment := self.augment) is not None:
             if augment.rotation:
                 reach = np.repeat(np.linalg.norm(reach, axis=1, keepdims=True), 2, axis=1)

@@ -1,7 +1,5 @@
 """The figure that is drawn: its joints, how they move, and the limbs between them."""
 
-from typing import NamedTuple
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -37,43 +35,29 @@ ARM = (0.52, 0.48)  # upper and lower length, torsos
 LEG = (0.62, 0.60)
 
 
-class Limb(NamedTuple):
-    start: int  # rows of `with_middles`
-    end: int
-    half_width: float  # pixels of a 64-pixel image
-    part: int  # row of PALETTE
-
-
-class Part(NamedTuple):
-    colour: tuple[float, float, float]
-    mirrored: int  # the part whose colour it takes where sides are not to be told apart
-
-
 TORSO, LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG, HEAD = range(6)
-PALETTE = (
-    Part((0.45, 0.45, 0.45), TORSO),
-    Part((0.20, 0.50, 0.95), LEFT_ARM),
-    Part((0.95, 0.35, 0.20), LEFT_ARM),
-    Part((0.10, 0.25, 0.60), LEFT_LEG),
-    Part((0.60, 0.15, 0.10), LEFT_LEG),
-    Part((0.90, 0.70, 0.50), HEAD),
+PALETTE = (  # of these parts
+    *((0.45, 0.45, 0.45), (0.20, 0.50, 0.95), (0.95, 0.35, 0.20)),
+    *((0.10, 0.25, 0.60), (0.60, 0.15, 0.10), (0.90, 0.70, 0.50)),
 )
+# the parts whose colours they take where sides are not to be told apart
+WITHOUT_SIDES = (TORSO, LEFT_ARM, LEFT_ARM, LEFT_LEG, LEFT_LEG, HEAD)
 MIDDLE_OF_SHOULDERS, MIDDLE_OF_HIPS = 13, 14
-LIMBS = (  # from back to front
-    Limb(MIDDLE_OF_SHOULDERS, MIDDLE_OF_HIPS, 1.9, TORSO),
-    Limb(1, 4, 1.0, TORSO),
-    Limb(7, 10, 1.0, TORSO),
-    Limb(MIDDLE_OF_SHOULDERS, 0, 0.8, TORSO),
-    Limb(10, 11, 1.2, RIGHT_LEG),
-    Limb(11, 12, 1.0, RIGHT_LEG),
-    Limb(7, 8, 1.2, LEFT_LEG),
-    Limb(8, 9, 1.0, LEFT_LEG),
-    Limb(4, 5, 1.1, RIGHT_ARM),
-    Limb(5, 6, 0.9, RIGHT_ARM),
-    Limb(1, 2, 1.1, LEFT_ARM),
-    Limb(2, 3, 0.9, LEFT_ARM),
+LIMBS = (  # from back to front: two rows of `with_middles`, half width as below, row of PALETTE
+    (MIDDLE_OF_SHOULDERS, MIDDLE_OF_HIPS, 1.9, TORSO),
+    (1, 4, 1.0, TORSO),
+    (7, 10, 1.0, TORSO),
+    (MIDDLE_OF_SHOULDERS, 0, 0.8, TORSO),
+    (10, 11, 1.2, RIGHT_LEG),
+    (11, 12, 1.0, RIGHT_LEG),
+    (7, 8, 1.2, LEFT_LEG),
+    (8, 9, 1.0, LEFT_LEG),
+    (4, 5, 1.1, RIGHT_ARM),
+    (5, 6, 0.9, RIGHT_ARM),
+    (1, 2, 1.1, LEFT_ARM),
+    (2, 3, 0.9, LEFT_ARM),
 )
-HEAD_RADIUS = 2.6  # pixels of a 64-pixel image
+HEAD_RADIUS = 2.6  # this and other widths are in pixels of a 64-pixel image
 MARKER_RADIUS = 1.5
 
 

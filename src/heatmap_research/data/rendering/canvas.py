@@ -1,4 +1,4 @@
-"""Paints on batches of images.
+"""Paints on batches of images, and averages what is painted into pixels.
 
 Every step is one correctly rounded operation per pixel (no matrix product, no fused multiply-add),
 so that a pixel never depends on the batch around it.
@@ -7,18 +7,21 @@ so that a pixel never depends on the batch around it.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 Point = Float[Tensor, "batch 2"]  # x, y in pixels
 Colour = Float[Tensor, "batch channel"]
+Images = Float[Tensor, "batch channel height width"]
 
 
 @dataclass(eq=False)
 class Canvas:
-    image: Float[Tensor, "batch channel height width"]  # painted in place
+    image: Images  # painted in place
     edge: float  # half width of the soft edge of a shape, pixels
 
     def __post_init__(self) -> None:
@@ -95,3 +98,31 @@ def _stretch(lattice: Tensor, size: int, dim: int) -> Tensor:
     part = part.view(-1, *[1] * (lattice.ndim - 1 - dim))
     start = lattice.index_select(dim, left)
     return lattice.index_select(dim, left + 1).sub_(start).mul_(part).add_(start)
+
+
+def blur(image: Images, sigma: float) -> Images:
+    """Gaussian blur that reaches at least three sigma; the border is repeated outwards."""
+    reach = math.ceil(3 * sigma)
+    taps = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(reach + 1)]
+    total = 2 * sum(taps) - taps[0]
+    padded = functional.pad(image, (reach,) * 4, mode="replicate")
+    for dim in (2, 3):
+        padded = _convolve(padded, [tap / total for tap in taps], dim)
+    return padded
+
+
+def _convolve(image: Tensor, taps: list[float], dim: int) -> Tensor:
+    reach = len(taps) - 1
+    size = image.shape[dim] - 2 * reach
+    total = image.narrow(dim, reach, size) * taps[0]
+    pair = torch.empty_like(total)
+    for offset, tap in enumerate(taps[1:], start=1):
+        before, after = (image.narrow(dim, reach + step, size) for step in (-offset, offset))
+        total.add_(torch.add(before, after, out=pair).mul_(tap))
+    return total
+
+
+def area_average(image: Images, factor: int) -> Float[Tensor, "batch channel rows columns"]:
+    rows = reduce(torch.add, (image[:, :, offset::factor] for offset in range(factor)))
+    cells = reduce(torch.add, (rows[..., offset::factor] for offset in range(factor)))
+    return cells / factor**2

@@ -13,11 +13,11 @@ COARSE, FINE = 5, 17  # lattice points along a side of a texture's two octaves
 
 
 def parts(purpose: Purpose, index: Index, palette_cue: bool) -> Float[Tensor, "batch part 3"]:
-    rows = [row if palette_cue else part.mirrored for row, part in enumerate(body.PALETTE)]
-    palette = torch.tensor([part.colour for part in body.PALETTE], device=index.device)
+    palette = torch.tensor(body.PALETTE, device=index.device)
     draws = uniform((*purpose, "parts"), index, palette.numel())
     jitter = (draws.view(-1, *palette.shape) - 0.5) * 0.3
-    return (palette + jitter).clamp(0, 1)[:, rows]
+    colours = (palette + jitter).clamp(0, 1)
+    return colours if palette_cue else colours[:, list(body.WITHOUT_SIDES)]
 
 
 def markers(purpose: Purpose, index: Index) -> Float[Tensor, "batch 13 3"]:

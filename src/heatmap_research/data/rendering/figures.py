@@ -15,10 +15,11 @@ from torch import Tensor
 
 from heatmap_research.data import counter_random
 from heatmap_research.data.counter_random import Index
-from heatmap_research.data.rendering import body, camera, colours, placement, tiles
-from heatmap_research.data.rendering.canvas import Canvas, stretch
+from heatmap_research.data.rendering import body, colours, tiles
+from heatmap_research.data.rendering.canvas import Canvas, area_average, blur, stretch
 
 PIXELS_AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 22}  # what fits the caches; what fills the device
+FILL = (0.72, 0.97)  # from and to, of the largest scale that fits
 FAR_AWAY = -1e4  # pixels; where a second figure is put if there is to be none
 
 LIMITS = {
@@ -46,7 +47,8 @@ class Figures:
     palette_cue: bool  # whether left and right limbs differ in colour
     occlusion: float  # fraction of pixels, and of joints, that are covered
     distractor: float  # probability of a second figure behind
-    placement: Literal["uniform", "box"]  # anywhere inside; or a padded and jittered box's crop
+    # anywhere inside; or as in a crop around a detected box, which may cut off joints
+    placement: Literal["uniform", "box"]
     margin: float  # uniform: free border, fraction of a side
     padding: float  # box: side of the crop, in boxes
     scale_jitter: float  # box: the crop's side is off by up to this factor, both ways
@@ -99,11 +101,18 @@ class Figures:
         return joints.float()
 
     def _place(self, box: Tensor, who: str, how: str, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels per torso, and the middle of the joints' box: x, y from the outer corner."""
         draws = counter_random.uniform((self.seed, who, "place"), index, 3).double()
-        where = box.new_tensor([*reversed(self.image_size)]), box, draws
+        size = box.new_tensor([*reversed(self.image_size)])
         if how == "uniform":
-            return placement.uniform(*where, self.margin)
-        return placement.crop(*where, self.padding, self.scale_jitter, self.shift_jitter)
+            room = size * (1 - 2 * self.margin)
+            fill = FILL[0] + (FILL[1] - FILL[0]) * draws[:, :1]
+            scale = (room / box).amin(-1, keepdim=True) * fill
+            return scale, size / 2 + (room - box * scale) * (draws[:, 1:] - 0.5)
+        jitter = 2 * draws - 1
+        padded = self.padding * (1 + self.scale_jitter * jitter[:, :1])
+        scale = (size / box).amin(-1, keepdim=True) / padded
+        return scale, size / 2 + size * self.shift_jitter * jitter[:, 1:]
 
     def _scene(self, index: Tensor) -> Tensor:
         """Paints (B, C, H, W) in [0, 255], `downsample` times as large as the image."""
@@ -151,8 +160,8 @@ class Figures:
     def _develop(self, scene: Tensor, index: Tensor) -> Tensor:
         """Adds blur, pixels and grain, in the order of a camera."""
         if self.point_spread:
-            scene = camera.blur(scene, self.point_spread * self.downsample)
-        image = scene if self.downsample == 1 else camera.area_average(scene, self.downsample)
+            scene = blur(scene, self.point_spread * self.downsample)
+        image = scene if self.downsample == 1 else area_average(scene, self.downsample)
         if self.noise:
             step = 255 * self.noise * math.sqrt(12) / (1 << 16)
             grain = counter_random.shorts((self.seed, "grain"), index, image[0].numel())

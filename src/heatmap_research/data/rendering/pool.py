@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from heatmap_research.data import threads, whole_file
-from heatmap_research.data.progress import announced
+from heatmap_research.data import threads
 from heatmap_research.data.rendering.figures import Figures
+from heatmap_research.runs import whole_file
 
 VERSION = 1  # to be raised when the same knobs draw other images
 IMAGES_PER_STEP = 64  # of the progress bar
@@ -60,7 +60,7 @@ def render(figures: Figures, first: int, count: int) -> Images:
 
     with threads.one_each() as side_by_side, ThreadPoolExecutor(side_by_side) as workers:
         drawn = workers.map(draw, batches)
-        deque(announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
+        deque(threads.announced(drawn, len(batches), f"rendering {count} images"), maxlen=0)
     return images
 
 

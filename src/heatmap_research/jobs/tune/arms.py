@@ -8,12 +8,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from heatmap_research.config import names
-from heatmap_research.config.additions import refuse_additions
+from heatmap_research.config import additions, hydra_job
 from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.jobs.tune.search import Search
-from heatmap_research.runs.record import INCIDENTAL
+from heatmap_research.runs.find import leaves
 from heatmap_research.training import build
 from heatmap_research.types import IncompatibleError
 
@@ -24,34 +23,32 @@ class Arm:
     overrides: tuple[str, ...]
     choices: dict[str, Any]
     named: bool  # by an option of arm, which the overrides hold
+    looks: int  # validations a training
 
-    def job(self, values: Mapping[str, Any], looks: int, **more: Any) -> Job:
-        return prepare(with_values(self.config(values, looks), **more), self.choices)
-
-    def config(self, values: Mapping[str, Any], looks: int) -> DictConfig:
-        """The config of heatmap-train with these values, and so many validations a training."""
+    def job(self, values: Mapping[str, Any], **more: Any) -> Job:
+        """The job that heatmap-train would do with these values."""
         kept = [text for text in self.overrides if key_of(text) not in values]
         cfg = hydra.compose(HydraConfig.get().job.config_name, [*kept, *words(values)])
         with open_dict(cfg):
             del cfg["tune"]
             if cfg.trainer.max_steps > 0 and "val_check_interval" not in cfg.trainer:
                 batches = cfg.trainer.max_steps * cfg.trainer.accumulate_grad_batches
-                cfg.trainer.val_check_interval = max(1, batches // looks)
+                cfg.trainer.val_check_interval = max(1, batches // self.looks)
                 cfg.trainer.check_val_every_n_epoch = None
-        refuse_additions(cfg)
-        return cfg
+        additions.refuse(cfg)
+        return prepare(with_values(cfg, **more), self.choices)
 
 
 def arms_of(cfg: DictConfig) -> list[Arm]:
     job = HydraConfig.get()
     given = [text for text in job.overrides.task if not key_of(text).startswith("tune.")]
     if cfg.tune.arms is None:
-        return [_arm(given, None)]
+        return [_arm(cfg, given, None)]
     if own := [text for text in given if key_of(text) == "arm"]:
         raise IncompatibleError(f"{own[0]} tune.arms={list(cfg.tune.arms)}: give one of the two.")
     if str(job.runtime.choices.get("experiment")).startswith("published/"):
         raise IncompatibleError("tune.arms: a published experiment chooses its arm: leave it out.")
-    return [_arm([*given, f"arm={name}"], name) for name in dict.fromkeys(cfg.tune.arms)]
+    return [_arm(cfg, [*given, f"arm={name}"], name) for name in dict.fromkeys(cfg.tune.arms)]
 
 
 def words(values: Mapping[str, Any]) -> list[str]:
@@ -59,41 +56,32 @@ def words(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={word(value)}" for key, value in values.items()]
 
 
-def try_out(arm: Arm, search: Search, looks: int) -> None:
+def try_out(arm: Arm, search: Search) -> None:
     """Refuses, before the first trial, what would be refused of every one."""
     for end in range(2):
-        job = arm.job({each.key: each.ends[end] for each in search.space}, looks)
+        job = arm.job({each.key: each.ends[end] for each in search.space})
     build.dry_run(build.wire(job))
 
 
 def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:
     """The values that a study's trials must share to be compared, by flat keys."""
     varied = {each.key for each in search.space}
-    base = arm.job({}, cfg.tune.looks).config
     space = {each.key: vars(each) for each in search.space}
-    tune = {"startup": search.startup, "looks": cfg.tune.looks}
-    tune["pruner"] = OmegaConf.to_container(cfg.tune).get("pruner")  # type: ignore[union-attr]
-    config: Any = OmegaConf.to_container(base)
-    flat = _flat({"tune": tune | {"space": space}}) | _flat(config)  # what differs first is named
-    return {key: value for key, value in flat.items() if key not in varied}
+    tune: Any = OmegaConf.to_container(cfg.tune)
+    tune = {"startup": search.startup, "looks": arm.looks, "pruner": tune.get("pruner")}
+    config: Any = OmegaConf.to_container(arm.job({}).config)
+    all_keys = leaves({"tune": tune | {"space": space}, **config})  # what differs first is named
+    return {key: value for key, value in all_keys if key not in varied and value != {}}
 
 
-def _arm(overrides: list[str], name: str | None) -> Arm:
+def _arm(cfg: DictConfig, overrides: list[str], name: str | None) -> Arm:
     job = HydraConfig.get().job
     made = hydra.compose(job.config_name, overrides, return_hydra_config=True)
-    choices = names.choices(made.hydra)
+    choices = hydra_job.choices(made.hydra)
     if name is None and not str(choices.get("experiment")).startswith("published/"):
         name = made.hydra.runtime.choices.get("arm")
     shown = str(choices.get("arm") or "custom").replace("/", "_")
-    return Arm(name or shown, tuple(overrides), choices, name is not None)
-
-
-def _flat(tree: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key in [key for key in tree if key not in INCIDENTAL]:
-        at, value = f"{path}{key!s}", tree[key]
-        flat |= _flat(value, f"{at}.") if isinstance(value, Mapping) else {at: value}
-    return flat
+    return Arm(name or shown, tuple(overrides), choices, name is not None, cfg.tune.looks)
 
 
 def key_of(override: str) -> str:

@@ -37,13 +37,13 @@ class Parameter:
         if self.choices is not None:
             _check_choices(self)
         elif not all(map(is_finite, ends)):
-            raise ValueError("give the numbers low and high, or choices")
+            raise ValueError("give the numbers low and high, or choices.")
         elif not self.low < self.high:  # type: ignore[operator]
-            raise ValueError(f"low={self.low} is not below high={self.high}")
+            raise ValueError(f"low={self.low} is not below high={self.high}.")
         elif self.log and self.low <= 0:  # type: ignore[operator]
-            raise ValueError(f"low={self.low}: a logarithmic range lies above 0")
+            raise ValueError(f"low={self.low}: a logarithmic range lies above 0.")
         elif self.int and any(end != round(end) for end in ends):  # type: ignore[arg-type]
-            raise ValueError(f"low={self.low} and high={self.high}: give whole numbers for int")
+            raise ValueError(f"low={self.low} and high={self.high}: give whole numbers for int.")
 
     @property
     def distribution(self) -> distributions.BaseDistribution:
@@ -102,8 +102,7 @@ class Search:
     def run(self, objective: Objective, study: Study, fatal: Errors = ()) -> list[Trial]:
         """Goes on with a study until its trials are spent; errors that are not fatal are kept.
 
-        Each trial's draw depends on its number and those before it alone, so that a study that was
-        cut off proposes what it would have proposed.
+        A trial's draw depends on those before it alone: one that was cut off is drawn again alike.
         """
         for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(left.number, state=TrialState.FAIL)
@@ -148,19 +147,19 @@ def _attempt(objective: Objective, study: Study, asked: Asked, number: int, fata
 def _read(number: int, trial: FrozenTrial) -> Trial:
     facts = dict(trial.user_attrs)
     steps, error = facts.pop("steps"), facts.pop("error")
+    finished = trial.state == TrialState.COMPLETE
+    status = "finished" if finished else "failed" if error else "pruned"
+    figure = trial.value if finished else None
     values, reported = dict(trial.params), dict(trial.intermediate_values)
-    if trial.state == TrialState.COMPLETE:
-        return Trial(number, values, "finished", trial.value, steps, reported, error, facts)
-    status = "failed" if error else "pruned"
-    return Trial(number, values, status, None, steps, reported, error, facts)
+    return Trial(number, values, status, figure, steps, reported, error, facts)
 
 
 def _check_choices(parameter: Parameter) -> None:
     choices = parameter.choices
     if parameter.low is not None or parameter.high is not None:
-        raise ValueError("give either low and high or choices, not both")
+        raise ValueError("give either low and high or choices, not both.")
     plain = (str, float, int, bool, type(None))
     if not isinstance(choices, (list, tuple)) or not all(isinstance(one, plain) for one in choices):
-        raise ValueError(f"choices={choices}: give a list of numbers or words")
+        raise ValueError(f"choices={choices}: give a list of numbers or words.")
     if not choices:
-        raise ValueError("choices=[]: give at least one")
+        raise ValueError("choices=[]: give at least one.")

@@ -1,13 +1,12 @@
 """From the part `tune` of the config, checked here, to a search."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from optuna.pruners import BasePruner, NopPruner
 
-from heatmap_research.config.instantiate import instantiate
+from heatmap_research.config.instantiate import instantiate, refusing
 from heatmap_research.config.values import at_least
 from heatmap_research.jobs.tune.arms import key_of
 from heatmap_research.jobs.tune.search import Parameter, Search
@@ -45,8 +44,7 @@ def search_of(cfg: DictConfig) -> Search:
     keys = [each.key for each in space]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise IncompatibleError(f"tune.space: {twice[0]} is given twice.")
-    maximise = cfg.monitor_mode == "max"
-    return Search(space, tune.trials, cfg.seed, pruner, tune.startup, maximise)
+    return Search(space, tune.trials, cfg.seed, pruner, tune.startup, cfg.monitor_mode == "max")
 
 
 def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:
@@ -69,16 +67,5 @@ def _parameter(name: str, node: Any) -> Parameter:
     for key in ("log", "int"):
         if not isinstance(given.get(key, False), bool):
             raise IncompatibleError(f"tune.space.{name}.{key}={given[key]}: give true or false.")
-    with named(f"tune.space.{name}"):
+    with refusing(f"tune.space.{name}"):
         return Parameter(**given)
-
-
-@contextmanager
-def named(path: str) -> Iterator[None]:
-    """Names the path in front of what is said against its values."""
-    try:
-        yield
-    except IncompatibleError:
-        raise
-    except ValueError as error:
-        raise IncompatibleError(f"{path}: {error}.") from error

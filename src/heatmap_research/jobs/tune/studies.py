@@ -10,7 +10,7 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 
-from heatmap_research.types import first_line
+from heatmap_research.types import IncompatibleError, first_line
 
 SQLITE, JOURNAL = (".db", ".sqlite"), (".journal", ".log")
 LATER = ("tune.looks",)  # not kept at first: what it decides on is compared too
@@ -21,14 +21,14 @@ def opened(place: str) -> Iterator[BaseStorage]:
     """Opens the storage in a file; a process that was killed does not keep others away."""
     file = Path(place)
     if file.suffix not in SQLITE + JOURNAL:
-        raise ValueError(f"{place}: give FILE.db (SQLite) or FILE.journal")
+        raise _refusal(f"{place}: give FILE.db (SQLite) or FILE.journal")
     file.parent.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with file.with_name(f".{file.name}.busy").open("w") as busy:
         try:
             fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ValueError(f"{place}: another heatmap-tune is at work on it") from error
+            raise _refusal(f"{place}: another heatmap-tune is at work on it") from error
         yield _storage(file)
 
 
@@ -50,7 +50,7 @@ def study(
     if differing := [key for key in asked | known if known.get(key) != asked.get(key)]:
         key = differing[0]
         more = f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
-        raise ValueError(
+        raise _refusal(
             f"holds a study of {name} with {key}={known.get(key)}, now {asked.get(key)}{more}"
         )
     return kept
@@ -64,4 +64,8 @@ def _storage(file: Path) -> BaseStorage:
             return RDBStorage(f"sqlite:///{file}")
         return JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file))))
     except Exception as error:  # SQLAlchemy's, Alembic's or Optuna's
-        raise ValueError(f"{file}: this is no study's file ({first_line(error)})") from error
+        raise _refusal(f"{file}: this is no study's file ({first_line(error)})") from error
+
+
+def _refusal(why: str) -> IncompatibleError:
+    return IncompatibleError(f"tune.storage: {why}.")

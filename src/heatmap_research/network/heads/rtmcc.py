@@ -51,9 +51,7 @@ class GatedAttention(nn.Module):
 
 
 class Rtmcc(nn.Module):
-    """Turns a map per joint into a token, which attends to the others and then becomes bins
-    (Jiang et al., 2023).
-    """
+    """Turns a joint's map into a token, which attends to others, then into bins (RTMPose)."""
 
     ndim: ClassVar[Literal[1, 2]] = 1
 

@@ -19,10 +19,7 @@ FIRST_SECONDS = 1.0  # that the first pictures are guessed to take
 
 
 class Pictures(Callback):
-    """Shows the same few images every time, and how far all joints are off by each decoder.
-
-    During a fit it draws only as often as its time stays a small share of the fit's.
-    """
+    """Shows the same few images each time, and errors by decoder; takes a small share of a fit."""
 
     def __init__(self, images: int, every: int, share: float, seed: int) -> None:
         if images < 1 or every < 1:

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from abc import abstractmethod
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 log = logging.getLogger(__name__)
 
 
-class Progressing(ProgressBar):
+class Lines(ProgressBar):
     """Speaks every so many seconds and no more often: looking at a loss waits for the device."""
 
     def __init__(self, seconds: float, watched: str) -> None:
@@ -49,14 +48,6 @@ class Progressing(ProgressBar):
         figure = trainer.callback_metrics.get(self.watched)
         return self.loss + ("" if figure is None else f"  {self.watched} {float(figure):.3f}")
 
-    @abstractmethod
-    def say(self, trainer: Trainer, state: str) -> None: ...
-
-    @abstractmethod
-    def end(self, trainer: Trainer, state: str) -> None: ...
-
-
-class Lines(Progressing):
     def say(self, trainer: Trainer, state: str) -> None:
         left = (self.steps - trainer.global_step) / self._rate(trainer)
         self._line(trainer, state, f"{left:.0f} s left")
@@ -74,7 +65,7 @@ class Lines(Progressing):
         return max(trainer.global_step - self.first, 1) / (self.last - self.began)
 
 
-class Bar(Progressing):
+class Bar(Lines):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         left = TimeRemainingColumn(elapsed_when_finished=True)

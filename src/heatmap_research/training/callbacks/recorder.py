@@ -1,16 +1,16 @@
 """Records what an evaluation predicted, in the run's folder."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from jaxtyping import Float64, Int64
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
 from heatmap_research.codec import geometry
+from heatmap_research.metrics.average_precision import Found
 from heatmap_research.runs.store import PREDICTIONS, RunStore
 from heatmap_research.types import Prediction, Sample
 
@@ -24,7 +24,7 @@ class Recorder(Callback):
     def __init__(self, store: RunStore, flip_test: bool) -> None:
         self.store, self.flip_test = store, flip_test
         self.tables: list[pa.Table] = []
-        self.people: dict[str, PeopleFound] = {}  # by decoder
+        self.people: dict[str, Found] = {}  # by decoder
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: object, outputs: Any, batch: Sample, *_: Any
@@ -50,7 +50,7 @@ class Recorder(Callback):
             metrics = pl_module.metrics[decoder].values()
             scored = [m.scored for m in metrics if getattr(m, "scored", None) is not None]
             people = scored[0] if scored else self.people[decoder]
-            self.store.write_results(stage, decoder, category, people)
+            self.store.write_results(stage, decoder, people.results(category))
 
     on_test_batch_end = on_validation_batch_end  # type: ignore[assignment]
     on_test_epoch_end = on_validation_epoch_end
@@ -69,15 +69,7 @@ class Recorder(Callback):
             self.people = people_of(table)
 
 
-class PeopleFound(NamedTuple):
-    """People in the source image, by the points of one decoder."""
-
-    image: Int64[np.ndarray, " person"]
-    keypoints: Float64[np.ndarray, "person joint 2"]
-    scores: Float64[np.ndarray, " person"]
-
-
-def people_of(table: pa.Table) -> dict[str, PeopleFound]:
+def people_of(table: pa.Table) -> dict[str, Found]:
     """The people of each decoder, with each instance once."""
     people = {}
     for decoder in table["decoder"].unique().to_pylist():
@@ -89,7 +81,7 @@ def people_of(table: pa.Table) -> dict[str, PeopleFound]:
         each = order[first[:, None] + np.arange(joints)]  # (person, joint)
         points = np.stack([own[axis].to_numpy()[each] for axis in ("x_source", "y_source")], -1)
         images, scores = columns["image"][each[:, 0]], columns["score"][each].mean(1)
-        people[decoder] = PeopleFound(images, points.astype(float), scores.astype(float))
+        people[decoder] = Found(images, points.astype(float), scores.astype(float))
     return people
 
 

@@ -14,14 +14,24 @@ ONE_IMAGE = "new seeds, but this one image only"
 @dataclass(frozen=True)
 class Interval:
     estimate: float
-    low: float
-    high: float
+    error: float  # standard error
+    freedom: float  # degrees of freedom of the standard error
     level: float
     population: str  # what it covers
     method: str
-    freedom: float  # degrees of freedom of the standard error
-    error: float  # standard error
     tails: student.Tails | None = None  # of an error that seeds and images both add to
+
+    @property
+    def low(self) -> float:
+        return self.estimate - self._reach
+
+    @property
+    def high(self) -> float:
+        return self.estimate + self._reach
+
+    @property
+    def _reach(self) -> float:
+        return float(student.quantile((1 + self.level) / 2, self.freedom)) * self.error
 
     @property
     def p(self) -> float:
@@ -42,23 +52,3 @@ class Interval:
     def _chance(self, distance: float) -> float:
         near = float(student.above(distance / self.error, self.freedom))
         return near if self.tails is None else max(near, float(self.tails.above(distance)))
-
-    def with_error(self, error: float) -> "Interval":
-        known = self.tails is not None and self.error > 0
-        tails = self.tails.times((error / self.error) ** 2) if known else None  # type: ignore[union-attr]
-        kept = (self.level, self.population, self.method, tails)
-        return around(self.estimate, error, self.freedom, *kept)
-
-
-def around(
-    estimate: float,
-    error: float,
-    freedom: float,
-    level: float,
-    population: str,
-    method: str,
-    tails: student.Tails | None = None,
-) -> Interval:
-    reach = float(student.quantile((1 + level) / 2, freedom)) * error
-    ends = (estimate - reach, estimate + reach)
-    return Interval(estimate, *ends, level, population, method, freedom, error, tails)

@@ -28,8 +28,7 @@ def seeds_needed(
 ) -> int | None:
     """The number of seeds that find such a difference on as many images as the pilot has.
 
-    It takes the pilot's variances for true. None: even MAX_SEEDS do not find it, since the share of
-    the images stays; more images are needed.
+    It takes the pilot's variances for true. None if even MAX_SEEDS do not: images add too much.
     """
     if _power(pilot, MAX_SEEDS, difference, level) < power:
         return None
@@ -39,13 +38,7 @@ def seeds_needed(
 
 def _power(pilot: MeanSquares, seeds: int, difference: float, level: float) -> float:
     seed, image, residual = (float(part) for part in pilot.components())
-    expected = MeanSquares(
-        difference,
-        seeds,
-        pilot.images,
-        residual + pilot.images * seed,
-        residual + seeds * image,
-        residual,
-    )
+    parts = (residual + pilot.images * seed, residual + seeds * image, residual)
+    expected = MeanSquares(difference, seeds, pilot.images, *parts)
     error, freedom = (float(part) for part in expected.error(BOTH))
     return student.power(abs(difference) / error, freedom, level) if error else 1.0

@@ -59,15 +59,6 @@ class Tails:
         chances = [above(distance / e, part[1]) for e, part in zip(errors, self.alone, strict=True)]
         return functools.reduce(np.maximum, [above_both(distance, *self.parts), *chances])
 
-    def times(self, factor: float) -> "Tails":
-        """The tails of variances that are `factor` times as large."""
-
-        def grown(parts: tuple[Part, Part]) -> tuple[Part, Part]:
-            (one, few), (other, many) = parts
-            return (one * factor, few), (other * factor, many)
-
-        return Tails(grown(self.parts), grown(self.alone))
-
 
 def power(ratio: float, freedom: float, level: float) -> float:
     """The chance that a two-sided t test finds a difference of `ratio` standard errors."""

@@ -18,7 +18,6 @@ from heatmap_research.analysis.comparison.statistics.interval import (
     ONE_SEED,
     SEEDS,
     Interval,
-    around,
 )
 
 METHOD = "two-way random effects, Satterthwaite t"
@@ -73,8 +72,7 @@ class MeanSquares:
         return (seed, self.seeds - 1.0), (image, self.images - 1.0)
 
     def _at_least_residual(self) -> tuple[Numbers, Numbers]:
-        seed, image = (np.maximum(one, self.residual) for one in (self.seed, self.image))
-        return seed, image
+        return np.maximum(self.seed, self.residual), np.maximum(self.image, self.residual)
 
     def _satterthwaite(self, seed: Numbers, image: Numbers, total: Numbers) -> Numbers:
         """Degrees of freedom, of mean squares that are not below the residual one."""
@@ -120,23 +118,16 @@ def mean_squares(values: Cells) -> MeanSquares:
     seed, image = (values.mean(axis, keepdims=True) - mean for axis in (-1, -2))
     left = values - mean - seed - image
     freedoms = (max(seeds - 1, 1), max(images - 1, 1))
-    return MeanSquares(
-        mean[..., 0, 0],
-        seeds,
-        images,
-        images * (seed**2).sum((-2, -1)) / freedoms[0],
-        seeds * (image**2).sum((-2, -1)) / freedoms[1],
-        (left**2).sum((-2, -1)) / (freedoms[0] * freedoms[1]),
-    )
+    of_seeds = images * (seed**2).sum((-2, -1)) / freedoms[0]
+    of_images = seeds * (image**2).sum((-2, -1)) / freedoms[1]
+    residual = (left**2).sum((-2, -1)) / (freedoms[0] * freedoms[1])
+    return MeanSquares(mean[..., 0, 0], seeds, images, of_seeds, of_images, residual)
 
 
 def two_way(
     values: Float[np.ndarray, "seed image"], population: str = BOTH, level: float = 0.95
 ) -> Interval:
-    """The interval of a table's mean; the table may be one arm's errors less another's.
-
-    With one seed, or one image, it covers what it can and says so.
-    """
+    """The interval of a table's mean; with one seed, or one image, it covers what it can."""
     return interval(mean_squares(values), population, level)
 
 
@@ -157,5 +148,4 @@ def interval(
     if population != BOTH:
         method = "t over seeds" if population == SEEDS else "t over images"
     tails = squares.tails() if population == BOTH else None
-    known = (float(squares.mean), float(error), float(freedom))
-    return around(*known, level, meant, method, tails)
+    return Interval(float(squares.mean), float(error), float(freedom), level, meant, method, tails)

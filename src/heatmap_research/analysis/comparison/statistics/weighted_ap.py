@@ -55,13 +55,10 @@ def matched(
     matches = average_precision.match(people, found, sigmas)
     right, ignored = matches.right[0], matches.ignored[0]  # [0]: people of any size
     counted = np.searchsorted(images, people.image[people.counted])
-    return Matched(
-        images,
-        np.searchsorted(images, matches.image),
-        tuple(np.flatnonzero(hit & ~out) for hit, out in zip(right, ignored, strict=True)),
-        tuple(np.flatnonzero(out) for out in ignored),
-        np.bincount(counted, minlength=len(images)).astype(np.float64),
-    )
+    hits = tuple(np.flatnonzero(hit & ~out) for hit, out in zip(right, ignored, strict=True))
+    left_out = tuple(np.flatnonzero(out) for out in ignored)
+    wanted = np.bincount(counted, minlength=len(images)).astype(np.float64)
+    return Matched(images, np.searchsorted(images, matches.image), hits, left_out, wanted)
 
 
 def _precision(

@@ -3,14 +3,13 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from heatmap_research.analysis.comparison.statistics import bootstrap, weighted_ap
-from heatmap_research.analysis.comparison.statistics.weighted_ap import Matched
-from heatmap_research.analysis.comparison.verdict.tables import tolerances
+from heatmap_research.analysis.comparison.verdict import tables, truth
 from heatmap_research.data import annotations
 from heatmap_research.data.people import part_of
 from heatmap_research.metrics.average_precision import Found, People
@@ -22,11 +21,16 @@ log = logging.getLogger(__name__)
 COLUMNS = ("image", "instance", "joint", "x_true_source", "y_true_source", "visible", "scale")
 
 
-def people(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
-    """All who are annotated, crowds among them, and all images.
+class Drawn(NamedTuple):
+    """A run's AP of all images, then of each draw of images."""
 
-    Without annotations, it is those who were predicted.
-    """
+    images: Int[np.ndarray, " image"]
+    aps: Float[np.ndarray, " draw"]
+    truth: truth.TrueJoints
+
+
+def people(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
+    """All who are annotated, crowds among them, or else who were predicted; and all images."""
     data = run.value(f"data.{stage}") or {}
     if "annotations" not in data:
         return _predicted(run, stage)
@@ -48,25 +52,15 @@ def scored(run: Run, stage: str, decoder: str, joints: int) -> Found:
         raise ValueError(f"{run.name}: AP needs its scored people, and there is no {file}.")
     results = json.loads(file.read_text())
     points = np.array([one["keypoints"] for one in results], dtype=np.float64)
-    return Found(
-        np.array([one["image_id"] for one in results], dtype=np.int64),
-        points.reshape(-1, joints, 3)[..., :2],
-        np.array([one["score"] for one in results], dtype=np.float64),
-    )
+    images = np.array([one["image_id"] for one in results], dtype=np.int64)
+    scores = np.array([one["score"] for one in results], dtype=np.float64)
+    return Found(images, points.reshape(-1, joints, 3)[..., :2], scores)
 
 
-def matched(run: Run, stage: str, decoder: str) -> Matched:
-    return among(*people(run, stage), run, stage, decoder)
-
-
-def of_all(matched: Matched) -> float:
-    return float(matched.of(np.ones((1, len(matched.images))))[0])
-
-
-def among(
-    everyone: People, images: Int[np.ndarray, " image"], run: Run, stage: str, decoder: str
-) -> Matched:
-    sigmas = np.array(tolerances(run), dtype=np.float64)
+def matched(run: Run, stage: str, decoder: str) -> tuple[weighted_ap.Matched, People]:
+    """Who of all the people is found, and all the people."""
+    everyone, images = people(run, stage)
+    sigmas = np.array(tables.tolerances(run), dtype=np.float64)
     joints = everyone.keypoints.shape[1]
     if len(sigmas) != joints:
         raise ValueError(f"{run.name}: AP needs an OKS tolerance for each of its {joints} joints.")
@@ -77,24 +71,30 @@ def among(
         log.warning(
             f"{run.name}: AP by {decoder} was {told:.4f} and is {again:.4f} from what is stored."
         )
-    return ours
+    return ours, everyone
 
 
-def resampled(matched: Matched, resamples: int) -> Float[np.ndarray, " draw"]:
-    """AP of all images, then of images drawn anew: the same draws for runs of as many images."""
-    images = len(matched.images)
-    drawn = bootstrap.blocks(np.random.default_rng(SEED), resamples, images)
-    return np.concatenate([matched.of(weights) for weights in (np.ones((1, images)), *drawn)])
+def of_all(matched: weighted_ap.Matched) -> float:
+    return float(matched.of(np.ones((1, len(matched.images))))[0])
+
+
+def drawn(run: Run, stage: str, decoder: str, resamples: int) -> Drawn:
+    """The same draws for runs of as many images."""
+    ours, everyone = matched(run, stage, decoder)
+    count = len(ours.images)
+    draws = bootstrap.blocks(np.random.default_rng(SEED), resamples, count)
+    aps = [ours.of(weights) for weights in (np.ones((1, count)), *draws)]
+    return Drawn(ours.images, np.concatenate(aps), truth.of_people(everyone))
 
 
 def _annotated(run: Run, data: dict[str, Any]) -> tuple[People, Int[np.ndarray, " image"]]:
-    truth = annotations.read(data["annotations"], data.get("sigmas"), data.get("category"))
-    truth = part_of(truth, data.get("part", "all"), data.get("held_out", 0), data.get("first"))
+    told = annotations.read(data["annotations"], data.get("sigmas"), data.get("category"))
+    told = part_of(told, data.get("part", "all"), data.get("held_out", 0), data.get("first"))
     if names := run.value("joints"):
-        truth = truth.only([truth.schema.names.index(name) for name in names])
-    image = truth.image_ids[truth.images]
-    known = People(image, truth.keypoints, truth.areas, truth.boxes, truth.crowd)
-    return known, np.unique(truth.image_ids)
+        told = told.only([told.schema.names.index(name) for name in names])
+    image = told.image_ids[told.images]
+    everyone = People(image, told.keypoints, told.areas, told.boxes, told.crowd)
+    return everyone, np.unique(told.image_ids)
 
 
 def _predicted(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]:
@@ -104,12 +104,8 @@ def _predicted(run: Run, stage: str) -> tuple[People, Int[np.ndarray, " image"]]
     order = np.lexsort((rows["joint"], rows["instance"]))
     joints = int(rows["joint"].max(initial=0)) + 1
     rows = {name: column[order].reshape(-1, joints) for name, column in rows.items()}
-    points = [rows[name] for name in ("x_true_source", "y_true_source", "visible")]
-    count = len(order) // joints
-    return People(
-        rows["image"][:, 0],
-        np.stack(points, -1).astype(np.float64),
-        rows["scale"][:, 0].astype(np.float64) ** 2,
-        np.zeros((count, 4)),
-        np.zeros(count, bool),
-    ), np.unique(rows["image"])
+    columns = [rows[name] for name in ("x_true_source", "y_true_source", "visible")]
+    points, areas = np.stack(columns, -1).astype(float), rows["scale"][:, 0].astype(float) ** 2
+    boxes, crowd = np.zeros((len(points), 4)), np.zeros(len(points), bool)
+    everyone = People(rows["image"][:, 0], points, areas, boxes, crowd)
+    return everyone, np.unique(rows["image"])

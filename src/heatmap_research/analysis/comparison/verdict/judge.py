@@ -2,25 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from heatmap_research.analysis.comparison.statistics.families import holm
-from heatmap_research.analysis.comparison.verdict.comparing import Comparison, compare
+from heatmap_research.analysis.comparison.verdict.comparing import Pair, compare
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of, sort
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.runs.find import Run
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Groups of two arms in the same settings: in one, or in all that both have."""
-
-    sides: tuple[tuple[Group, ...], tuple[Group, ...]]
-    over: tuple[str, ...] = ()
 
 
 def judge(
@@ -47,7 +39,7 @@ def judge(
         raise ValueError(f"resamples={resamples}: AP needs 1000 or more.")
     reading = Reading(metric, decoder, stage, resamples)
     pairs = _pairs(runs, by, baseline)
-    return _family([compare(reading, *pair.sides, pair.over, level) for pair in pairs], margin, by)
+    return _family([compare(reading, pair, level, by, margin) for pair in pairs])
 
 
 def _pairs(runs: Sequence[Run], by: str, baseline: str | None) -> list[Pair]:
@@ -76,22 +68,22 @@ def _of_arms(one: str, other: str, groups: Sequence[Group]) -> list[Pair]:
     for setting in dict.fromkeys([*sides[0], *sides[1]]):
         if setting not in shared:
             log.warning(f"{one} and {other} are not compared at {setting}: no seed is run of both.")
-    each = [Pair(((sides[0][setting],), (sides[1][setting],))) for setting in shared]
+    each: list[Pair] = [((sides[0][s],), (sides[1][s],), ()) for s in shared]
     first, second = (tuple(side[setting] for setting in shared) for side in sides)
     if len(shared) < 2 or not seeds_of(*first, *second):
         return each
     settings = [dict(group.setting) for group in first]
     over = tuple(k for k in settings[0] if len({repr(setting[k]) for setting in settings}) > 1)
-    return [Pair((first, second), over), *each]
+    return [(first, second, over), *each]
 
 
-def _family(comparisons: Sequence[Comparison], margin: float | None, by: str) -> list[Verdict]:
-    """Their verdicts, with p values that are adjusted for all of them."""
-    adjusted = holm([one.interval.p for one in comparisons])
-    same: Sequence[float | None] = [None] * len(comparisons)
-    if margin is not None:
-        same = holm([one.interval.p_equivalence(margin) for one in comparisons])
+def _family(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts with p values that are adjusted for all of them."""
+    size = len(verdicts)
+    different = holm([one.interval.p for one in verdicts])
+    equal = [one.p_equivalent for one in verdicts if one.p_equivalent is not None]
+    equivalent = holm(equal) if equal else [None] * size
     return [
-        replace(one.verdict(margin, by), p_holm=p, p_equivalent=equal, family=len(comparisons))
-        for one, p, equal in zip(comparisons, adjusted, same, strict=True)
+        replace(one, p_holm=p, p_equivalent=same, family=size)
+        for one, p, same in zip(verdicts, different, equivalent, strict=True)
     ]

@@ -2,31 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from heatmap_research.analysis.comparison.verdict import ap, tables, truth
 from heatmap_research.analysis.comparison.verdict.settings import Group
-from heatmap_research.analysis.comparison.verdict.tables import PerImage
-from heatmap_research.analysis.comparison.verdict.truth import TrueJoints
 from heatmap_research.metrics import measures
 from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run
-
-
-class Drawn(NamedTuple):
-    """A run's AP of all images, then of each draw of images."""
-
-    images: Int[np.ndarray, " image"]
-    aps: Float[np.ndarray, " draw"]
-    truth: TrueJoints
-
-
-class Read(NamedTuple):
-    table: PerImage
-    truth: TrueJoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +19,8 @@ class Reading:
     stage: str
     resamples: int
     _chosen: dict[int, str] = field(default_factory=dict)
-    _read: dict[tuple[int, str], Read] = field(default_factory=dict)
-    _drawn: dict[tuple[int, str], Drawn] = field(default_factory=dict)
+    _read: dict[tuple[int, str], tables.PerImage] = field(default_factory=dict)
+    _drawn: dict[tuple[int, str], ap.Drawn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.metric != "AP":
@@ -57,39 +40,34 @@ class Reading:
             self._chosen[id(group)] = self._choose(list(group.runs.values()))
         return self._chosen[id(group)]
 
-    def table(self, run: Run, decoder: str) -> PerImage:
-        return self._rows(run, decoder).table
+    def runs(self, groups: Sequence[Group], seeds: Sequence[int]) -> list[tuple[Run, str]]:
+        """Every group's runs of these seeds, each with the decoder of its group."""
+        return [(group.runs[seed], self.decoder(group)) for group in groups for seed in seeds]
 
-    def truth(self, run: Run, decoder: str) -> TrueJoints:
-        if self.metric == "AP":
-            return self.drawn(run, decoder).truth
-        return self._rows(run, decoder).truth
+    def table(self, run: Run, decoder: str) -> tables.PerImage:
+        key = (id(run), decoder)
+        if key not in self._read:
+            measure = measures.named(self.metric)
+            self._read[key] = tables.per_image(run, self.stage, decoder, measure)
+        return self._read[key]
 
-    def drawn(self, run: Run, decoder: str) -> Drawn:
+    def truth(self, run: Run, decoder: str) -> truth.TrueJoints:
+        return (self.drawn if self.metric == "AP" else self.table)(run, decoder).truth
+
+    def drawn(self, run: Run, decoder: str) -> ap.Drawn:
         key = (id(run), decoder)
         if key not in self._drawn:
-            people, images = ap.people(run, self.stage)
-            aps = ap.resampled(ap.among(people, images, run, self.stage, decoder), self.resamples)
-            self._drawn[key] = Drawn(images, aps, truth.of_people(people))
+            self._drawn[key] = ap.drawn(run, self.stage, decoder, self.resamples)
         return self._drawn[key]
 
     def measured(self, runs: Sequence[Run], stage: str, decoder: str) -> list[float]:
         """The metric from what runs have stored, whether or not they were evaluated by it."""
         if self.metric == "AP":
-            return [ap.of_all(ap.matched(run, stage, decoder)) for run in runs]
+            return [ap.of_all(ap.matched(run, stage, decoder)[0]) for run in runs]
         measure = measures.named(self.metric)
-        per_image = [(run, tables.per_image(run, stage, decoder, measure)) for run in runs]
+        per_image = [tables.per_image(run, stage, decoder, measure) for run in runs]
         tables.refuse_empty(self.metric, stage, per_image)
-        return [whole / count for whole, count in (tables.total(each) for _, each in per_image)]
-
-    def _rows(self, run: Run, decoder: str) -> Read:
-        key = (id(run), decoder)
-        if key not in self._read:
-            measure = measures.named(self.metric)
-            columns = tables.rows(run, self.stage, decoder, measure)
-            table = tables.summed(run, columns, measure)
-            self._read[key] = Read(table, truth.of_rows(columns))
-        return self._read[key]
+        return [whole / count for whole, count in (each.total for each in per_image)]
 
     def _choose(self, runs: Sequence[Run]) -> str:
         shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]

@@ -67,9 +67,8 @@ def _name(run: Run, by: str) -> str:
 def _keys(arms: dict[str, list[Run]], by: str) -> list[str]:
     """The fewest keys, in order, that tell the runs of every arm apart."""
     differing = dict.fromkeys(key for those in arms.values() for key in varied(those))
-    arm_first = sorted(differing, key=lambda key: key != "arm")
     keys: list[str] = []
-    for key in arm_first:
+    for key in sorted(differing, key=lambda key: key != "arm"):
         if key in ("seed", by):
             continue
         if any(_count(those, [*keys, key]) > _count(those, keys) for those in arms.values()):

@@ -19,8 +19,7 @@ Places = Float[np.ndarray, "row 2"]
 class TrueJoints:
     """A row for each joint, in the order of people and joints."""
 
-    instance: Int[np.ndarray, " row"]
-    joint: Int[np.ndarray, " row"]
+    who: Int[np.ndarray, "2 row"]  # person, joint
     visible: Int[np.ndarray, " row"]
     source: Places
     scale: Float[np.ndarray, " row"] | None = None  # where OKS is measured
@@ -28,7 +27,7 @@ class TrueJoints:
 
     def less(self, other: "TrueJoints") -> str | None:
         """What differs between the two, in words."""
-        if not np.array_equal(self._who, other._who):
+        if not np.array_equal(self.who, other.who):
             return "they are of other people or joints"
         if unlike := int((self.visible != other.visible).sum()):
             return f"{unlike} of {len(self.visible)} joints differ in whether they are visible"
@@ -44,36 +43,24 @@ class TrueJoints:
             return "people's sizes, by which OKS is measured, differ"
         return None
 
-    @property
-    def _who(self) -> Int[np.ndarray, "2 row"]:
-        return np.stack([self.instance, self.joint])
-
 
 def of_rows(columns: Mapping[str, np.ndarray]) -> TrueJoints:
     """The joints of predictions, from the columns that a metric reads; COLUMNS are among them."""
     order = np.lexsort((columns["joint"], columns["instance"]))
     rows = {name: column[order] for name, column in columns.items()}
-    return TrueJoints(
-        rows["instance"],
-        rows["joint"],
-        rows["visible"],
-        np.stack([rows["x_true_source"], rows["y_true_source"]], -1),
-        rows.get("scale"),
-        np.stack([rows["x_true"], rows["y_true"]], -1) if "x_true" in rows else None,
-    )
+    who = np.stack([rows["instance"], rows["joint"]])
+    source = np.stack([rows["x_true_source"], rows["y_true_source"]], -1)
+    crop = np.stack([rows["x_true"], rows["y_true"]], -1) if "x_true" in rows else None
+    return TrueJoints(who, rows["visible"], source, rows.get("scale"), crop)
 
 
 def of_people(people: People) -> TrueJoints:
     """The joints of annotated people, who go by the number of their image."""
-    joints = people.keypoints.shape[1]
+    number, joints, _ = people.keypoints.shape
     points = people.keypoints.reshape(-1, 3)
-    return TrueJoints(
-        np.repeat(people.image, joints),
-        np.tile(np.arange(joints), len(people.image)),
-        points[:, 2].astype(np.int64),
-        points[:, :2],
-        np.repeat(people.areas**0.5, joints),
-    )
+    who = np.stack([np.repeat(people.image, joints), np.tile(np.arange(joints), number)])
+    scales = np.repeat(people.areas**0.5, joints)
+    return TrueJoints(who, points[:, 2].astype(np.int64), points[:, :2], scales)
 
 
 def _apart(

@@ -1,6 +1,6 @@
 """What a comparison of two arms says."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from heatmap_research.analysis.comparison.statistics.interval import Interval
 from heatmap_research.analysis.comparison.verdict import wording
@@ -13,7 +13,6 @@ class Verdict:
 
     arm: str
     other: str
-    metric: str
     unit: str
     higher_is_better: bool
     decoder: str
@@ -23,14 +22,13 @@ class Verdict:
     seeds: tuple[int, ...]
     images: int
     interval: Interval
-    p: float
     p_holm: float  # adjusted for the family of all verdicts made together
     margin: float | None  # given beforehand
     p_equivalent: float | None  # likewise adjusted
     detectable: float  # the least difference found four times in five
     seeds_needed: int | None  # to find a difference of the margin four times in five
-    family: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    family: int = 1
 
     @property
     def different(self) -> bool:
@@ -38,9 +36,8 @@ class Verdict:
 
     @property
     def equivalent(self) -> bool | None:
-        if self.p_equivalent is None:
-            return None
-        return self.p_equivalent < 1 - self.interval.level
+        chance = self.p_equivalent
+        return None if chance is None else chance < 1 - self.interval.level
 
     @property
     def better(self) -> bool:
@@ -49,7 +46,7 @@ class Verdict:
 
     @property
     def words(self) -> str:
-        one, other = self._read(self.arm, self.decoder), self._read(self.other, self.other_decoder)
+        one, other = f"{self.arm} ({self.decoder})", f"{self.other} ({self.other_decoder})"
         size = wording.number(abs(self.interval.estimate), self.interval)
         seeds = len(self.seeds)
         spread = wording.covering(self.interval, self.unit, seeds, self.images, self.family)
@@ -65,9 +62,6 @@ class Verdict:
             said += f"but they are not told apart {spread}"
         tail = [self._findable(), self._equivalence(), self._plan(), *self.notes]
         return wording.where(self.setting, self.over) + ". ".join([said, *filter(None, tail)]) + "."
-
-    def _read(self, arm: str, decoder: str) -> str:
-        return f"{arm} ({decoder})"
 
     def _chance(self, p: float) -> str:
         among = f" among {self.family} comparisons" if self.family > 1 else ""

@@ -13,20 +13,17 @@ from heatmap_research.analysis.error_budget import figures
 from heatmap_research.analysis.error_budget.parts import Budget
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Listing, Part, Plot, Section, Words
-from heatmap_research.analysis.page.study import Study, first, label
+from heatmap_research.analysis.page.study import Study, first, label, labels
 
 
 def section(study: Study) -> Section:
-    files = {id(group): file_of(first(group).folder) for group in study.shown()}
-    taken = [group for group in study.shown() if files[id(group)] is not None]
-    without = [group for group in study.shown() if files[id(group)] is None]
+    files = [(group, file_of(first(group).folder)) for group in study.shown()]
+    without = [group for group, file in files if file is None]
     parts: list[Part] = []
-    if taken:
-        contents = [json.loads(file.read_text()) for g in taken if (file := files[id(g)])]
-        parts.append(_plot(taken, contents))
+    if taken := [(group, json.loads(file.read_text())) for group, file in files if file]:
+        parts.append(_plot(taken))
     if without:
-        names = "; ".join(map(label, without))
-        hint = f"Not taken apart: {names}. heatmap-report --budget does it, or:"
+        hint = f"Not taken apart: {labels(without)}. heatmap-report --budget does it, or:"
         parts.append(Words(hint, "note"))
         parts.append(Listing([f"heatmap-budget run={first(group).folder}" for group in without]))
     return Section("Error budget", parts)
@@ -37,19 +34,19 @@ def file_of(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob("evaluate/*/budget.json"))), None)
 
 
-def _plot(groups: Sequence[Group], contents: Sequence[Mapping[str, Any]]) -> Plot:
-    pairs = list(zip(groups, contents, strict=True))
+def _plot(taken: Sequence[tuple[Group, Mapping[str, Any]]]) -> Plot:
     of = "; ".join(
         f"{label(group)}, seed {first(group).seed}, {content['stage']} by {content['decoder']}"
         f"{' with a flip test' if content['flip_test'] else ''}"
-        for group, content in pairs
+        for group, content in taken
     )
+    fitted = dict.fromkeys(content["fitted_to"] for _, content in taken)
     caption = (
         "What each cause, put right after those above it, takes off a run's error. Hatched: adds "
         f"error. Of single runs, without an interval: {of}. Causes were fitted on "
-        f"{', '.join(dict.fromkeys(content['fitted_to'] for content in contents))}."
+        f"{', '.join(fitted)}."
     )
-    return Plot(caption, [_picture(content, label(group)) for group, content in pairs])
+    return Plot(caption, [_picture(content, label(group)) for group, content in taken])
 
 
 def _picture(content: Mapping[str, Any], name: str) -> Markup:

@@ -12,7 +12,8 @@ from heatmap_research.analysis.page.sections import arms
 from heatmap_research.analysis.page.study import Study, first, words
 
 Cost = Callable[[Group], float | None]
-Point = tuple[float, float, Group]  # cost, figure
+Pair = tuple[float, float]  # cost, figure
+Point = tuple[float, float, Group]
 MIN_RATIO = 8  # of the greatest cost to the least, for a logarithmic scale
 MAX_NAMED = 10  # groups whose settings there is room to name
 
@@ -31,10 +32,8 @@ def section(study: Study) -> Section:
         f"{study.name} on test (mean over seeds) against what it costs. Each point is an arm in "
         "one setting; no point is better in both than those on the dotted line."
     )
-    keys = [key for key, _ in study.groups[0].setting]
-    if keys and len(study.groups) <= MAX_NAMED:
-        told += f" Beside each: {', '.join(keys)}."
-    told = told[0].upper() + told[1:]
+    if study.keys and len(study.groups) <= MAX_NAMED:
+        told += f" Beside each: {', '.join(study.keys)}."
     clock = (
         f"{told} Latency: the network alone in single precision on the processor that made this "
         "page, the fastest of several passes; training: the mean of runs, on their own."
@@ -47,32 +46,25 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else 1e3 * seconds
 
 
-def front(
-    points: Sequence[tuple[float, float]], higher_is_better: bool
-) -> list[tuple[float, float]]:
+def front(points: Sequence[Pair], higher_is_better: bool) -> list[Pair]:
     """The points that are better than all that are cheaper, from the cheapest on."""
     sign = -1 if higher_is_better else 1
-    kept: list[tuple[float, float]] = []
+    kept: list[Pair] = []
     for point in sorted(points, key=lambda p: (p[0], sign * p[1])):
         if not kept or sign * point[1] < sign * kept[-1][1]:
             kept.append(point)
     return kept
 
 
-def _plot(
-    study: Study,
-    costs: Mapping[str, Cost],
-    caption: str,
-    measured: bool,
-) -> Part:
+def _plot(study: Study, costs: Mapping[str, Cost], caption: str, measured: bool) -> Part:
     by_cost = {name: _points(study, cost) for name, cost in costs.items()}
     pictures = [_panel(study, name, points) for name, points in by_cost.items() if points]
-    missing = [name for name, points in by_cost.items() if not points]
+    missing = ", ".join(name for name, points in by_cost.items() if not points)
+    unknown = f"Not known of these runs: {missing}."
     if not pictures:
-        return Words(f"Not known of these runs: {', '.join(missing)}.", "note", measured)
-    if missing:
-        caption += f" Not known of these runs: {', '.join(missing)}."
-    return Plot(caption, pictures, drawings.legend(study.arms), measured)
+        return Words(unknown, "note", measured)
+    told = f"{caption} {unknown}" if missing else caption
+    return Plot(told, pictures, drawings.legend(study.arms), measured)
 
 
 def _points(study: Study, cost: Cost) -> list[Point]:
@@ -81,7 +73,7 @@ def _points(study: Study, cost: Cost) -> list[Point]:
 
 
 def _panel(study: Study, name: str, points: Sequence[Point]) -> Markup:
-    figure, axes = drawings.panel()
+    figure, axes = drawings.panel(name, study.figure)
     best = front([(x, y) for x, y, _ in points], study.reading.higher_is_better)
     axes.plot([x for x, _ in best], [y for _, y in best], ":", color="grey", lw=1.2)
     for x, y, group in points:
@@ -96,6 +88,4 @@ def _panel(study: Study, name: str, points: Sequence[Point]) -> Markup:
         axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.margins(0.15)
-    axes.set_xlabel(name)
-    axes.set_ylabel(study.figure)
     return drawings.svg(figure, f"{study.name} against {name}")

@@ -1,17 +1,19 @@
 """Errors of test joints: the share within a distance, and means by the sub-pixel phase."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
-from jaxtyping import Float, Float64
+import pyarrow.compute as pc
+from jaxtyping import Float64
 from markupsafe import Markup
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.error_budget.profiles import Profile, profile
+from heatmap_research.analysis.error_budget.state import phase
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Plot, Section, Words
-from heatmap_research.analysis.page.study import Study, label
+from heatmap_research.analysis.page.study import Study, labels
 from heatmap_research.runs.find import Run
 
 COLUMNS = ["x", "y", "x_true", "y_true", "visible"]
@@ -19,43 +21,36 @@ DISTANCES = 160  # at which shares of joints are drawn
 MIN_DISTANCE = 0.05  # crop pixels
 PHASE_EDGES = np.linspace(-0.5, 0.5, 13)  # bins
 MAX_BINS = 2.0  # of the coarsest arm: a larger error is no matter of bins
-
+Points = Float64[np.ndarray, "joint 2"]
 Values = Callable[[Profile], tuple[np.ndarray, np.ndarray]]  # means, standard errors
-
-
-@dataclass(frozen=True, eq=False)
-class Errors:
-    """Labelled joints of test, in pixels of the crop."""
-
-    truth: Float64[np.ndarray, "joint 2"]
-    away: Float64[np.ndarray, "joint 2"]
-
-    @property
-    def lengths(self) -> Float64[np.ndarray, " joint"]:
-        return np.hypot(*self.away.T)
+MEANS: dict[str, Values] = {
+    "mean error with its sign, px": lambda each: (each.bias, each.deviation),
+    "mean size of the error, px": lambda each: (each.absolute, each.absolute_deviation),
+}
 
 
 def cumulative(study: Study) -> Section:
     shown = study.shown()
-    lengths = [[errors.lengths for errors in _by_seed(study, group)] for group in shown]
-    figure, axes = drawings.panel((4.8, 3.4))
-    distances = _distances([each for seeds in lengths for each in seeds if len(each)])
+    lengths = [[np.hypot(*e.T) for _, e in _by_seed(study, group) if len(e)] for group in shown]
+    up = "joints of test within it, %"
+    figure, axes = drawings.panel("distance from the truth, pixels of the crop", up, (4.8, 3.4))
+    distances = _distances(list(chain(*lengths)))
     for place, seeds in enumerate(lengths):
-        shares = np.array([100 * _within(each, distances) for each in seeds if len(each)])
-        if not len(shares):
+        if not seeds:
             continue
+        within = [
+            np.searchsorted(np.sort(each), distances, "right").astype(float) for each in seeds
+        ]
+        shares = np.array([100 * n / len(each) for n, each in zip(within, seeds, strict=True)])
         colour = drawings.colour(place)
-        least, most = shares.min(0), shares.max(0)
-        axes.fill_between(distances, least, most, color=colour, alpha=0.2, lw=0)
+        axes.fill_between(distances, shares.min(0), shares.max(0), color=colour, alpha=0.2, lw=0)
         axes.plot(distances, shares.mean(0), drawings.style(place), color=colour, lw=1.6)
     drawings.logarithmic(axes, "x")
     axes.set_ylim(0, 101)
-    axes.set_xlabel("distance from the truth, pixels of the crop")
-    axes.set_ylabel("joints of test within it, %")
     caption = (
         "Share of labelled test joints whose error is at most the distance; higher and further "
         "left is better. Lines: means over seeds; bands: from the least to the largest seed. "
-        f"Shown: {'; '.join(map(label, shown))}."
+        f"Shown: {labels(shown)}."
     )
     picture = drawings.svg(figure, "Cumulative error of test joints")
     return Section("Cumulative error", [Plot(caption, [picture], drawings.legend(study.arms))])
@@ -69,71 +64,45 @@ def by_phase(study: Study) -> Section:
         return Section(title, [Words(need, "note")])
     reach = MAX_BINS * max(1.0, *(step for g in shown for _, step in study.seen_of(g).lines or ()))
     profiles = {group.arm: _profiles(study, group, reach) for group in shown}
-    rows: Sequence[tuple[str, Values]] = (
-        ("mean error with its sign, px", lambda each: (each.bias, each.deviation)),
-        ("mean size of the error, px", lambda each: (each.absolute, each.absolute_deviation)),
-    )
-    pictures = [
-        _panel(study, profiles, axis, words, values) for words, values in rows for axis in (0, 1)
-    ]
+    pictures = [_panel(study, profiles, axis, words) for words in MEANS for axis in (0, 1)]
     caption = (
         "Test error along each axis over the truth's place in its bin (0: the middle; a "
         "regression: in its pixel), seeds pooled, without errors beyond "
         f"{reach:g} pixels. Bands: two standard errors; they cover other joints "
-        f"of these seeds and images, no others. Shown: {'; '.join(map(label, shown))}."
+        f"of these seeds and images, no others. Shown: {labels(shown)}."
     )
     return Section(title, [Plot(caption, pictures, drawings.legend(study.arms))])
 
 
-def phase(
-    truth: Float[np.ndarray, "joint 2"], lines: Sequence[tuple[float, float]]
-) -> Float[np.ndarray, "joint 2"]:
-    """Where joints lie in their bins along x and y, from -0.5 to 0.5 of a bin."""
-    (top, down), (left, across) = lines
-    bins = (truth - np.array([left, top])) / np.array([across, down])
-    return bins - np.floor(bins + 0.5)
-
-
-def _by_seed(study: Study, group: Group) -> list[Errors]:
+def _by_seed(study: Study, group: Group) -> list[tuple[Points, Points]]:
+    """The truth and the errors of labelled joints of test, in pixels of the crop."""
     return [_read(run, study.decoder(group)) for run in group.runs.values()]
 
 
-def _read(run: Run, decoder: str) -> Errors:
-    table = run.predictions("test", decoder, COLUMNS)
-    columns = {name: table[name].to_numpy() for name in COLUMNS}
-    labelled = columns["visible"] > 0
-    points, truth = (
-        np.stack([columns[name][labelled] for name in names], -1).astype(np.float64)
-        for names in (("x", "y"), ("x_true", "y_true"))
-    )
-    return Errors(truth, points - truth)
+def _read(run: Run, decoder: str) -> tuple[Points, Points]:
+    table = run.predictions("test", decoder, COLUMNS).filter(pc.field("visible") > 0)
+    x, y, *true = (table[name].to_numpy().astype(np.float64) for name in COLUMNS[:4])
+    truth = np.stack(true, -1)
+    return truth, np.stack([x, y], -1) - truth
 
 
 def _distances(lengths: Sequence[np.ndarray]) -> Float64[np.ndarray, " distance"]:
     """From where 1 % of some run's joints are found to where 99 % of every run's are."""
-    ends = [np.quantile(each, (0.01, 0.99)) for each in lengths]
-    low, high = 1.0, 2.0
-    if ends:
-        low, high = max(MIN_DISTANCE, min(e[0] for e in ends)), max(e[1] for e in ends)
-    return np.geomspace(low, max(high, 2 * low), DISTANCES)
-
-
-def _within(lengths: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    return np.searchsorted(np.sort(lengths), distances, side="right") / len(lengths)
+    ends = [np.quantile(each, (0.01, 0.99)) for each in lengths] or [(1.0, 2.0)]
+    low = max(MIN_DISTANCE, min(near for near, _ in ends))
+    return np.geomspace(low, max(2 * low, *(far for _, far in ends)), DISTANCES)
 
 
 def _profiles(study: Study, group: Group, reach: float) -> list[Profile]:
-    seeds = _by_seed(study, group)
-    pooled = Errors(*(np.concatenate([getattr(e, n) for e in seeds]) for n in ("truth", "away")))
-    near = pooled.lengths <= reach
-    phases = phase(pooled.truth[near], study.seen_of(group).lines or ())
-    return [profile(phases[:, a], pooled.away[near][:, a], PHASE_EDGES) for a in (0, 1)]
+    truth, errors = map(np.concatenate, zip(*_by_seed(study, group), strict=True))
+    near = np.hypot(*errors.T) <= reach
+    phases = phase(truth[near], study.seen_of(group).lines or ())
+    return [profile(phases[:, a], errors[near, a], PHASE_EDGES) for a in (0, 1)]
 
 
-def _panel(
-    study: Study, by_arm: Mapping[str, list[Profile]], axis: int, words: str, values: Values
-) -> Markup:
-    figure, axes = drawings.panel()
+def _panel(study: Study, by_arm: Mapping[str, list[Profile]], axis: int, words: str) -> Markup:
+    along, values = "xy"[axis], MEANS[words]
+    figure, axes = drawings.panel(f"place in the bin along {along}, bins", words)
     for arm, profiles in by_arm.items():
         middle, (mean, error) = profiles[axis].middle, values(profiles[axis])
         colour = drawings.colour(study.arms.index(arm))
@@ -143,6 +112,4 @@ def _panel(
     if all(np.all(values(profiles[axis])[0] >= 0) for profiles in by_arm.values()):
         axes.set_ylim(bottom=0)
     axes.set_xlim(-0.52, 0.52)
-    axes.set_xlabel(f"place in the bin along {'xy'[axis]}, bins")
-    axes.set_ylabel(words)
-    return drawings.svg(figure, f"{words} along {'xy'[axis]} by phase")
+    return drawings.svg(figure, f"{words} along {along} by phase")

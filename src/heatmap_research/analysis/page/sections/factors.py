@@ -1,11 +1,14 @@
 """The error over every number that was varied."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
+from itertools import chain
 from statistics import mean
-from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page import drawings
@@ -23,64 +26,50 @@ Curves = dict[str, dict[float, list[float]]]  # line -> knob -> seeds
 
 
 def section(study: Study) -> Section:
-    known = keys(study)
-    if not known:
-        need = "Curves need a number that was varied, such as sigma=2,4 or data.pool=256,1024."
-        return Section("Curves", [Words(need, "note")])
-    return Section("Curves", [_plot(study, key) for key in known])
+    need = "Curves need a number that was varied, such as sigma=2,4 or data.pool=256,1024."
+    plots = [_plot(study, key) for key in keys(study)]
+    return Section("Curves", plots or [Words(need, "note")])
 
 
 def keys(study: Study) -> list[str]:
     """Settings that are numbers and were varied; also what tells arms apart, if it is a number."""
-    settings = [key for key, _ in study.groups[0].setting]
-    return [key for key in [study.by, *settings] if _is_varied(study, key)]
+    values = {key: [at(group, key) for group in study.groups] for key in (study.by, *study.keys)}
+    return [key for key, each in values.items() if None not in each and len(set(each)) > 1]
 
 
 def at(group: Group, key: str) -> float | None:
     """The group's value as a number; the height, if it is an image size."""
     value = first(group).value(key)
-    if isinstance(value, list) and value:
-        value = value[0]
+    value = value[0] if isinstance(value, list) and value else value
     if isinstance(value, str) and "/" in value:
-        try:
-            return float(Fraction(value))
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value)
-
-
-def line(study: Study, group: Group, key: str) -> str:
-    return first(group).arm if key == study.by else group.arm
+        with suppress(ValueError):
+            value = float(Fraction(value))
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
 
 
 def rest(group: Group, key: str) -> tuple[tuple[str, str], ...]:
     return tuple((k, words(v)) for k, v in group.setting if k != key)
 
 
-def _is_varied(study: Study, key: str) -> bool:
-    values = [at(group, key) for group in study.groups]
-    return None not in values and len(set(values)) > 1
-
-
 def _plot(study: Study, key: str) -> Part:
     curves, over = _curves(study, key)
     if not curves:
         return Words(f"{study.name} is not known of these runs.", "note")
-    names = list(curves)
-    figures = [_panel(curves, UNITS.get(key, key), study.figure)]
+    panels = {study.figure: curves}
     if key == "image_size" and study.reading.unit == "px":
-        figures.append(_panel(_shares(curves), UNITS[key], "the same, % of the height"))
-    titles = [f"Test over {key}, panel {i + 1}" for i in range(len(figures))]
+        panels["the same, % of the height"] = _shares(curves)
     averaged = f" Averaged over {', '.join(over)}." if over else ""
     caption = (
         f"{study.name} on test over {key}; each arm by the decoder chosen on val. Lines: means "
         "over seeds; bands: one standard deviation of seeds either way, no interval; marks: "
         f"seeds.{averaged}"
     )
-    pictures = [drawings.svg(f, t) for f, t in zip(figures, titles, strict=True)]
-    return Plot(caption[0].upper() + caption[1:], pictures, drawings.legend(names))
+    pictures = [
+        drawings.svg(_panel(lines, UNITS.get(key, key), up), f"Test over {key}, panel {number}")
+        for number, (up, lines) in enumerate(panels.items(), start=1)
+    ]
+    return Plot(caption, pictures, drawings.legend(list(curves)))
 
 
 def _shares(curves: Curves) -> Curves:
@@ -92,43 +81,31 @@ def _shares(curves: Curves) -> Curves:
 
 def _curves(study: Study, key: str) -> tuple[Curves, list[str]]:
     """Means over the other settings that exist at every value, and the keys of those settings."""
-    lines: dict[str, dict[float, list[Group]]] = {}
+    lines: dict[str, dict[float, list[Group]]] = defaultdict(lambda: defaultdict(list))
     for group in study.groups:
-        knobs = lines.setdefault(line(study, group, key), {})
-        knobs.setdefault(at(group, key) or 0.0, []).append(group)
+        name = first(group).arm if key == study.by else group.arm
+        lines[name][at(group, key) or 0.0].append(group)
     rests = [{rest(g, key) for g in those} for knobs in lines.values() for those in knobs.values()]
     shared = set.intersection(*rests) or set.union(*rests)
-    kept = {
-        name: {
-            knob: _means(study, [g for g in those if rest(g, key) in shared])
-            for knob, those in sorted(knobs.items())
-        }
-        for name, knobs in lines.items()
-    }
-    over = [k for k, values in _columns(shared).items() if len(values) > 1]
-    known = {name: {k: v for k, v in knobs.items() if v} for name, knobs in kept.items()}
-    return {name: knobs for name, knobs in known.items() if knobs}, over
-
-
-def _columns(rests: set[tuple[tuple[str, str], ...]]) -> dict[str, set[str]]:
-    columns: dict[str, set[str]] = {}
-    for settings in sorted(rests):
-        for key, value in settings:
-            columns.setdefault(key, set()).add(value)
-    return columns
+    curves = {}
+    for name, knobs in lines.items():
+        kept = {at: [g for g in those if rest(g, key) in shared] for at, those in knobs.items()}
+        means = {knob: _means(study, those) for knob, those in sorted(kept.items())}
+        curves[name] = {knob: values for knob, values in means.items() if values}
+    numbers = Counter(k for k, _ in set(chain(*shared)))
+    over = [k for k in study.keys if numbers[k] > 1]
+    return {name: knobs for name, knobs in curves.items() if knobs}, over
 
 
 def _means(study: Study, groups: Sequence[Group]) -> list[float]:
     """The groups' mean for each seed that all of them have."""
     by_seed = [study.values(group, "test") for group in groups]
-    if not by_seed:
-        return []
-    seeds = sorted(set.intersection(*map(set, by_seed)))
+    seeds = sorted(set.intersection(*map(set, by_seed))) if by_seed else []
     return [mean(values[seed] for values in by_seed) for seed in seeds]
 
 
-def _panel(curves: Curves, across: str, up: str) -> Any:
-    figure, axes = drawings.panel()
+def _panel(curves: Curves, across: str, up: str) -> Figure:
+    figure, axes = drawings.panel(across, up)
     for place, by_knob in enumerate(curves.values()):
         knobs = np.array(list(by_knob))
         means = np.array([mean(values) for values in by_knob.values()])
@@ -143,6 +120,4 @@ def _panel(curves: Curves, across: str, up: str) -> Any:
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xticks(every, [f"{knob:g}" for knob in every])
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
     return figure

@@ -1,10 +1,9 @@
 """The same test images as every arm sees them."""
 
-from collections.abc import Sequence
+from itertools import zip_longest
 
 from markupsafe import Markup
 
-from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Plot, Section, Words
 from heatmap_research.analysis.page.study import Study, label
@@ -17,8 +16,11 @@ def section(study: Study) -> Section:
     if not shown:
         need = "Samples need the runs' checkpoints and their test images; see the notes on arms."
         return Section("Samples", [Words(need, "note")])
-    images = range(max(len(study.seen_of(group).examples) for group in shown))
-    rows = [_row(study, shown, index) for index in images]
+    columns = [
+        [_picture(e, f"{g.arm}, test image {i}") for i, e in enumerate(study.seen_of(g).examples)]
+        for g in shown
+    ]
+    rows = [list(filter(None, row)) for row in zip_longest(*columns)]
     named = "; ".join(f"{label(group)}, seed {min(group.runs)}" for group in shown)
     decoders = ", ".join(f"{group.arm} {study.decoder(group)}" for group in shown)
     caption = (
@@ -27,14 +29,6 @@ def section(study: Study) -> Section:
         f"dot: decoded ({decoders}). Shown: {named}."
     )
     return Section("Samples", [Plot(caption, rows)])
-
-
-def _row(study: Study, shown: Sequence[Group], index: int) -> list[Markup]:
-    return [
-        _picture(example, f"{group.arm}, test image {index}")
-        for group in shown
-        for example in study.seen_of(group).examples[index : index + 1]
-    ]
 
 
 def _picture(example: Example, name: str) -> Markup:

@@ -1,51 +1,40 @@
 """The verdict in words, its intervals side by side, and every comparison in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from heatmap_research.analysis.comparison.statistics.interval import Interval
 from heatmap_research.analysis.comparison.verdict.verdict import Verdict
 from heatmap_research.analysis.comparison.verdict.wording import chance, number
-from heatmap_research.analysis.page import drawings
-from heatmap_research.analysis.page.parts import (
-    Cell,
-    Column,
-    Folded,
-    Part,
-    Plot,
-    Section,
-    Table,
-    Words,
-)
+from heatmap_research.analysis.page import drawings, parts
+from heatmap_research.analysis.page.parts import Cell, Column, Folded, Plot, Section, Table, Words
 from heatmap_research.analysis.page.study import Study, words
 from heatmap_research.drawing.style import COLOURS
 from heatmap_research.runs.table import Row
 
 TOLD_APART, NOT_TOLD = COLOURS[4], "#888888"
 MAX_INTERVALS = 12  # that a figure has room for
+EQUAL = {None: "not asked", True: "yes", False: "not shown"}
+FINDABLE = "the least difference found four times in five"
 
 
 def section(study: Study) -> Section:
     if not study.verdicts:
         need = f"A verdict needs two values of {study.by}, run with the same seeds."
         return Section("Verdict", [Words(study.silent or need, "lead"), Words(need, "note")])
-    main = averages(study.verdicts)
-    said: list[Part] = [Words(verdict.words, "lead") for verdict in main]
-    for verdict in _opposite(main, study.verdicts):
-        said.append(Words(f"But not everywhere. {verdict.words}", "lead"))
-    said += [Words(_how(study, study.verdicts[0]), "note")]
-    drawn = study.verdicts if len(study.verdicts) <= MAX_INTERVALS else main
-    said += [_forest(study, drawn)]
-    return Section("Verdict", [*said, Folded("Every comparison", [_table(study)])])
+    main, one = averages(study.verdicts), study.verdicts[0]
+    but = [f"But not everywhere. {v.words}" for v in _opposite(main, study.verdicts)]
+    said = [Words(words, "lead") for words in [*(v.words for v in main), *but]]
+    forest = _forest(study, study.verdicts if len(study.verdicts) <= MAX_INTERVALS else main)
+    every = Folded("Every comparison", [_table(study, one)])
+    return Section("Verdict", [*said, Words(_how(study, one), "note"), forest, every])
 
 
 def rows(study: Study) -> list[Row]:
     """The table of differences for a paper."""
-    level = 100 * study.verdicts[0].interval.level if study.verdicts else 95
     return [
         {
-            "comparison": f"{v.arm} less {v.other}",
+            "comparison": _pair(v),
             "setting": _where(v) or "all alike",
-            f"difference of {study.figure} ({level:g} % interval)": _with_ends(v),
+            f"difference of {study.figure} ({100 * v.interval.level:g} % interval)": _with_ends(v),
             "p": float(f"{v.p_holm:.2g}"),
             "seeds": len(v.seeds),
             "images": v.images,
@@ -55,13 +44,9 @@ def rows(study: Study) -> list[Row]:
 
 
 def _with_ends(verdict: Verdict) -> str:
-    middle, low, high = (text for text, _ in _ends(verdict.interval))
+    one = verdict.interval
+    middle, low, high = (number(end, one) for end in (one.estimate, one.low, one.high))
     return f"{middle} [{low}, {high}]"
-
-
-def _ends(interval: Interval) -> list[tuple[str, float]]:
-    """The estimate and the ends of its interval, as they are printed and as they are."""
-    return [(number(v, interval), v) for v in (interval.estimate, interval.low, interval.high)]
 
 
 def averages(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -75,13 +60,8 @@ def averages(verdicts: Sequence[Verdict]) -> list[Verdict]:
 def _opposite(main: Sequence[Verdict], every: Sequence[Verdict]) -> list[Verdict]:
     """Settings in which the arms are told apart the other way round than on average."""
     averages = {(v.arm, v.other): v.interval.estimate for v in main if v.over}
-    return [
-        verdict
-        for verdict in every
-        if verdict.different
-        and not verdict.over
-        and averages.get((verdict.arm, verdict.other), 0) * verdict.interval.estimate < 0
-    ]
+    alone = [v for v in every if v.different and not v.over]
+    return [v for v in alone if averages.get((v.arm, v.other), 0) * v.interval.estimate < 0]
 
 
 def _how(study: Study, one: Verdict) -> str:
@@ -92,20 +72,21 @@ def _how(study: Study, one: Verdict) -> str:
         else f"Margin of equivalence, given with the command: {study.margin:g} {one.unit}."
     )
     given = study.reading.given
-    decoder = (
-        f"Decoder {given} was given" if given else "Each arm is read by the decoder best on val"
-    )
-    family = f"{one.family} comparisons, p values adjusted for all of them (Holm)"
-    alone = "One comparison"
+    usual = "Each arm is read by the decoder best on val"
+    decoder = f"Decoder {given} was given" if given else usual
+    several = f"{one.family} comparisons, p values adjusted for all of them (Holm)"
     return (
-        f"{decoder}; differences are of test. {family if one.family > 1 else alone}. "
+        f"{decoder}; differences are of test. {several if one.family > 1 else 'One comparison'}. "
         f"Intervals: {100 * interval.level:g} % of each comparison alone, {interval.method}; they "
         f"cover {interval.population}. {margin}"
     )
 
 
 def _forest(study: Study, verdicts: Sequence[Verdict]) -> Plot:
-    figure, axes = drawings.panel((4.8, 1.1 + 0.5 * len(verdicts)))
+    one = verdicts[0]
+    side = "above" if one.higher_is_better else "below"
+    across = f"difference of {study.figure}\n({side} 0: the first is better)"
+    figure, axes = drawings.panel(across, size=(4.8, 1.1 + 0.5 * len(verdicts)))
     axes.axvline(0, color="black", lw=0.8)
     if study.margin is not None:
         axes.axvspan(-study.margin, study.margin, color="grey", alpha=0.18, lw=0)
@@ -114,23 +95,16 @@ def _forest(study: Study, verdicts: Sequence[Verdict]) -> Plot:
         colour = TOLD_APART if verdict.different else NOT_TOLD
         axes.plot([interval.low, interval.high], [place, place], color=colour, lw=2.2)
         axes.plot(interval.estimate, place, "o" if verdict.different else "s", color=colour, ms=6)
-    axes.set_yticks(range(len(verdicts)), [_name(v) for v in verdicts], fontsize=9)
+    names = ["\n".join(filter(None, [_pair(v), _where(v)])) for v in verdicts]
+    axes.set_yticks(range(len(verdicts)), names, fontsize=9)
     axes.set_ylim(len(verdicts) - 0.4, -0.6)
-    one = verdicts[0]
-    side = "above" if one.higher_is_better else "below"
-    axes.set_xlabel(f"difference of {study.figure}\n({side} 0: the first is better)")
     picture = drawings.svg(figure, "Intervals of differences between arms")
-    return Plot(_caption(study, one), [picture], _legend(verdicts))
-
-
-def _caption(study: Study, one: Verdict) -> str:
+    shaded = " Shaded: differences within the margin, too small to matter."
     caption = (
         f"Differences between arms, with {100 * one.interval.level:g} % intervals that cover "
-        f"{one.interval.population}."
+        f"{one.interval.population}.{shaded if study.margin is not None else ''}"
     )
-    if study.margin is not None:
-        caption += " Shaded: differences within the margin, too small to matter."
-    return caption
+    return Plot(caption, [picture], _legend(verdicts))
 
 
 def _legend(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
@@ -139,9 +113,8 @@ def _legend(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     return [kind for different, kind in kinds.items() if different in there]
 
 
-def _name(verdict: Verdict) -> str:
-    pair = f"{verdict.arm} less {verdict.other}"
-    return f"{pair}\n{where}" if (where := _where(verdict)) else pair
+def _pair(verdict: Verdict) -> str:
+    return f"{verdict.arm} less {verdict.other}"
 
 
 def _where(verdict: Verdict) -> str:
@@ -150,37 +123,32 @@ def _where(verdict: Verdict) -> str:
     return ", ".join(f"{key}={words(value)}" for key, value in verdict.setting)
 
 
-def _table(study: Study) -> Table:
-    unit = study.verdicts[0].unit
-    columns = [
-        Column("first less second"),
-        Column("setting"),
-        Column("decoders"),
-        Column(f"difference, {unit}"),
-        Column("from", "lower end of the interval"),
-        Column("to", "upper end of the interval"),
-        Column("p", "adjusted for all comparisons of this table"),
-        Column("equivalent", "within the margin that was given"),
-        Column("could find", "the least difference found four times in five"),
-        Column("seeds"),
-        Column("images"),
-    ]
-    level = 100 * study.verdicts[0].interval.level
-    covers = study.verdicts[0].interval.population
-    caption = f"Comparisons of {study.figure}; {level:g} % intervals cover {covers}."
-    return Table(caption, columns, [_row(verdict) for verdict in study.verdicts])
+def _table(study: Study, one: Verdict) -> Table:
+    columns: dict[Column | str, Callable[[Verdict], object]] = {
+        "first less second": _pair,
+        "setting": lambda v: _where(v) or "all alike",
+        "decoders": lambda v: f"{v.decoder}, {v.other_decoder}",
+        f"difference, {one.unit}": lambda v: _rounded(v, v.interval.estimate),
+        Column("from", "lower end of the interval"): lambda v: _rounded(v, v.interval.low),
+        Column("to", "upper end of the interval"): lambda v: _rounded(v, v.interval.high),
+        Column("p", "adjusted for all comparisons of this table"): _chance,
+        Column("equivalent", "within the margin that was given"): lambda v: EQUAL[v.equivalent],
+        Column("could find", FINDABLE): lambda v: _rounded(v, v.detectable),
+        "seeds": lambda v: len(v.seeds),
+        "images": lambda v: v.images,
+    }
+    cells = [[of(verdict) for of in columns.values()] for verdict in study.verdicts]
+    caption = (
+        f"Comparisons of {study.figure}; {100 * one.interval.level:g} % intervals cover "
+        f"{one.interval.population}."
+    )
+    return parts.table(caption, columns, cells)
 
 
-def _row(verdict: Verdict) -> list[Cell]:
-    equal = {None: "not asked", True: "yes", False: "not shown"}[verdict.equivalent]
-    return [
-        Cell(f"{verdict.arm} less {verdict.other}"),
-        Cell(_where(verdict) or "all alike"),
-        Cell(f"{verdict.decoder}, {verdict.other_decoder}"),
-        *(Cell(text, value) for text, value in _ends(verdict.interval)),
-        Cell(chance(verdict.p_holm).removeprefix("p ").removeprefix("= "), verdict.p_holm),
-        Cell(equal),
-        Cell(number(verdict.detectable, verdict.interval), verdict.detectable),
-        Cell(str(len(verdict.seeds)), len(verdict.seeds)),
-        Cell(str(verdict.images), verdict.images),
-    ]
+def _rounded(verdict: Verdict, value: float) -> Cell:
+    return Cell(number(value, verdict.interval), value)
+
+
+def _chance(verdict: Verdict) -> Cell:
+    words = chance(verdict.p_holm).removeprefix("p ").removeprefix("= ")
+    return Cell(words, verdict.p_holm)

@@ -6,17 +6,8 @@ from itertools import combinations
 from heatmap_research.analysis.comparison.verdict import wording
 from heatmap_research.analysis.comparison.verdict.comparing import compare
 from heatmap_research.analysis.comparison.verdict.settings import Group, seeds_of
-from heatmap_research.analysis.page import drawings
-from heatmap_research.analysis.page.parts import (
-    Cell,
-    Column,
-    Part,
-    Plot,
-    Section,
-    Table,
-    Words,
-    over_seeds,
-)
+from heatmap_research.analysis.page import drawings, parts
+from heatmap_research.analysis.page.parts import Cell, Plot, Section, Table, Words
 from heatmap_research.analysis.page.sections import factors
 from heatmap_research.analysis.page.study import Study, first
 
@@ -34,19 +25,12 @@ def section(study: Study) -> Section:
     if "sigma" not in factors.keys(study) or study.by == "sigma":
         need = "This needs arms whose sigma was varied: arm=ce_2d,simcc sigma=1,2,4,8."
         return Section(title, [Words(need, "note")])
-    groups, held = _under_same(study)
+    held = factors.rest(study.groups[0], "sigma")  # settings that all shown here share
+    groups = [group for group in study.groups if factors.rest(group, "sigma") == held]
     ways = _ways(study, groups)
     kept = f" All at {', '.join(f'{key}={value}' for key, value in held)}." if held else ""
-    parts: list[Part] = [_plot(study, ways, kept), _table(study, ways)]
-    parts += [Words(text, "note") for text in _compared(study, ways)]
-    parts += [Words(text, "note") for text in _not_run(study, groups)]
-    return Section(title, parts)
-
-
-def _under_same(study: Study) -> tuple[list[Group], tuple[tuple[str, str], ...]]:
-    """Groups that share the first group's settings other than sigma, and those settings."""
-    held = factors.rest(study.groups[0], "sigma")
-    return [g for g in study.groups if factors.rest(g, "sigma") == held], held
+    said = [Words(text, "note") for text in _compared(study, ways) + _not_run(study, groups)]
+    return Section(title, [_plot(study, ways, kept), _table(study, ways), *said])
 
 
 def _ways(study: Study, groups: Sequence[Group]) -> Ways:
@@ -60,12 +44,8 @@ def _ways(study: Study, groups: Sequence[Group]) -> Ways:
 
 def published(study: Study, groups: Sequence[Group]) -> dict[str, float]:
     """Published widths in pixels: the bins that were published times the stride of these runs."""
-    sigmas = {}
-    for group in groups:
-        bins = PUBLISHED.get(study.seen_of(group).layout or 0)
-        if bins is not None:
-            sigmas[group.arm] = bins * first(group).stride
-    return sigmas
+    bins = [PUBLISHED.get(study.seen_of(group).layout or 0) for group in groups]
+    return {g.arm: b * first(g).stride for g, b in zip(groups, bins, strict=True) if b}
 
 
 def _at(groups: Sequence[Group], sigmas: Mapping[str, float]) -> dict[str, Group]:
@@ -73,57 +53,50 @@ def _at(groups: Sequence[Group], sigmas: Mapping[str, float]) -> dict[str, Group
 
 
 def _plot(study: Study, ways: Ways, kept: str) -> Plot:
-    figure, axes = drawings.panel((1.6 + 0.8 * len(ways), 3.4))
+    size = 1.6 + 0.8 * len(ways), 3.4
+    figure, axes = drawings.panel("sigma of the labels", study.figure, size)
     for place, arm in enumerate(study.arms):
         shift = 0.24 * (place - (len(study.arms) - 1) / 2) / max(1, len(study.arms) - 1)
+        colour = drawings.colour(place)
         for x, by_arm in enumerate(ways.values()):
             if arm in by_arm and (spread := study.spread(by_arm[arm], "test")) is not None:
-                axes.errorbar(
-                    x + shift,
-                    spread.mean,
-                    yerr=spread.deviation or 0,
-                    fmt="o",
-                    ms=5,
-                    color=drawings.colour(place),
-                )
+                bar = spread.deviation or 0
+                axes.errorbar(x + shift, spread.mean, yerr=bar, fmt="o", ms=5, color=colour)
     axes.set_xticks(range(len(ways)), [way.replace(" at ", "\nat ") for way in ways], fontsize=9)
     axes.set_xlim(-0.5, len(ways) - 0.5)
-    axes.set_ylabel(study.figure)
-    axes.set_xlabel("sigma of the labels")
     picture = drawings.svg(figure, "Test by arm at three choices of sigma")
     return Plot(f"{CAPTION}{kept}", [picture], drawings.legend(study.arms))
 
 
 def _table(study: Study, ways: Ways) -> Table:
-    columns = [Column("choice"), *map(Column, study.arms)]
     rows = [
-        [Cell(way), *(_cell(study, by_arm.get(arm)) for arm in study.arms)]
+        [way, *(_cell(study, by_arm.get(arm)) for arm in study.arms)]
         for way, by_arm in ways.items()
     ]
     caption = f"{study.name} on test (sigma, px): mean ± standard deviation over seeds."
-    return Table(caption[0].upper() + caption[1:], columns, rows)
+    return parts.table(caption, ["choice", *study.arms], rows)
 
 
 def _cell(study: Study, group: Group | None) -> Cell:
     if group is None:
         return Cell("not run")
-    cell = over_seeds(study.spread(group, "test"))
+    cell = parts.over_seeds(study.spread(group, "test"))
     return Cell(f"{cell.text} ({factors.at(group, 'sigma'):g})", cell.value)
 
 
 def _compared(study: Study, ways: Ways) -> list[str]:
     """Differences that the verdict does not have, since the two arms share no setting."""
-    said = []
-    for way in ("tuned on val", "published"):
-        for one, other in combinations(ways.get(way, {}).values(), 2):
-            if len(seeds_of(one, other)) and (text := _difference(study, one, other)):
-                said.append(f"With sigma {way}, {text}")
-    return said
+    return [
+        f"With sigma {way}, {text}"
+        for way in ("tuned on val", "published")
+        for one, other in combinations(ways.get(way, {}).values(), 2)
+        if seeds_of(one, other) and (text := _difference(study, one, other))
+    ]
 
 
 def _difference(study: Study, one: Group, other: Group) -> str:
     try:
-        comparison = compare(study.reading, (one,), (other,), (), 0.95)
+        comparison = compare(study.reading, ((one,), (other,), ()), 0.95)
     except ValueError:
         return ""
     gap = comparison.interval
@@ -136,10 +109,10 @@ def _difference(study: Study, one: Group, other: Group) -> str:
 
 def _not_run(study: Study, groups: Sequence[Group]) -> list[str]:
     wanted = published(study, groups)
-    missing = {a: s for a, s in wanted.items() if a not in _at(groups, {a: s})}
     if not wanted:
         return ["Published widths are in bins: without the runs' networks they have no pixels."]
     return [
         f"The published width of {arm} is {sigma:g} px at this stride: add sigma={sigma:g}."
-        for arm, sigma in missing.items()
+        for arm, sigma in wanted.items()
+        if arm not in _at(groups, wanted)
     ]

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from heatmap_research.analysis.theory.ghosts.maps import Map, Mode, marginals
-from heatmap_research.analysis.theory.law_curves import LawCurve, draw_all, legend_entries
-from heatmap_research.drawing.style import COLOURS, bare, blank, frameless, single
+from heatmap_research.analysis.theory.law_curves import LawCurve, legend_entries, panel
+from heatmap_research.drawing.style import COLOURS, bare, blank, frameless, pair, single
 
 MAP, LINE, GHOST = "magma_r", "#3366aa", "#cc5533"
 
@@ -32,8 +32,10 @@ def mass_and_rate(masses: Sequence[LawCurve], rates: Sequence[LawCurve]) -> Figu
     """Ghost mass of the product of marginals on the left, ghost rate of argmax on the right."""
     figure = blank((10.5, 4.3))
     left, right = figure.subplots(1, 2, sharey=True)
-    _panel(left, masses, "share of the first mode, q", "ghost mass: share of the map")
-    _panel(right, rates, "chance q that an axis chooses the first mode", "ghost rate: argmax")
+    panel(left, masses, "share of the first mode, q", "ghost mass: share of the map")
+    panel(right, rates, "chance q that an axis chooses the first mode", "ghost rate: argmax")
+    for axes, curves in ((left, masses), (right, rates)):
+        axes.legend(handles=legend_entries(curves), fontsize=8, loc="upper left")
     right.tick_params(labelleft=True)
     left.set_ylim(-0.02, 0.72)
     return figure
@@ -41,10 +43,9 @@ def mass_and_rate(masses: Sequence[LawCurve], rates: Sequence[LawCurve]) -> Figu
 
 def noise(curves: Sequence[LawCurve], share: float) -> Figure:
     figure, axes = single((7.8, 4.3))
-    draw_all(axes, curves)
+    across = "noise of each bin, share of the map's scale (log)"
+    panel(axes, curves, across, f"ghost rate, modes of {share:g} and {1 - share:g}")
     axes.set_xscale("log")
-    axes.set_xlabel("noise of each bin, share of the map's scale (log)")
-    axes.set_ylabel(f"ghost rate, modes of {share:g} and {1 - share:g}")
     axes.legend(handles=legend_entries(curves), fontsize=8)
     return figure
 
@@ -66,8 +67,7 @@ def anisotropic(plane: Map, answer: tuple[int, int], pairs: Mapping[bool, np.nda
         marker, colour, words = names[ghost]
         right.plot(*each.T, marker, color=colour, ms=4, label=f"simulated: {words}")
     right.plot([], [], color=GHOST, lw=8, alpha=0.2, label="law: ghost")
-    right.set_xlabel("longer over shorter sigma of each mode")
-    right.set_ylabel("share of the first mode")
+    right.set(xlabel="longer over shorter sigma of each mode", ylabel="share of the first mode")
     right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, 1), framealpha=0.9)
     bare(right)
     return figure
@@ -78,31 +78,28 @@ def fits(rows: Mapping[str, Mapping[str, Map]]) -> Figure:
     columns = max(len(row) for row in rows.values())
     figure = blank((1.75 * columns, 1.8 * len(rows) + 0.3))
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    for place, (line, (name, maps)) in enumerate(zip(grid, rows.items(), strict=True)):
+    for line, (name, maps) in zip(grid, rows.items(), strict=True):
         highest = next(iter(maps.values())).max()
-        for axes, (title, plane) in zip(line, maps.items(), strict=True):
+        for axes, plane in zip(line, maps.values(), strict=True):
             axes.imshow(plane, cmap=MAP, vmin=0, vmax=highest, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
-            if place == 0:
-                axes.set_title(title, fontsize=10)
         line[0].set_ylabel(name, fontsize=10)
+    for axes, title in zip(grid[0], next(iter(rows.values())), strict=True):
+        axes.set_title(title, fontsize=10)
     return figure
 
 
 def ranks(excess: Sequence[LawCurve], ghosts: Sequence[LawCurve]) -> Figure:
     """Lines join what was fitted, by rank; crosses are the laws, which cover rank 1 only."""
-    figure = blank((10.5, 4.2))
-    left, right = figure.subplots(1, 2)
-    _over_rank(left, excess)
-    _over_rank(right, ghosts)
-    left.set_ylabel("cross-entropy above the label's entropy, nats")
-    right.set_ylabel("ghost mass of the best fit")
-    known = [
-        Line2D([], [], color=COLOURS[place], marker="o", mfc="none", lw=1, label=curve.name)
-        for place, curve in enumerate(excess)
+    figure, left, right = pair((10.5, 4.2))
+    _over_rank(left, excess, "cross-entropy above the label's entropy, nats")
+    _over_rank(right, ghosts, "ghost mass of the best fit")
+    fitted = [
+        Line2D([], [], color=colour, marker="o", mfc="none", lw=1, label=curve.name)
+        for curve, colour in zip(excess, COLOURS, strict=False)
     ]
     cross = Line2D([], [], color="grey", marker="+", ms=12, mew=1.5, ls="", label="law of rank 1")
-    left.legend(handles=[*known, cross], fontsize=8)
+    left.legend(handles=[*fitted, cross], fontsize=8)
     return figure
 
 
@@ -113,26 +110,20 @@ def elements(counts: Mapping[str, Sequence[float]], sizes: Sequence[tuple[int, i
     for place, (name, values) in enumerate(counts.items()):
         at = np.arange(len(sizes)) + (place - (len(counts) - 1) / 2) * width
         bars = axes.bar(at, values, 0.9 * width, color=COLOURS[place], label=name)
-        words = [f"{value:,.0f}" for value in values]
-        axes.bar_label(bars, words, fontsize=6, rotation=90, padding=2)
+        axes.bar_label(bars, fmt="{:,.0f}", fontsize=6, rotation=90, padding=2)
+    axes.set(xlabel="crop, height x width in pixels", ylabel="elements per keypoint (log)")
     axes.set_yscale("log")
     axes.set_ylim(top=axes.get_ylim()[1] * 2)
     axes.set_xticks(range(len(sizes)), [f"{height} x {width}" for height, width in sizes])
-    axes.set_xlabel("crop, height x width in pixels")
-    axes.set_ylabel("elements per keypoint (log)")
     axes.legend(fontsize=8, loc="upper left")
     return figure
 
 
 def occlusion(distances: Sequence[LawCurve], similarities: Sequence[LawCurve]) -> Figure:
-    figure = blank((10.5, 4.6))
-    left, right = figure.subplots(1, 2)
-    for axes, curves in ((left, distances), (right, similarities)):
-        bare(axes)
-        draw_all(axes, curves)
-        axes.set_xlabel("share q of the likelier mode in the posterior")
-    left.set_ylabel("expected error, bins")
-    right.set_ylabel("expected OKS")
+    figure, left, right = pair((10.5, 4.6))
+    across = "share q of the likelier mode in the posterior"
+    panel(left, distances, across, "expected error, bins")
+    panel(right, similarities, across, "expected OKS")
     left.set_ylim(bottom=0)
     right.set_ylim(0, 1)
     entries = legend_entries(distances)
@@ -140,18 +131,8 @@ def occlusion(distances: Sequence[LawCurve], similarities: Sequence[LawCurve]) -
     return figure
 
 
-def _panel(axes: Axes, curves: Sequence[LawCurve], across: str, up: str) -> None:
-    bare(axes)
-    draw_all(axes, curves)
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.legend(handles=legend_entries(curves), fontsize=8, loc="upper left")
-
-
-def _over_rank(axes: Axes, curves: Sequence[LawCurve]) -> None:
-    bare(axes)
-    for place, curve in enumerate(curves):
-        colour = COLOURS[place]
+def _over_rank(axes: Axes, curves: Sequence[LawCurve], up: str) -> None:
+    for curve, colour in zip(curves, COLOURS, strict=False):
         axes.plot(curve.across, curve.measured, "o-", color=colour, ms=5, mfc="none", lw=1)
         if curve.law is not None:
             axes.plot(curve.across, curve.law, "+", color=colour, ms=14, mew=1.5)
@@ -159,7 +140,7 @@ def _over_rank(axes: Axes, curves: Sequence[LawCurve]) -> None:
     ticks = curves[0].across
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("rank: pairs of vectors in the mixture (log)")
+    axes.set(xlabel="rank: pairs of vectors in the mixture (log)", ylabel=up)
 
 
 def _plane(axes: Axes, plane: Map) -> None:

@@ -1,16 +1,12 @@
 """How often the highest bins along two axes belong to different modes, under noise."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 
 PLACES = ((15, 45), (20, 50))  # of the first and the second mode along y and along x, bins
 SIGMA, SIZE = 2.0, 64  # of the modes, and of the map along each axis
-TRIALS_AT_ONCE = 500  # 16 MiB of maps
-
-First = Bool[np.ndarray, " trial"]  # whether an axis chose the first mode
 
 
 @dataclass(frozen=True)
@@ -30,43 +26,33 @@ def vectors(share: float, noise: float, together: float, trials: int, seed: int)
     """
     random = np.random.default_rng(seed)
     lift = noise * together**0.5 * random.standard_normal((trials, 1))
-    chosen = []
+    highest = []
     for first, second in PLACES:
         heights = (share + lift) * _bump(first) + (1 - share) * _bump(second)
         own = noise * (1 - together) ** 0.5 * random.standard_normal((trials, SIZE))
-        chosen.append(_chosen((heights + own).argmax(1), first, second))
-    return _rates(*chosen)
+        highest.append((heights + own).argmax(1))
+    return _rates(*highest)
 
 
 def maps(share: float, noise: float, trials: int, seed: int) -> tuple[Rates, Rates]:
     """Rates of argmax over noisy 2-D maps, and those of argmax over the maps' summed marginals."""
-    random = np.random.default_rng(seed)
-    (first_y, second_y), (first_x, second_x) = PLACES
-    plane = share * np.outer(_bump(first_y), _bump(first_x))
-    plane += (1 - share) * np.outer(_bump(second_y), _bump(second_x))
-    whole, summed = [], []
-    for start in range(0, trials, TRIALS_AT_ONCE):
-        count = min(TRIALS_AT_ONCE, trials - start)
-        noisy = plane + noise * random.standard_normal((count, SIZE, SIZE))
-        whole.append(np.unravel_index(noisy.reshape(count, -1).argmax(1), plane.shape))
-        summed.append((noisy.sum(2).argmax(1), noisy.sum(1).argmax(1)))
-    return _both(whole), _both(summed)
-
-
-def _both(blocks: Sequence[tuple[np.ndarray, ...]]) -> Rates:
-    axes = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-    return _rates(*(_chosen(bins, *places) for bins, places in zip(axes, PLACES, strict=True)))
+    first, second = (np.outer(*map(_bump, middle)) for middle in zip(*PLACES, strict=True))
+    plane = share * first + (1 - share) * second
+    noisy = plane + noise * np.random.default_rng(seed).standard_normal((trials, SIZE, SIZE))
+    whole = np.unravel_index(noisy.reshape(trials, -1).argmax(1), plane.shape)
+    return _rates(*whole), _rates(noisy.sum(2).argmax(1), noisy.sum(1).argmax(1))
 
 
 def _bump(place: float) -> Float64[np.ndarray, " bin"]:
     return np.exp(-0.5 * ((np.arange(SIZE) - place) / SIGMA) ** 2)
 
 
-def _chosen(bins: np.ndarray, first: float, second: float) -> First:
-    return np.abs(bins - first) < np.abs(bins - second)
-
-
-def _rates(down: First, across: First) -> Rates:
+def _rates(*highest: np.ndarray) -> Rates:
+    """Rates of the highest bins along y and along x: an axis chooses the mode that is nearer."""
+    down, across = (
+        np.abs(bins - first) < np.abs(bins - second)
+        for bins, (first, second) in zip(highest, PLACES, strict=True)
+    )
     first = (down.mean() + across.mean()) / 2
     covariance = np.mean(down & across) - down.mean() * across.mean()
     return Rates(float(first), float(covariance), float(np.mean(down != across)))

@@ -56,13 +56,11 @@ def under_noise(
     random = np.random.default_rng(seed)
     read = [plane] if layout == "2d" else list(marginals(plane))
     peaks = [1 / (math.sqrt(2 * math.pi) * SIGMA) ** each.ndim for each in read]
+    clean = [each / peak for each, peak in zip(read, peaks, strict=True)]
     costs = []
     for _ in range(trials):
-        parts = [
-            each / peak + noise * random.standard_normal(each.shape)
-            for each, peak in zip(read, peaks, strict=True)
-        ]
-        places = [np.unravel_index(part.argmax(), part.shape) for part in parts]
+        noisy = [each + noise * random.standard_normal(each.shape) for each in clean]
+        places = [np.unravel_index(each.argmax(), each.shape) for each in noisy]
         y, x = (float(bins) for place in places for bins in place)
         costs.append((distance(plane, (y, x)), similarity(plane, (y, x), tolerance)))
     lengths, similarities = np.transpose(costs)

@@ -32,11 +32,7 @@ def dark_error(phase: Phases, uncertainty: float, sigma: float) -> Phases:
 
 
 def quarter_error(phase: Phases, uncertainty: float, sigma: float) -> Phases:
-    """The error of a step of a quarter bin towards the higher neighbour.
-
-    The higher neighbour is on the truth's side at any width, also where no float tells the two
-    neighbours apart.
-    """
+    """The error of a quarter bin towards the higher neighbour, on the truth's side at any width."""
     return np.sign(phase) / 4 - phase
 
 

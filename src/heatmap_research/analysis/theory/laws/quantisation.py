@@ -13,10 +13,7 @@ from heatmap_research.analysis.theory.laws import Numbers
 
 
 def mean_distance(width: float, height: float) -> float:
-    """The mean distance of a rectangle's points from its middle: 0.38260 in a unit square.
-
-    In a unit square it is (sqrt 2 + asinh 1) / 6.
-    """
+    """Points' mean distance from the middle: (sqrt 2 + asinh 1) / 6 = 0.38260 in a unit square."""
     across = width**2 / height * math.asinh(height / width)
     down = height**2 / width * math.asinh(width / height)
     return math.hypot(width, height) / 6 + (across + down) / 12

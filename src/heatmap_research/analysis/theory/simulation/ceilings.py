@@ -6,7 +6,7 @@ import numpy as np
 
 from heatmap_research.analysis.theory import ceiling_table
 from heatmap_research.analysis.theory.ceiling_table import Row, split
-from heatmap_research.analysis.theory.law_curves import LawCurve
+from heatmap_research.analysis.theory.law_curves import LawCurve, law_curve
 from heatmap_research.analysis.theory.laws import dithering, quantisation
 from heatmap_research.analysis.theory.posterior import EVERYWHERE
 from heatmap_research.analysis.theory.round_trip import Representation
@@ -41,9 +41,9 @@ def by_stride(table: Iterable[Row]) -> list[LawCurve]:
     """Mean error (input pixels) against stride: a curve for each layout, target and decoder."""
     curves = []
     for (layout, target, decoder), kind in split(table, "layout", "target", "decoder").items():
-        law = np.array([ceiling_table.law(row) or 0.0 for row in kind])
-        across, errors = (np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_px"))
-        curves.append(LawCurve(f"{layout} {target}, {decoder}", across, errors, law))
+        law = [ceiling_table.law(row) or 0.0 for row in kind]
+        across, errors = ([row[key] for row in kind] for key in ("stride", "mean_px"))
+        curves.append(law_curve(f"{layout} {target}, {decoder}", across, errors, law))
     return curves
 
 
@@ -52,10 +52,10 @@ def dithered(table: Iterable[Row], width: float) -> list[LawCurve]:
     laws = {"quarter_offset": dithering.quarter_error, "dark": dithering.dark_error}
     curves = []
     for (decoder,), kind in split(table, "decoder").items():
-        across = np.array([row["uncertainty"] / row["stride"] for row in kind])
-        measured = np.array([row["mean_px"] / row["stride"] for row in kind])
+        across = [row["uncertainty"] / row["stride"] for row in kind]
+        measured = [row["mean_px"] / row["stride"] for row in kind]
         law = [dithering.mean_distance(laws[decoder], each, width, 1.0) for each in across]
-        curves.append(LawCurve(decoder, across, measured, np.array(law)))
+        curves.append(law_curve(decoder, across, measured, law))
     return curves
 
 
@@ -67,7 +67,7 @@ def oks_losses(table: Iterable[Row], tolerances: Sequence[float], area: float) -
     curves = []
     for (height, width), kind in split(table, "height", "width").items():
         reach = quantisation.oks_tolerance(np.array(tolerances), area * height * width)
-        across, oks = (np.array([float(r[key]) for r in kind]) for key in ("stride", "mean_oks"))
-        law = [1 - np.mean(quantisation.expected_oks(float(s), reach)) for s in across]
-        curves.append(LawCurve(f"{height} x {width}", across, 1 - oks, np.array(law)))
+        across, lost = [row["stride"] for row in kind], [1 - row["mean_oks"] for row in kind]
+        law = [1 - float(np.mean(quantisation.expected_oks(float(s), reach))) for s in across]
+        curves.append(law_curve(f"{height} x {width}", across, lost, law))
     return curves

@@ -1,0 +1,122 @@
+"""A job as Hydra runs it: the sweep it belongs to, and how it and its folder are called."""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from heatmap_research.runs.record import INCIDENTAL, config_hash
+from heatmap_research.runs.sweep import Sweep
+from heatmap_research.types import IncompatibleError
+
+FOLDER_LETTERS = 80  # of the readable part of a folder's name
+LOGGER_LETTERS = 128  # of a name that wandb takes
+# Where, how fast and before whose eyes a job runs: no part of its name.
+UNSAID = (
+    *("arm=", "experiment=", "study=", "logger", "callback", "hydra", "output_dir=", "resume="),
+    *("trainer.accelerator=", "trainer.devices=", "data.workers=", "data.cache=", "data.root="),
+)
+
+_begun: list[Sweep] = []  # by this process
+
+
+class Begun(Callback):
+    """Hydra's hook: tells the command, which composes no config itself, where its sweep is."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        with suppress(OmegaConfBaseException):  # a wrong name: the sweep itself says so
+            _begun.append(Sweep(Path(config.hydra.sweep.dir).absolute()))
+
+
+def begun() -> Sweep | None:
+    return _begun[-1] if _begun else None
+
+
+def in_sweep() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def folder_of_study(study: str | None, otherwise: str) -> str:
+    if not study:
+        return f"outputs/{otherwise}"
+    if study in (".", "..") or Path(study).name != study:
+        raise IncompatibleError(f"study={study}: give a name, not a path; outputs/studies has it.")
+    return f"outputs/studies/{study}"
+
+
+def folder_of_job(_root_: DictConfig) -> str:
+    """A readable name of what was asked for, and a hash that is this config's alone."""
+    config: Any = OmegaConf.to_container(_root_, resolve=False)
+    digest = config_hash(config)[:8]
+    job = HydraConfig.get()
+    if known := sorted(Path(job.sweep.dir).glob(f"*-{digest}")):  # named when other keys varied
+        return known[0].name
+    same = job.job.config.override_dirname.exclude_keys
+    asked = [text for text in job.overrides.task if text.lstrip("+~").partition("=")[0] not in same]
+    words = sorted(_word(text, job.runtime.choices) for text in asked)
+    readable = "-".join(dict.fromkeys(word for *_, word in words if word))
+    return f"{readable[:FOLDER_LETTERS].strip('-_.') or 'job'}-{digest}"
+
+
+OmegaConf.register_new_resolver("folder_of_study", folder_of_study, replace=True)
+OmegaConf.register_new_resolver("folder_of_job", folder_of_job, replace=True)
+
+
+def choices(job: Any = None) -> dict[str, Any]:
+    """Which option of each group this config, or another one's part `hydra`, was made of."""
+    job = job or HydraConfig.get()
+    chosen = {str(k): v for k, v in job.runtime.choices.items()}
+    changes = [text for text in job.overrides.task if re.match("(head|loss)=", text)]
+    if changes and chosen.get("arm"):
+        chosen["arm"] = " ".join([chosen["arm"], "with", *changes])
+    if str(chosen.get("experiment")).startswith("published/"):
+        chosen["arm"] = chosen["experiment"]  # it chooses all that an arm does, and more
+    return {name: choice for name, choice in chosen.items() if not name.startswith("hydra/")}
+
+
+def name_in_loggers(cfg: DictConfig) -> None:
+    """Gives loggers that leave both open the study a job belongs to, and what it tries."""
+    with open_dict(cfg):
+        for node in cfg.logger.values():
+            for key, name in (("group", _study(cfg)), ("name", _trial(cfg))):
+                if key in node and node[key] is None:
+                    node[key] = name
+
+
+def _word(override: str, groups: Any) -> tuple[bool, bool, bool, str]:
+    """A word of a folder's name behind its place: groups, the root's values, the seed, the rest."""
+    key, _, value = override.lstrip("+~").partition("=")
+    path = key.partition("@")[0].split(".")
+    incidental = set(path) & INCIDENTAL or (key == "experiment" and "/" not in value)
+    named = value if key in groups else f"{path[-1]}_{value}"
+    word = "" if incidental else re.sub(r"(?:[^\w.]|_)+", "_", named).strip("_")
+    return len(path) > 1, key == "seed", key not in groups, word
+
+
+def _study(cfg: DictConfig) -> str | None:
+    """The name of a study or an experiment; for another sweep the name of its folder."""
+    job = HydraConfig.get()
+    if named := cfg.get("study") or job.runtime.choices.get("experiment"):
+        return str(named)
+    if not in_sweep():
+        return None
+    sweep = Path(job.sweep.dir)
+    only_a_time = re.fullmatch(r"\d\d-\d\d-\d\d", sweep.name)
+    return f"{sweep.parent.name}/{sweep.name}" if only_a_time else sweep.name
+
+
+def _trial(cfg: DictConfig) -> str:
+    """The arm and what is tried with it, as it was typed; in a named study, what varies there."""
+    arm = str(choices().get("arm") or "custom").partition(" with ")[0]
+    job = HydraConfig.get()
+    varied = tuple(f"{key}=" for key in job.sweeper.get("params") or {})
+    said = [text for text in job.overrides.task if not text.startswith(UNSAID)]
+    asked = [text for text in said if not varied or text.startswith(varied)]
+    seed = [] if any(text.startswith("seed=") for text in asked) else [f"seed={cfg.seed}"]
+    return " ".join([arm, *asked, *seed])[:LOGGER_LETTERS]
