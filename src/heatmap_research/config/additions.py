@@ -14,7 +14,7 @@ def refuse(cfg: DictConfig) -> None:
     """A key added by hand has a reader only where a signature, checked elsewhere, takes it."""
     groups = GlobalHydra.instance().config_loader().list_groups("")
     for text in HydraConfig.get().overrides.task:
-        if not text.startswith("+") or text.startswith(("+change.", "+tune.space.")):
+        if not text.startswith("+") or text.startswith(("+change.", "+tune.space.", "+also.")):
             continue
         path = text.lstrip("+").partition("=")[0].partition("@")[0]
         parents = path.split(".")[:-1]

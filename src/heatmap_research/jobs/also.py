@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.config import of_run
@@ -16,7 +16,7 @@ from heatmap_research.runs.store import RunStore
 def refuse_impossible(job: Job) -> None:
     """Checks all that is evaluated later, before a step is taken."""
     for name, words in (job.config.also or {}).items():
-        changed(job, Path(job.config.output_dir), name, list(words))
+        changed(job, job.config, Path(job.config.output_dir), name, list(words))
 
 
 def evaluate_also(job: Job, folder: Path) -> None:
@@ -29,15 +29,18 @@ def evaluate_also(job: Job, folder: Path) -> None:
             continue
         shutil.rmtree(store.folder, ignore_errors=True)
         (store.folder / ".hydra").mkdir(parents=True)
-        other = changed(job, folder, name, list(words))
+        other = changed(job, of_run.stored(folder), folder, name, list(words))
         OmegaConf.save(other.config, store.folder / ".hydra" / "config.yaml")
         checkpoint = of_run.weights_of(folder, "last")
         fit.evaluate(other, RunStore(folder), store, checkpoint)
 
 
-def changed(job: Job, folder: Path, name: str, words: list[str]) -> Job:
-    """The same job on the data that these words ask for; refuses keys that it does not have."""
+def changed(job: Job, config: DictConfig, folder: Path, name: str, words: list[str]) -> Job:
+    """The same job on the data that these words ask for; refuses keys that it does not have.
+
+    `config` still has its interpolations: after training, those of the job are filled in.
+    """
     asked = dict.fromkeys(of_run.GROUPS) | {"name": name, "change": OmegaConf.from_dotlist(words)}
     with refusing(f"also.{name}", OmegaConfBaseException):
-        config = of_run.changed_from(job.config, OmegaConf.create(asked), folder)
+        config = of_run.changed_from(config, OmegaConf.create(asked), folder)
     return prepare(config, job.choices)
