@@ -6,6 +6,7 @@ from markupsafe import Markup, escape
 
 MEANINGS = {
     "interval": "a range made so that 95 of 100 such ranges hold the true value (or another level)",
+    "new seeds": "of initialisation and of the order of images, on one set of training images",
     "two-way random effects": "seeds and images are both a sample: the interval is for new ones of "
     "either",
     "Satterthwaite": "degrees of freedom of an error that is a sum of several",

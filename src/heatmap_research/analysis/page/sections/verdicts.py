@@ -80,7 +80,8 @@ def _how(study: Study, one: Verdict) -> str:
     margin = (
         "No margin of equivalence was given (--margin): none is judged by."
         if study.margin is None
-        else f"Margin of equivalence, given with the command: {study.margin:g} {one.unit}."
+        else f"Margin of equivalence, given with the command: {study.margin:g} {one.unit}; "
+        f"differences and equivalences are two families, each held to {1 - interval.level:.0%}."
     )
     given = study.reading.given
     usual = "Each arm is read by the decoder best on val"
