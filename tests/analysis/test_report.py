@@ -36,11 +36,13 @@ JOINTS, IMAGES = 4, 40
 ERRORS = {("ce_2d", 2): 1.0, ("ce_2d", 4): 1.4, ("simcc", 2): 1.9, ("simcc", 4): 1.2}
 DECODERS = {"argmax": 0.5, "dark": 0.0}  # pixels added
 SECTIONS = (
-    *("Verdict", "Arms", "Curves", "Label width three ways", "Decoders", "Cumulative error"),
+    *("Verdict", "Set-up", "Arms", "Curves", "Label width three ways", "Decoders"),
+    "Cumulative error",
     *("Error against sub-pixel phase", "Error against cost", "Error budget", "Learning curves"),
-    *("Samples", "Jobs", "Environment and commands"),
+    *("Samples", "Jobs", "Environment and commands", "Glossary"),
 )
-DRAWN = set(SECTIONS) - {"Arms", "Error budget", "Jobs", "Environment and commands"}
+WORDS = {"Set-up", "Arms", "Error budget", "Jobs", "Environment and commands", "Glossary"}
+DRAWN = set(SECTIONS) - WORDS
 
 
 def predictions(seed: int, size: float, stage: str) -> dict[str, pa.Table]:

@@ -89,7 +89,7 @@ def test_the_answer_is_the_first_that_a_page_says(tmp_path):
     html = page.html(making.study(runs, answers=answers), "made of planted runs")
     text = html[html.index("<main") :]
     first = text.index(answers.question.asks)
-    assert first < text.index("Set-up</h2>") < text.index("Pairs of arms</h2>")
+    assert first < text.index("Pairs of arms</h2>") < text.index("Set-up</h2>")
     for name in ("interaction", "1-D less 2-D, dense", "the question"):
         assert f"<td>{name}</td>" in text
 

@@ -28,6 +28,8 @@ def samples(*points):
             box_score=one,
             head=none,
             overlap=none,
+            others=torch.full((1, 2), NAN),
+            others_visible=torch.zeros(1, dtype=torch.int64),
         )
         for x in points
     ]

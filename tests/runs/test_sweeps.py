@@ -37,8 +37,11 @@ def ends(study: str) -> list[str]:
     asked = OmegaConf.load(running.CONF / "experiment" / f"{study}.yaml").hydra.sweeper.params
     parser = OverridesParser.create()
     swept = {key: parser.parse_override(f"{key}={value}") for key, value in asked.items()}
-    values = {key: list(override.sweep_string_iterator()) for key, override in swept.items()}
-    return [f"{key}={','.join(dict.fromkeys([v[0], v[-1]]))}" for key, v in values.items()]
+    values = {
+        key: list(each.sweep_string_iterator()) if each.is_sweep_override() else [asked[key]]
+        for key, each in swept.items()
+    }
+    return [f"{k}={','.join(dict.fromkeys([str(v[0]), str(v[-1])]))}" for k, v in values.items()]
 
 
 def sweep_of(folder: Path, *arguments: str) -> running.Finished:

@@ -12,7 +12,8 @@ PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-cor
 # What a training executes. A change elsewhere, such as a caption, leaves finished studies finished.
 EXECUTED = (
     *("types.py", "codec", "network", "data", "metrics", "training", "runs"),
-    *("config/codec.py", "config/instantiate.py", "config/job.py", "config/values.py"),
+    *("config/codec.py", "config/held_out.py", "config/instantiate.py", "config/job.py"),
+    "config/values.py",
 )
 
 

@@ -30,7 +30,7 @@ from heatmap_research.drawing.style import COLOURS
 GENERATOR = "heatmap-report"  # by which a page is known again
 DARK = ("#6f9fe0", "#8cc8f5", "#f08a66", "#f2c25c", "#86c674", "#c58ad8")  # COLOURS by night
 SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
-    *(answers.section, setup.section, verdicts.section, arms.section, factors.section),
+    *(answers.section, verdicts.section, setup.section, arms.section, factors.section),
     *(widths.section, decoders.section, errors.cumulative, errors.by_phase, costs.section),
     *(budgets.section, learning.section, samples.section, provenance.jobs),
     *(provenance.environment, words.section),

@@ -23,9 +23,9 @@ class Seen:
     layout: int | None = None  # axes of a map; 0: coordinates
     output_bytes: int | None = None  # of an image, in single precision
     latency: float | None = None  # seconds
-    floors: Mapping[str, float] = field(default_factory=dict)  # of decoders, crop pixels
     examples: tuple[Example, ...] = ()
     missing: str | None = None
+    floors: Mapping[str, float] = field(default_factory=dict)  # of decoders, crop pixels
 
 
 NOTHING = Seen(missing="no network was looked at")
