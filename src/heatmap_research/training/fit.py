@@ -71,7 +71,8 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
     trainer = build.build_trainer(job, store, _progress(False, job.watched))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
     with _recorded(store, trainer, _facts(job) | of):
-        task, data = build.build(build.wire(job)), build.build_data(job)
+        weightless = build.without_weights(job.config)  # they are those of the run
+        task, data = build.build(build.wire(job), **weightless), build.build_data(job)
         build.load_weights(task, checkpoint)
         metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
