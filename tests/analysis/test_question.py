@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import running
 from omegaconf import OmegaConf
 from test_verdict import sweep, write
 
@@ -183,3 +184,14 @@ def test_runs_carry_the_question_they_were_made_for(tmp_path):
     assert questions.answered(find(tmp_path), None) is None
     with pytest.raises(ValueError, match="choose a file, or one of budget, cost"):
         questions.answered(runs, "nothing")
+
+
+def test_a_check_refuses_a_wrong_question_before_its_study_runs(tmp_path):
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    text = (running.CONF / "experiment" / "layout.yaml").read_text()
+    (folder / "wrong.yaml").write_text(text.replace("yes_if: above", "yes_if: maybe"))
+    asked = (f"--config-dir={folder.parent}", "experiment=wrong", "head=conv1x1")
+    done = running.command("check", *asked, cwd=tmp_path)
+    assert done.status == 1
+    assert done.out == "refused: question.yes_if=maybe: choose below, above, within.\n"
