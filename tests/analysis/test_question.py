@@ -195,3 +195,22 @@ def test_a_check_refuses_a_wrong_question_before_its_study_runs(tmp_path):
     done = running.command("check", *asked, cwd=tmp_path)
     assert done.status == 1
     assert done.out == "refused: question.yes_if=maybe: choose below, above, within.\n"
+
+
+def test_a_question_is_not_asked_of_another_unit(two, tmp_path, caplog):
+    folder = tmp_path / "asked.yaml"
+    node = {"_target_": QUESTION, "asks": "Is it so?", "yes_if": "above", "margin": 0.05}
+    contrast = {"_target_": PRODUCT, "weights": {"arm": "simcc - ce_2d"}}
+    node |= {"expected": "yes", "refuted": "no", "contrast": contrast}
+    OmegaConf.save({"question": node}, folder)
+    assert questions.answered(two, str(folder)).said == "Yes"
+    assert questions.answered(two, str(folder), "pixel_error_visible").said == "Yes"
+    assert questions.answered(two, str(folder), "mean_oks") is None
+    assert "not asked of another unit" in caplog.text
+
+
+def test_levels_of_a_file_are_those_of_a_record(two):
+    """A YAML file has the number 2 where a record, which is JSON, has a word."""
+    factors = {"wide": {"sigma": {2: "narrow", "4": "wide"}}}
+    answers = ask({"wide": "wide - narrow"}, yes="within", factors=factors).answer(two)
+    assert answers.said == "Yes"

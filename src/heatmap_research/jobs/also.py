@@ -11,11 +11,14 @@ from heatmap_research.config.instantiate import refusing
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.runs import record
 from heatmap_research.runs.store import RunStore
+from heatmap_research.types import IncompatibleError
 
 
 def refuse_impossible(job: Job) -> None:
     """Checks all that is evaluated later, before a step is taken."""
     for name, words in (job.config.also or {}).items():
+        if isinstance(words, str):
+            raise IncompatibleError(f"also.{name}={words}: give a list, as ['KEY=VALUE'].")
         changed(job, job.config, Path(job.config.output_dir), name, list(words))
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from heatmap_research.analysis.comparison.contrast.question import Answers, Question
+from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.config import instantiate
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.runs.find import Run
+from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,11 @@ def of_runs(runs: Sequence[Run]) -> Question | None:
     if len(asked) > 1:
         log.warning("The runs were made for different questions: give one with --question.")
         return None
-    return made(next(iter(asked.values()))) if asked else None
+    try:
+        return made(next(iter(asked.values()))) if asked else None
+    except IncompatibleError as error:
+        log.warning(f"The runs' question cannot be read: {error} Mend a file, --question FILE.")
+        return None
 
 
 def answered(runs: Sequence[Run], name: str | None, metric: str | None = None) -> Answers | None:
@@ -50,6 +56,12 @@ def answered(runs: Sequence[Run], name: str | None, metric: str | None = None) -
     question = of_runs(runs) if name is None else of_file(name)
     if question is None:
         return None
+    if metric is not None and _kind(metric) != _kind(question.metric):
+        log.warning(
+            f"--metric {metric}: the question's margin and answer are of {question.metric}, and "
+            "are not asked of another unit."
+        )
+        return None
     question = replace(question, metric=metric or question.metric)
     try:
         return question.answer(runs)
@@ -58,3 +70,9 @@ def answered(runs: Sequence[Run], name: str | None, metric: str | None = None) -
             raise
         log.warning(f"The question of these runs is not answered: {error}")
         return None
+
+
+def _kind(metric: str) -> tuple[str, bool]:
+    """A metric's unit, and whether more of it is better."""
+    read = Reading(metric, None, "test", 1000)
+    return read.unit, read.higher_is_better

@@ -14,7 +14,7 @@ from heatmap_research.runs.find import Run
 DECODER = "decoder"
 BEST = "best"  # the decoder that is best on val
 Place = tuple[int, ...]  # of a cell: its level of each factor
-Derived = Mapping[str, Mapping[str, Mapping[str, str]]]  # factor -> key -> its value -> level
+Derived = Mapping[str, Mapping[str, Mapping[Any, str]]]  # factor -> key -> its value -> level
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +78,9 @@ def _level(run: Run, factor: str, derived: Derived) -> str:
     if factor not in derived:
         return level(run.value(factor))
     for key, names in derived[factor].items():
-        if (value := level(run.value(key))) in names:
-            return names[value]
+        known = {level(value): name for value, name in names.items()}
+        if (value := level(run.value(key))) in known:
+            return known[value]
         raise ValueError(f"question.factors.{factor}: it says nothing of {key}={value}.")
     raise ValueError(f"question.factors.{factor}: give a key and what its values stand for.")
 

@@ -41,6 +41,8 @@ class Question:
             raise ValueError(f"question.yes_if={self.yes_if}: choose {', '.join(MEANT)}.")
         if not self.margin > 0:
             raise ValueError(f"question.margin={self.margin:g}: it must be greater than 0.")
+        if not 0.5 < self.level < 1:
+            raise ValueError(f"question.level={self.level:g}: give a share such as 0.95.")
         if not self.asks.strip().endswith("?"):
             raise ValueError(f"question.asks={self.asks}: a question ends with a question mark.")
 
@@ -49,7 +51,8 @@ class Question:
         read = evaluations(runs) if self.of_evaluations else runs
         done = [run for run in read if run.status == "finished"]
         if not done:
-            raise ValueError("question: none of what it is asked of has finished.")
+            what = "evaluation on other data (`also`)" if self.of_evaluations else "run"
+            raise ValueError(f"question: no {what} has finished.")
         reading = Reading(self.metric, self.decoder, stage, 1000)
         lead = self._answered("", self.contrast, done, reading)
         notes = list(ground.notes(lead.estimate.groups, reading, self))
@@ -67,9 +70,10 @@ class Question:
         self, name: str, contrast: Contrast, runs: Sequence[Run], reading: Reading
     ) -> "Answer":
         factors = of_runs(runs, contrast.factors, self.factors)
-        known = estimate(contrast, factors, reading, self.level, self.per_image)
+        shares = self.per_image and reading.unit == "px"
+        known = estimate(contrast, factors, reading, self.level, shares)
         ground.refuse_other_truth(known, reading)
-        unit = SHARE if self.per_image else reading.unit
+        unit = SHARE if shares else reading.unit
         return Answer(name, contrast.words(), contrast.unit(unit), known, known.interval.p)
 
 
