@@ -214,3 +214,34 @@ def test_levels_of_a_file_are_those_of_a_record(two):
     factors = {"wide": {"sigma": {2: "narrow", "4": "wide"}}}
     answers = ask({"wide": "wide - narrow"}, yes="within", factors=factors).answer(two)
     assert answers.said == "Yes"
+
+
+HEADS = {"conv1x1": 0.0, "dense_2d": 1.0, "marginal": 2.0, "simcc": 4.0}  # pixels added
+KINDS = {
+    "layout": {"head": {"conv1x1": "2-D", "dense_2d": "2-D", "marginal": "1-D", "simcc": "1-D"}},
+    "density": {
+        "head": {"conv1x1": "local", "dense_2d": "dense", "marginal": "local", "simcc": "dense"}
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("weights", "by_hand"),
+    [
+        ({"layout": "1-D - 2-D"}, (2 - 0 + 4 - 1) / 2),
+        ({"density": "dense - local"}, (1 - 0 + 4 - 2) / 2),
+        ({"layout": "1-D - 2-D", "density": "dense - local"}, (4 - 2) - (1 - 0)),
+        ({"layout": "1-D - 2-D", "density": "local"}, 2),
+    ],
+)
+def test_a_main_effect_is_of_all_heads_that_it_stands_for(weights, by_hand, tmp_path):
+    """Two heads of a layout are two cells, and neither takes the other's place."""
+    runs = sweep(tmp_path, HEADS)
+    interval = ask(weights, factors=KINDS).answer(runs).lead.estimate.interval
+    assert interval.estimate == pytest.approx(by_hand, abs=0.05)
+
+
+def test_two_heads_that_no_factor_tells_apart_are_not_taken_for_one(tmp_path):
+    runs = sweep(tmp_path, HEADS)
+    with pytest.raises(ValueError, match="would count as one, but differ in arm, head"):
+        ask({"layout": "1-D - 2-D"}, factors={"layout": KINDS["layout"]}).answer(runs)

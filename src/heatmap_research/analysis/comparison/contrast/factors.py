@@ -1,5 +1,6 @@
 """Finished runs as cells: one for each combination of levels of what was varied."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +10,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from heatmap_research.analysis.comparison.verdict.settings import Group, telling_apart
-from heatmap_research.runs.find import Run
+from heatmap_research.runs.find import Run, varied
+
+log = logging.getLogger(__name__)
 
 DECODER = "decoder"
 BEST = "best"  # the decoder that is best on val
@@ -38,11 +41,15 @@ class Factors:
 
 
 def of_runs(runs: Sequence[Run], named: Sequence[str], derived: Derived) -> Factors:
-    """Cells by the factors that are named, and by all else that tells runs apart but the seed."""
-    keys = [key for name in named for key in derived.get(name, {name: None}) if key != DECODER]
-    keys = telling_apart(runs, list(dict.fromkeys(keys)))
+    """Cells by the factors that are named, and by all else that tells runs apart but the seed.
+
+    A key of which one derived factor is named is in the cells by all factors derived from it.
+    """
     inside = {key for name in named for key in derived.get(name, ())}
-    factors = [*named, *(key for key in keys if key not in (*named, *inside))]
+    others = [name for name, keys in derived.items() if inside & set(keys) and name not in named]
+    plain = [name for name in named if name not in derived and name != DECODER]
+    keys = telling_apart(runs, [*plain, *inside])
+    factors = [*named, *others, *(key for key in keys if key not in (*named, *inside))]
     if DECODER not in factors:
         return _table(factors, _sorted(runs, factors, derived), [BEST])
     factors.remove(DECODER)
@@ -70,8 +77,21 @@ def _sorted(
     cells: dict[tuple[str, ...], Group] = {}
     for run in runs:
         place = tuple(_level(run, name, derived) for name in factors)
-        cells.setdefault(place, Group(", ".join(place), (), {})).runs[run.seed] = run
+        group = cells.setdefault(place, Group(", ".join(place), (), {}))
+        if run.seed in group.runs:
+            _refuse_unlike(group.runs[run.seed], run)
+        group.runs[run.seed] = run
     return cells
+
+
+def _refuse_unlike(one: Run, other: Run) -> None:
+    """Two runs of a seed in one cell are the same run twice, or the cell is of two things."""
+    if keys := [key for key in varied([one, other]) if key != "seed"]:
+        raise ValueError(
+            f"question: {one.name} and {other.name} would count as one, but differ in "
+            f"{', '.join(keys)}: give question.factors that tell them apart."
+        )
+    log.warning(f"{one.name} is left out: {other.name} repeats it.")
 
 
 def _level(run: Run, factor: str, derived: Derived) -> str:
