@@ -63,11 +63,15 @@ def linearised(
 
 
 def of_table(contrast: Contrast, sums: Float[np.ndarray, "row seed image"]) -> MeanSquares:
+    return two_way.mean_squares(_near(contrast, sums, sums.mean((1, 2))))
+
+
+def _near(
+    contrast: Contrast, sums: Float[np.ndarray, "row seed any"], means: Float[np.ndarray, " row"]
+) -> Float[np.ndarray, "seed any"]:
     """A figure that is no sum has the interval of the sum that it is like near its means."""
-    means = sums.mean((1, 2))
     figure, slope = linearised(contrast, means)
-    away = sums - means[:, None, None]
-    return two_way.mean_squares(figure + np.tensordot(slope, away, axes=1))
+    return figure + np.tensordot(slope, sums - means[:, None, None], axes=1)
 
 
 def _means(
@@ -98,9 +102,7 @@ def _aps(
         raise ValueError("question: AP is compared on the same images, and these runs have others.")
     aps = np.array([[each.aps for each in row] for row in drawn])  # (cell, seed, draw)
     sums = np.tensordot(weights, aps, axes=1)
-    means = sums[..., 0].mean(1)
-    figure, slope = linearised(contrast, means)
-    values = figure + np.tensordot(slope, sums - means[:, None, None], axes=1).T  # (draw, seed)
+    values = _near(contrast, sums, sums[..., 0].mean(1)).T  # (draw, seed)
     if np.isnan(values[0]).any():
         raise ValueError("there is nobody to be found, and so no AP to compare.")
     resampled = values[np.isfinite(values.sum(axis=1))][1:]
