@@ -5,7 +5,7 @@ import json
 import pytest
 import running
 from omegaconf import OmegaConf
-from test_verdict import sweep, write
+from test_verdict import results, sweep, write
 
 from heatmap_research.analysis.comparison.contrast.product import Product
 from heatmap_research.analysis.comparison.contrast.question import Question
@@ -245,3 +245,15 @@ def test_two_heads_that_no_factor_tells_apart_are_not_taken_for_one(tmp_path):
     runs = sweep(tmp_path, HEADS)
     with pytest.raises(ValueError, match="would count as one, but differ in arm, head"):
         ask({"layout": "1-D - 2-D"}, factors={"layout": KINDS["layout"]}).answer(runs)
+
+
+def test_a_difference_of_ap_is_that_of_the_verdict_too(tmp_path):
+    runs = sweep(tmp_path, {"simcc": 1.5, "ce_2d": 0.0}, seeds=(0, 1))
+    for run in runs:
+        results(run)
+    asked = ask({"arm": "simcc - ce_2d"}, yes="below", metric="AP")
+    interval = asked.answer(runs).lead.estimate.interval
+    (verdict,) = judge(runs, metric="AP", baseline="ce_2d")
+    assert interval.estimate == pytest.approx(verdict.interval.estimate, abs=1e-12)
+    assert interval.error == pytest.approx(verdict.interval.error, rel=1e-9)
+    assert interval.method == verdict.interval.method
