@@ -1,12 +1,15 @@
 from types import SimpleNamespace
 
+import pictures
 import pytest
 import running
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pytorch_lightning import LightningModule, Trainer
 from running import build_data
 
+from heatmap_research.data import annotations
 from heatmap_research.data.datamodule import DataModule, ShuffledBatches, collate
 from heatmap_research.data.protocols import About, KeypointDataset, about
 from heatmap_research.data.rendering import body
@@ -168,6 +171,40 @@ def test_what_a_data_set_says_of_itself_is_heard():
     other = DataModule(make, 3, workers=0, seed=0, overfit=0, names=("nose",))
     with pytest.raises(ValueError, match=r"data\.train has the joints head, "):
         other.dataset("train")
+
+
+class Asks(LightningModule):
+    """Notes which annotations count, as each evaluation begins."""
+
+    def on_validation_epoch_start(self):
+        self.truth = self.trainer.datamodule.truth("val")
+
+    def on_test_epoch_start(self):
+        self.truth = self.trainer.datamodule.truth("test")
+
+    def validation_step(self, batch, batch_idx): ...
+
+    test_step = validation_step
+
+
+@pytest.mark.parametrize(("limit", "counts"), [(1.0, True), (3, True), (2, False), (0.5, False)])
+def test_people_that_a_limit_leaves_out_are_not_missed(limit, counts, tmp_path):
+    person = {"image": 0, "box": [0, 0, 9, 9], "keypoints": [[1, 1, 2]] * 3}
+    file = pictures.annotate(tmp_path / "a.json", [("a.jpg", 9, 9)], [person])
+    truth = annotations.read(file)
+
+    class Annotated(Plain):
+        about = About(truth=truth)
+
+    stages = ("val", "test")
+    limits = {f"limit_{stage}_batches": limit for stage in stages}
+    quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    trainer = Trainer(accelerator="cpu", default_root_dir=tmp_path, **limits, **quiet)
+    make = {stage: lambda: Annotated(9) for stage in stages}
+    for evaluate in (trainer.validate, trainer.test):
+        task = Asks()
+        evaluate(task, DataModule(make, 3, workers=0, seed=0, overfit=0), verbose=False)
+        assert task.truth is (truth if counts else None)
 
 
 def test_of_a_part_only_its_device_is_known():

@@ -104,9 +104,19 @@ class DataModule(LightningDataModule):
             )
 
     def truth(self, stage: str) -> Annotations | None:
-        """All annotations of a stage, if its data set has more than its samples show."""
-        truth = about(self.dataset(stage)).truth
+        """All annotations of a stage, if its data set has more than its samples show.
+
+        None where limit_val_batches or limit_test_batches leaves people out: they were not missed.
+        """
+        truth = None if self._limited(stage) else about(self.dataset(stage)).truth
         return truth if truth is None or self.joints is None else truth.only(self.joints)
+
+    def _limited(self, stage: str) -> bool:
+        """Whether the trainer reads a part of a stage only."""
+        if (trainer := self.trainer) is None:
+            return False
+        batches = trainer.num_test_batches if stage == "test" else trainer.num_val_batches
+        return sum(batches) < len(self._evaluation(stage))
 
     @property
     def skipped(self) -> dict[str, list[str]]:
