@@ -14,9 +14,17 @@ COMMAND = [sys.executable, "-m", "heatmap_research.commands.demo"]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The README's job, one seed and 100 steps of it."""
-    folder = tmp_path_factory.mktemp("demo")
-    flags = ["--steps=100", "--seeds=1", "--pool=3200", f"--out={folder}"]
+    """The README's job, one seed and a few steps of it."""
+    return run(tmp_path_factory.mktemp("demo"), "--steps=20", "--pool=640")
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    return run(tmp_path_factory.mktemp("demo"), "--steps=100", "--pool=3200")
+
+
+def run(folder: Path, *flags: str) -> tuple[Path, str]:
+    flags = [*flags, "--seeds=1", f"--out={folder}"]
     done = subprocess.run([*COMMAND, *flags], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return folder, done.stdout
@@ -34,24 +42,36 @@ def test_it_trains_every_arm_and_draws_what_came_of_it(demo: tuple[Path, str]) -
         assert re.search(rf"{name}.*{arm.parameters:,}", words)
 
 
+def test_every_decoder_stands_beside_its_own_floor(demo: tuple[Path, str]) -> None:
+    """On labels of sigma 2 and bins of 4 px; argmax has (sqrt 2 + asinh 1) / 6 of a bin."""
+    rows = re.findall(r"(\w+)(?: \*)?\s*│[\s\d.]*│[\s\d.]*│ *n/a │ *([\d.]+) │", demo[1])
+    floors = {name: float(floor) for name, floor in rows[:6]}  # of mse_2d
+    assert floors["argmax"] == pytest.approx(1.530, rel=0.03)
+    assert floors["local_soft_argmax"] == pytest.approx(0.110, abs=0.02)
+    assert floors["dark_blur"] == pytest.approx(0.195, abs=0.02)
+    assert floors["dark"] < 0.001
+
+
 def test_arms_stand_on_the_same_trunk_and_images(demo: tuple[Path, str]) -> None:
     configs = [arm.runs[0].record["config"] for arm in by_name(demo[0]).values()]
     for shared in ("backbone", "neck", "data", "optimizer", "schedule", "sigma", "trainer"):
         assert all(config[shared] == configs[0][shared] for config in configs), shared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mse_2d", "ce_2d"])
 def test_a_coarse_map_read_by_argmax_stays_above_its_floor_and_another_decoder_lifts_it(
-    demo: tuple[Path, str], name: str
+    learnt: tuple[Path, str], name: str
 ) -> None:
-    arm = by_name(demo[0])[name]
+    arm = by_name(learnt[0])[name]
     argmax = arm.mean("test", "argmax")
     assert 1.5 < argmax < 6  # the floor is (sqrt 2 + asinh 1) / 6 of 4 pixels: 1.530
     assert argmax - arm.mean("test", arm.chosen) > 0.3
 
 
-def test_every_arm_has_learnt_something(demo: tuple[Path, str]) -> None:
-    for arm in by_name(demo[0]).values():
+@pytest.mark.slow
+def test_every_arm_has_learnt_something(learnt: tuple[Path, str]) -> None:
+    for arm in by_name(learnt[0]).values():
         assert arm.mean("test", arm.chosen) < 10  # a guess at the middle is off by about 20
 
 

@@ -77,7 +77,10 @@ def load(
     fit = by_stage["val"] if apart else None
     known = represented(job, codec, readout[1])
     with refusing(f"run={folder.parent.parent}, stage={stage}"):
-        return account.of_run(frame, schema, fit, by_stage[stage], readout, known, oks), schema
+        marked = "annotations" in job.config.data[stage]
+        read = by_stage[stage]
+        taken = account.of_run(frame, schema, fit, read, readout, known, oks, marked)
+        return taken, schema
 
 
 def framed(codec: AnyCodec, schema: Schema, good: float, near: float) -> Frame:

@@ -3,13 +3,14 @@
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from heatmap_research.analysis.error_budget import per_joint, stages
 from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, posterior, true_poses
+from heatmap_research.analysis.theory.annotators import annotators
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.config import additions, of_run
 from heatmap_research.config.instantiate import instantiate, is_number, refusing
@@ -62,8 +64,25 @@ def run(cfg: DictConfig) -> None:
         console.print(_shown(part))
         ceiling_figures.write(part, out)
     people = cfg.uniform.people if truth is None else int(truth.learnable.sum())
+    said += _human(cfg, jobs, truth)
     said.append(f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet")
     console.print(*said, sep="\n", highlight=False)
+
+
+def _human(
+    cfg: DictConfig, jobs: Sequence[Representation], truth: Annotations | None
+) -> Iterator[str]:
+    """How exactly people have marked a file's joints, in pixels of each size of crop."""
+    if truth is None:
+        return
+    poses = true_poses.annotated(truth, cfg.padding)
+    labelled = poses.people.keypoints[..., 2] > 0
+    for height, width in dict.fromkeys(job.codec.grid.image_size for job in jobs):
+        per_pixel = (poses.crops[:, 2:] / [width, height]).max(1, keepdims=True)
+        tolerances, scale = np.array(truth.schema.sigmas), np.sqrt(poses.people.areas)
+        known = annotators(tolerances, scale, per_pixel.repeat(2, 1), labelled)
+        if known:
+            yield f"{height} x {width}: {known}"
 
 
 def _make(out: Path) -> None:

@@ -16,8 +16,12 @@ from rich.table import Table
 
 from heatmap_research.analysis.comparison import figures
 from heatmap_research.analysis.comparison.arms import Arm, read_arms
+from heatmap_research.analysis.theory.round_trip import floors
+from heatmap_research.codec.codec import Codec
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import instantiate
+from heatmap_research.config.job import prepare
+from heatmap_research.config.of_run import of_record
 from heatmap_research.jobs.sample import of_run
 from heatmap_research.runs.store import RunStore
 
@@ -96,10 +100,11 @@ def conclude(folder: Path, judge: bool) -> int:
 def table(arms: Sequence[Arm]) -> Table:
     seeds = len(arms[0].runs)
     result = Table(title=f"Mean error in pixels of the 64 x 64 crop, mean of {seeds} seed(s)")
-    figures = ("val", "test", "spread", "argmax floor", "parameters", "train s")
+    figures = ("val", "test", "spread", "floor", "parameters", "train s")
     for name in ("arm", "decoder", *figures):
         result.add_column(name, justify="right" if name in figures else "left")
     for arm in arms:
+        floor = _floors(arm)
         for decoder in arm.decoders:
             first, chosen = decoder == arm.decoders[0], decoder == arm.chosen
             result.add_row(
@@ -108,13 +113,21 @@ def table(arms: Sequence[Arm]) -> Table:
                 f"{arm.mean('val', decoder):.3f}",
                 f"{arm.mean('test', decoder):.3f}",
                 f"{arm.spread('test', decoder):.3f}" if seeds > 1 else "n/a",
-                f"{arm.floor:.3f}" if decoder == "argmax" else "",
+                f"{floor[decoder]:.3f}" if decoder in floor else "",
                 f"{arm.parameters:,}" if first else "",
                 f"{arm.seconds:.0f}" if first else "",
                 style="bold" if chosen else None,
                 end_section=decoder == arm.decoders[-1],
             )
     return result
+
+
+def _floors(arm: Arm) -> dict[str, float]:
+    """What each decoder leaves where the network makes no mistake, in pixels."""
+    record = arm.runs[0].record
+    job = prepare(of_record(record["config"]), record["choices"])
+    codec = job.codec_of(instantiate(job.config.head, "head"))
+    return floors(codec, job.schema.joints) if isinstance(codec, Codec) else {}
 
 
 def words(arms: Sequence[Arm]) -> str:
@@ -124,7 +137,8 @@ def words(arms: Sequence[Arm]) -> str:
     steps = runs[0].record["steps"]
     order = ", ".join(f"{arm.name} {arm.mean('test', arm.chosen):.3f}" for arm in ranked)
     lines = [
-        "* chosen on val; test was read once, after that. spread: highest minus lowest seed.",
+        "* chosen on val; test was read once, after that. spread: highest minus lowest seed. "
+        "floor: the decoder's own error where the network makes none.",
         f"With the chosen decoders, test error is: {order} px.",
     ]
     if len(arms[0].runs) > 1:
@@ -134,7 +148,7 @@ def words(arms: Sequence[Arm]) -> str:
         )
     lines += [
         f"What {steps} steps can decide: how much of an arm's error is its decoder's and not its "
-        "network's (argmax against the rest, and its floor).",
+        "network's (its floor, and argmax against the rest).",
         f"What they cannot: which layout is better. After {steps} steps a dense 1-D head is still "
         "learning, and bright joints on small images favour local heads.",
     ]

@@ -11,6 +11,7 @@ from heatmap_research.analysis.error_budget.calibration import Reliability, Risk
 from heatmap_research.analysis.error_budget.replacements import Decoding, Flip
 from heatmap_research.analysis.error_budget.stages import Readout, Stage
 from heatmap_research.analysis.error_budget.state import Frame, Replacement, State, start
+from heatmap_research.analysis.theory.annotators import Annotators
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.types import Schema
 
@@ -36,6 +37,7 @@ class Account:
     border: Mapping[str, profiles.Profile]
     scores: Mapping[str, Reliability]
     risk: Risk
+    people: Annotators | None  # who marked the joints; None: truth is exact
 
     def as_json(self) -> dict[str, Any]:
         decoder, flip = self.readout
@@ -59,6 +61,7 @@ class Account:
             "scores": {n: {"ece": curve.ece} | _listed(curve) for n, curve in self.scores.items()},
             "aurc_px": self.risk.aurc,
             "aurc_excess_px": self.risk.excess,
+            "annotators_px": self.people and self.people._asdict(),
         }
 
 
@@ -74,6 +77,7 @@ def of_run(
     readout: Readout,
     codec: Representation | str,  # or why there is none
     person: float,  # OKS from which on a person counts as right when scores are judged
+    marked: bool = False,  # joints are marked by people, and not known exactly
 ) -> Account:
     starts = _starts(frame, val, read, readout)
     unsure = per_joint.uncertainty(frame, read if val is None else val, readout[1])
@@ -100,6 +104,7 @@ def of_run(
         border={"as it is": profiles.by_border(starts), "read best": profiles.by_border(best)},
         scores=scores,
         risk=cost,
+        people=read.truth.annotators(frame.tolerances) if marked else None,
     )
 
 

@@ -60,6 +60,8 @@ def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
     ece = "; ".join(f"{name}: ECE {curve.ece:.3f}" for name, curve in account.scores.items())
     risk = account.risk
     yield f"Scores: {ece}; AURC {risk.aurc:.3f} px, {risk.excess:.3f} above the best order."
+    if account.people:
+        yield str(account.people)
     for name, why in account.absent.items():
         yield f"n/a: {named(name, account.cell)}: {why}."
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float64, Int64
 
+from heatmap_research.analysis.theory.annotators import Annotators, annotators
+
 Points = Float64[np.ndarray, "person joint 2"]  # x, y in crop pixels
 Rows = Bool[np.ndarray, " all"] | Int64[np.ndarray, " place"]
 Readout = tuple[str, bool]  # a decoder, and whether it read the maps of a flip test
@@ -27,6 +29,10 @@ class StageTruth:
     @property
     def counted(self) -> Bool[np.ndarray, "person joint"]:
         return self.visible > 0
+
+    def annotators(self, tolerances: Sequence[float]) -> Annotators | None:
+        """How far people who mark these joints differ, given their OKS sigmas."""
+        return annotators(np.array(tolerances), self.scale, self.unit, self.counted)
 
     def select(self, people: Rows) -> "StageTruth":
         return StageTruth(*(getattr(self, field.name)[people] for field in fields(self)))

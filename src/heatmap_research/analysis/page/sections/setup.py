@@ -5,10 +5,12 @@ from typing import Any
 
 from heatmap_research.analysis.comparison import locality
 from heatmap_research.analysis.comparison.verdict.settings import Group
+from heatmap_research.analysis.error_budget import stages
 from heatmap_research.analysis.page.parts import Listing, Section, Words
 from heatmap_research.analysis.page.study import Study, first, label, words
 from heatmap_research.runs import record
 from heatmap_research.runs.find import Run
+from heatmap_research.runs.store import RunStore
 
 MIN_BINS = 1.0  # narrower labels lie in one bin, or in none
 
@@ -25,6 +27,8 @@ def section(study: Study) -> Section:
     ]
     data = [run.record["config"].get("data") or {} for run in runs]
     said = [Words(each, "note") for each in dict.fromkeys(map(locality.words, data)) if each]
+    alike = {(_data(run), _size(run)): run for run in runs}
+    said += [Words(each, "note") for each in map(_people, alike.values()) if each]
     narrow = [label(group) for group in study.groups if (bins(first(group)) or MIN_BINS) < MIN_BINS]
     warned = f"Labels narrower than a bin: {'; '.join(narrow)}. Scores and sub-bin decoders suffer."
     return Section(
@@ -67,6 +71,19 @@ def _arm(study: Study, group: Group) -> str:
     return f"{label(group)}: {', '.join(parts)}, stride {run.stride:g} px, {width}, read by " + (
         study.decoder(group)
     )
+
+
+def _people(run: Run) -> str | None:
+    """How far the people differ who marked the joints of test, where people did."""
+    config = run.record["config"]
+    if "annotations" not in ((config.get("data") or {}).get("test") or {}):
+        return None
+    try:
+        read = stages.from_tables("test", [RunStore(run.folder).read_predictions()])
+    except (ValueError, OSError):
+        return None
+    found = read.truth.annotators(config["tolerances"])
+    return found and f"{_size(run)}: {found}"
 
 
 def _training(run: Run) -> str:
