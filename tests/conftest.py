@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Files that train most come first, so that no process is left with one of them at the end.
     """
     items.sort(key=lambda item: item.path.stem not in LONG)
+    gc.freeze()  # a million objects of torch and of the tests need not be looked through again
     if not config.option.markexpr:
         for item in items:
             if item.get_closest_marker("slow"):

@@ -18,8 +18,8 @@ HEADS, TARGETS, LOSSES = (running.options(group) for group in ("head", "target",
 DECODERS = running.decoders()
 SIZE = "image_size=[32,32]"
 COMPANY = ((), ("neck.stride=8",), ("neck=identity",))  # some heads need room to double
-SAMPLED = 60
-TRAINED = 2  # of each head
+SAMPLED = 40
+TRAINED = 1  # of each head
 ONE_OF_A_KIND = ("conv1x1", "simcc", "regression")  # others differ in what they give the codec
 SLOW = pytest.mark.slow
 NO_MAP = ("target=none", "decoder=[coordinates]")

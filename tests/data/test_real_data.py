@@ -126,6 +126,7 @@ def test_a_trunk_that_has_seen_photographs_is_trained_on_lspet_and_read_on_its_t
     assert 8001 <= min(images) < max(images) < 9001  # lspet_test, before the numbers of val
 
 
+@pytest.mark.slow  # tests/metrics and tests/training have it on drawn figures
 def test_two_processes_have_the_figures_of_one(tmp_path):
     """On 19 people: 10 for one process, 9 for the other."""
     odd = COCO_TESTS / "annotations" / "person_keypoints_train2017.json"
