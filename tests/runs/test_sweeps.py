@@ -1,5 +1,6 @@
 """A sweep does each job once, whatever befalls it and whichever processes do the work."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import running
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from heatmap_research.config import partners
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.find import find
 from heatmap_research.runs.store import RunStore
@@ -311,3 +313,19 @@ def test_a_folder_that_cannot_be_made_is_named_in_a_line(tmp_path):
     assert done.status != 0
     assert len(done.err.splitlines()) == 1, done.err
     assert f"{tmp_path}/file" in done.err
+
+
+@pytest.mark.skipif(partners.room() < 2, reason="one core, or little memory")
+def test_a_study_on_cpus_uses_every_core(tmp_path, monkeypatch):
+    """Unless threads are chosen: then there is one process, as in all other tests."""
+    few = (*running.SMOKE, "trainer.max_steps=1", "decoder=[argmax]", "evaluate=[]")
+    line = ("-m", "study=both", "arm=mse_2d,simcc", "seed=0,1", *few)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    done = running.script("train", *line, cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert f"{partners.room()} processes work on study both" in done.out
+    assert done.out.count("4 finished") == 1  # told once, after the last of both
+    runs = list((tmp_path / "outputs" / "studies" / "both").glob("*/run.json"))
+    records = [json.loads(run.read_text()) for run in runs]
+    assert [record["status"] for record in records] == ["finished"] * 4
+    assert {record["device"]["threads"] for record in records} == {1}

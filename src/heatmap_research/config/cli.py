@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from heatmap_research.config import partners
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.hydra_job import begun, in_sweep
@@ -52,6 +53,9 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
         if begun() is None:
             raise
         unfinished.append(f"a launcher's process: {in_words(error)}")
+    partners.wait()
+    if partners.is_partner():
+        return  # the first process says how all jobs ended
     sweep = begun()  # whose records tell more: its jobs may have had processes of their own
     if lines := (sweep.conclude() if sweep else []) or unfinished:
         sys.exit("\n  ".join([f"heatmap-{name}: {len(lines)} of the jobs did not finish:", *lines]))
@@ -80,7 +84,7 @@ def _for_hydra(arguments: list[str]) -> list[str]:
     Hydra composes a sweep once without the options it goes through, and there refuses keys that
     only these have, unless they are choices too. What jobs share is left out of folders' names.
     """
-    if not {"-m", "--multirun"} & set(arguments):
+    if not {"-m", "--multirun"} & set(arguments) or partners.is_partner():  # done by the first
         return arguments
     shared = [a.lstrip("+~").partition("=")[0] for a in arguments if "=" in a and not _sweeps(a)]
     keys = ",".join(f'"{key}"' for key in shared if not key.startswith("hydra"))

@@ -11,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from heatmap_research.config import partners
 from heatmap_research.runs.record import INCIDENTAL, config_hash
 from heatmap_research.runs.sweep import Sweep
 from heatmap_research.types import IncompatibleError
@@ -27,11 +28,15 @@ _begun: list[Sweep] = []  # by this process
 
 
 class Begun(Callback):
-    """Hydra's hook: tells the command, which composes no config itself, where its sweep is."""
+    """Hydra's hooks: tell the command, which composes no config itself, of its sweep."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         with suppress(OmegaConfBaseException):  # a wrong name: the sweep itself says so
             _begun.append(Sweep(Path(config.hydra.sweep.dir).absolute()))
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        if in_sweep():  # all of whose jobs have been composed by now
+            partners.start(config)
 
 
 def begun() -> Sweep | None:

@@ -33,14 +33,17 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
     path = Path(cache).expanduser() / file_name(figures, first, count)
     if _holds(path, figures, first, count):
         return np.load(path, mmap_mode="r")
-    images = render(figures, first, count)
-    try:
-        with whole_file.written(path, uuid4().hex) as partial, partial.open("wb") as file:
-            np.save(file, images)
-        return np.load(path, mmap_mode="r")
-    except OSError as problem:
-        _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {problem}")
-        return images
+    with whole_file.one_at_a_time(path.parent):
+        if _holds(path, figures, first, count):  # by now
+            return np.load(path, mmap_mode="r")
+        images = render(figures, first, count)
+        try:
+            with whole_file.written(path, uuid4().hex) as partial, partial.open("wb") as file:
+                np.save(file, images)
+            return np.load(path, mmap_mode="r")
+        except OSError as problem:
+            _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {problem}")
+            return images
 
 
 def file_name(figures: Figures, first: int, count: int) -> str:
