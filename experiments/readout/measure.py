@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.optimize import brentq
 from simulate import MODELS, SCORES, Crops, Noise, answers
 
 HERE = Path(__file__).parent
@@ -54,11 +55,12 @@ def _fitted(
         wanted = float(row["simcc"])
         told = {"net": row["net"], "size": size, "model": noise.model, "gross": noise.gross}
         told |= {"scores": rule, "simcc_published": wanted}
-        if not curve.min() < wanted < curve.max():  # these errors cannot give that AP
-            yield told | {"decoder": row["post_is"], "width": None, "simcc": curve.max()}
+        if not curve.min() < wanted < curve[0]:  # these errors cannot give that AP
+            yield told | {"decoder": row["post_is"], "width": None, "simcc": curve[0]}
             continue
-        falling = np.maximum.accumulate(curve[::-1])
-        width = float(np.exp(np.interp(wanted, falling, np.log(WIDTHS[::-1]))))
+        below = int(np.argmax(curve < wanted))  # the first width that is too large
+        ends = WIDTHS[below - 1], WIDTHS[below]
+        width = float(brentq(lambda w, t=wanted: of_simcc(w) - t, *ends, rtol=2e-3))
         given = answers(crops, noise, width, SEED)
         fine, maps = given.simcc(BINS[size]), given.read()
         own = crops.drawn(fine, rule, SEED, RESAMPLES)

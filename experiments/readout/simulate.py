@@ -26,9 +26,11 @@ from heatmap_research.metrics.average_precision import Found
 
 LEGACY = Geometry(first=0.0, last=0.0, flip_shift=None)  # bin n on pixel n x stride, as published
 PADDING, STRIDE, LABEL = 1.25, 4, 2.0  # boxes, pixels a bin, bins of a label's sigma
+# HRNet's and DARK's code refine only where the highest bin lies so far from all borders of a map:
+# beyond the second bin of an axis, and this many before its end.
 DECODERS = {
-    "quarter": QuarterOffset(step=0.25, dead_zone=1e-6, border="none"),
-    "dark": DarkPublished(size=11, floor=1e-10),
+    "quarter": (QuarterOffset(step=0.25, dead_zone=1e-6, border="none"), 1),
+    "dark": (DarkPublished(size=11, floor=1e-10), 2),
 }
 MODELS = ("pixels", "person", "heavy tails", "by joint")
 SCORES = ("random", "box", "error")  # what people are ranked by
@@ -130,14 +132,18 @@ class Answers:
         """What the highest bin, a quarter step and DARK make of the maps, in crop pixels."""
         profiles = list(self.maps())
         shape = self.middle.shape[:2]
-        ways: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-            "argmax": lambda profile: profile.argmax(-1, keepdim=True).double(),
-            **{name: lambda p, d=each: d(p, STRIDE) for name, each in DECODERS.items()},
-        }
-        return {
-            name: STRIDE * np.stack([way(p)[0, :, 0].numpy().reshape(shape) for p in profiles], -1)
-            for name, way in ways.items()
-        }
+
+        def along_both(way: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+            return np.stack([way(p).double().numpy().reshape(shape) for p in profiles], -1)
+
+        highest = along_both(lambda profile: profile.argmax(-1))
+        last = np.array(self.size[::-1]) // STRIDE - 1
+        points = {"argmax": highest}
+        for name, (decoder, border) in DECODERS.items():
+            inside = ((highest > 1) & (highest < last + 1 - border)).all(-1, keepdims=True)
+            refined = along_both(lambda profile, decoder=decoder: decoder(profile, STRIDE))
+            points[name] = np.where(inside, refined, highest)
+        return {name: STRIDE * each for name, each in points.items()}
 
 
 def answers(crops: Crops, noise: Noise, width: float, seed: int) -> Answers:
