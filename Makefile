@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint docs notebooks check-all faults
+.PHONY: install demo test lint docs notebooks answers-check check-all faults
 
 install: $(VENV)/.installed
 
@@ -41,6 +41,10 @@ outputs/notebooks/.trained: $(shell find $(trained)) | $(VENV)/.installed-dev
 	($(call study,ce_2d,$(@D))) & other=$$!; ($(call study,simcc,$(@D))); mine=$$?; \
 	  wait $$other && exit $$mine
 	@touch $@
+
+# Recomputes what the READMEs of experiments/ state from the cells.parquet beside each.
+answers-check: install
+	$(BIN)/python experiments/answers.py
 
 comma := ,
 names = $(subst $(eval ) ,$(comma),$(basename $(notdir $(wildcard conf/$(1)/*.yaml))))

@@ -65,7 +65,7 @@ def _cells(runs: Sequence[Run], decoder: str, figure: str) -> np.ndarray:
     """A row for each seed, a column for each image."""
     measure = measures.named(figure)
     runs = sorted(runs, key=lambda run: run.seed)
-    return tables.cells([(r, tables.per_image(r, "test", decoder, measure)) for r in runs])[0]
+    return tables.cells([tables.per_image(r, "test", decoder, measure) for r in runs])[0]
 
 
 if __name__ == "__main__":

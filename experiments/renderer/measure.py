@@ -10,7 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from heatmap_research.config.cli import conf_folder
-from heatmap_research.config.values import instantiate
+from heatmap_research.config.instantiate import instantiate
 from heatmap_research.data.rendering import pool
 
 SETTINGS = {

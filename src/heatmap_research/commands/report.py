@@ -37,6 +37,7 @@ def _flags() -> argparse.ArgumentParser:
     add("--margin", type=float, metavar="PX", help="differences below it are as good as none")
     add("--baseline", metavar="ARM", help="compare each with this one, not all in pairs")
     add("--decoder", metavar="NAME", help="read all by it (the best on val)")
+    add("--keep", type=Path, metavar="DIR", help="also what answers are made of, in a few files")
     add("--budget", action="store_true", help="take apart a run of each arm first, if none was")
     return parser
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from heatmap_research.analysis.comparison.verdict import kept
 from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
 from heatmap_research.analysis.page.sections import arms, budgets, verdicts
@@ -54,6 +55,8 @@ def report(flags: argparse.Namespace) -> None:
     study = make(flags.folders, flags.budget, flags.question, decoder=flags.decoder, **asked)
     made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {', '.join(map(str, flags.folders))}."
     size = write(study, flags.out, flags.csv, flags.latex, made)
+    if flags.keep is not None:
+        kept.keep(study.runs, flags.keep, _asked_figures(study))
     if study.answers is not None:
         print(study.answers.words)
     shown = VERDICTS_PRINTED if study.answers is None else 0
@@ -69,6 +72,13 @@ def report(flags: argparse.Namespace) -> None:
         f"{flags.out}: {len(study.runs) - lost} runs{f', {lost} not finished' * bool(lost)}, "
         f"{size / 1e6:.1f} MB, made in {time.monotonic() - began:.0f} s"
     )
+
+
+def _asked_figures(study: Study) -> list[str]:
+    """Metrics that answers are read by, as far as they are means over joints."""
+    asked = ["pixel_error", study.reading.metric]
+    asked += [study.answers.question.metric] if study.answers else []
+    return [name for name in dict.fromkeys(asked) if name != "AP"]
 
 
 def _refuse(flags: argparse.Namespace) -> None:

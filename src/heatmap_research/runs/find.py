@@ -105,7 +105,9 @@ class Run:
 
 def evaluations(runs: Iterable[Run]) -> list[Run]:
     """Evaluations on other data, as runs; `trained.KEY` is a value of the run they are of."""
-    return [
+    runs = list(runs)
+    kept = [run for run in runs if "trained" in run.record]
+    return kept + [
         Run(file.parent, known | {"trained": run.record["config"]}, run.root)
         for run in runs
         for file in sorted(run.folder.glob(f"evaluate/*/{record.NAME}"))

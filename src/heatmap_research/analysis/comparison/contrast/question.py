@@ -48,7 +48,8 @@ class Question:
 
     def answer(self, runs: Sequence[Run], stage: str = "test") -> "Answers":
         """The contrast alone, and its family, whose p values are adjusted among themselves."""
-        read = evaluations(runs) if self.of_evaluations else runs
+        own = [run for run in runs if "trained" not in run.record]
+        read = evaluations(runs) if self.of_evaluations else own
         done = [run for run in read if run.status == "finished"]
         if not done:
             what = "evaluation on other data (`also`)" if self.of_evaluations else "run"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from heatmap_research.analysis.comparison.verdict import ap, tables, truth
+from heatmap_research.analysis.comparison.verdict import ap, kept, tables, truth
 from heatmap_research.analysis.comparison.verdict.settings import Group
 from heatmap_research.metrics import measures
 from heatmap_research.runs.best import best
@@ -47,8 +47,7 @@ class Reading:
     def table(self, run: Run, decoder: str) -> tables.PerImage:
         key = (id(run), decoder)
         if key not in self._read:
-            measure = measures.named(self.metric)
-            self._read[key] = tables.per_image(run, self.stage, decoder, measure)
+            self._read[key] = self._per_image(run, self.stage, decoder)
         return self._read[key]
 
     def truth(self, run: Run, decoder: str) -> truth.TrueJoints:
@@ -64,10 +63,14 @@ class Reading:
         """The metric from what runs have stored, whether or not they were evaluated by it."""
         if self.metric == "AP":
             return [ap.of_all(ap.matched(run, stage, decoder)[0]) for run in runs]
-        measure = measures.named(self.metric)
-        per_image = [tables.per_image(run, stage, decoder, measure) for run in runs]
+        per_image = [self._per_image(run, stage, decoder) for run in runs]
         tables.refuse_empty(self.metric, stage, per_image)
         return [whole / count for whole, count in (each.total for each in per_image)]
+
+    def _per_image(self, run: Run, stage: str, decoder: str) -> tables.PerImage:
+        if isinstance(run, kept.KeptRun):
+            return run.sums(stage, decoder, self.metric)
+        return tables.per_image(run, stage, decoder, measures.named(self.metric))
 
     def _choose(self, runs: Sequence[Run]) -> str:
         shared = [name for name in runs[0].decoders if all(name in run.decoders for run in runs)]

@@ -54,6 +54,13 @@ def of_rows(columns: Mapping[str, np.ndarray]) -> TrueJoints:
     return TrueJoints(who, rows["visible"], source, rows.get("scale"), crop)
 
 
+def of_digest(digest: str) -> TrueJoints:
+    """Joints of which only a hash is kept: the same as others of the same hash, else other ones."""
+    letters = np.frombuffer(digest.encode(), np.uint8).astype(np.int64)
+    nowhere = np.zeros((len(letters), 2))
+    return TrueJoints(np.stack([letters, letters]), np.zeros(len(letters), np.int64), nowhere)
+
+
 def of_people(people: People) -> TrueJoints:
     """The joints of annotated people, who go by the number of their image."""
     number, joints, _ = people.keypoints.shape
