@@ -182,8 +182,11 @@ def test_runs_carry_the_question_they_were_made_for(tmp_path):
     other = json.loads(json.dumps(asked)) | {"asks": "Or so?"}
     write(tmp_path / "more", "simcc", 7, config={"question": other})
     assert questions.answered(find(tmp_path), None) is None
-    with pytest.raises(ValueError, match="choose a file, or one of budget, cost"):
+    with pytest.raises(ValueError, match="a key `question`, or one of budget, cost"):
         questions.answered(runs, "nothing")
+    (tmp_path / "broken.yaml").write_text("question: [")
+    with pytest.raises(ValueError, match=r"broken\.yaml: it is no YAML: while parsing"):
+        questions.answered(runs, str(tmp_path / "broken.yaml"))
 
 
 def test_a_check_refuses_a_wrong_question_before_its_study_runs(tmp_path):

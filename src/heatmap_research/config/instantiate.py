@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,8 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig, open_dict
 
 from heatmap_research.types import IncompatibleError, first_line
+
+logging.getLogger("hydra.utils").disabled = True  # it also prints what it raises
 
 
 def instantiate(node: Any, path: str) -> Any:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from heatmap_research.analysis.comparison.contrast.question import Answers, Question
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.config import instantiate
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.runs.find import Run
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,14 @@ def of_file(name: str) -> Question:
     file = given if given.suffix == ".yaml" else conf_folder() / "experiment" / f"{name}.yaml"
     if not file.is_file():
         known = sorted(each.stem for each in (conf_folder() / "experiment").glob("*.yaml"))
-        raise ValueError(f"--question {name}: choose a file, or one of {', '.join(known)}.")
-    node = OmegaConf.select(OmegaConf.load(file), "question")
+        raise ValueError(
+            f"--question {name}: there is no such file; give a YAML file with a key `question`, or "
+            f"one of {', '.join(known)}."
+        )
+    try:
+        node = OmegaConf.select(OmegaConf.load(file), "question")
+    except (YAMLError, OmegaConfBaseException, AttributeError) as error:
+        raise ValueError(f"--question {name}: it is no YAML: {in_a_line(error)}") from error
     if node is None:
         raise ValueError(f"--question {name}: {file} asks none (a key `question`).")
     return made(node)

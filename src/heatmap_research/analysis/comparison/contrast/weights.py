@@ -71,6 +71,10 @@ def _place(word: str, factor: str, levels: Sequence[str]) -> int:
                 return place
         except ValueError:
             continue
+    if list(levels) == ["None"]:
+        raise ValueError(
+            f"question: {factor} is no key of these runs' configs, and none of question.factors."
+        )
     raise ValueError(f"question: no run has {factor}={word}, but {', '.join(levels)}.")
 
 
