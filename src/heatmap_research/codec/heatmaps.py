@@ -38,12 +38,17 @@ def over(heatmap: Heatmap, value: PerJoint) -> Tensor:
 
 
 def gaussian(position: Position, sigma: Strides, shape: tuple[int, ...]) -> Heatmap:
-    """Draws a Gaussian with peak 1; sigma is in bins, one for each axis.
+    """Draws a Gaussian with peak 1; sigma is in bins, one for each axis."""
+    return outer(gaussian_profiles(position, sigma, shape))
 
-    Exponents stop at -40 along each axis: a CPU takes 10 to 30 times longer where exp underflows.
+
+def gaussian_profiles(position: Position, sigma: Strides, shape: tuple[int, ...]) -> list[Tensor]:
+    """Returns a Gaussian's profile along each axis, (B, K, size), whose product it is.
+
+    Exponents stop at -40: a CPU takes 10 to 30 times longer where exp underflows.
     """
     pairs = zip(distances(position, shape), sigma, strict=True)
-    return outer([(-0.5 * (d / s).square()).clamp(min=-40).exp() for d, s in pairs])
+    return [(-0.5 * (d / s).square()).clamp(min=-40).exp() for d, s in pairs]
 
 
 def distances(position: Position, shape: tuple[int, ...]) -> list[Tensor]:

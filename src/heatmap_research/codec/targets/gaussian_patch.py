@@ -25,6 +25,6 @@ class GaussianPatch:
     def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
         sigmas = [self.sigma / s for s in stride]
         away = heatmaps.distances(heatmaps.rounded(position, self.rule), shape)
-        windows = zip(away, sigmas, strict=True)
-        patch = [(d.abs() <= self.reach * s + 1e-4).to(d.dtype) for d, s in windows]
-        return heatmaps.gaussian(position, tuple(sigmas), shape) * heatmaps.outer(patch)
+        profiles = heatmaps.gaussian_profiles(position, tuple(sigmas), shape)
+        near = (d.abs() <= self.reach * s + 1e-4 for d, s in zip(away, sigmas, strict=True))
+        return heatmaps.outer([p * inside for p, inside in zip(profiles, near, strict=True)])
