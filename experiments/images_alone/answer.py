@@ -10,6 +10,10 @@ from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.analysis.comparison.verdict.settings import grouped, seeds_of
 
 FOLDER = Path(__file__).parents[1] / "budget"
+COLUMNS = (
+    *("less ce_2d", "steps", "px", "over seeds and images", "over images alone"),
+    *("ratio of widths", "told apart", "told apart by images"),
+)
 STEPS, BASE = "trainer.max_steps", "ce_2d"
 
 

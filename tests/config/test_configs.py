@@ -20,7 +20,10 @@ from heatmap_research.training.callbacks.progress import Lines
 from heatmap_research.types import IncompatibleError
 
 LISTS = ("decoder", "metric", "callback", "logger")
-TESTED_APART = ("backbone", "trainer", "callback", "logger", "data", "augment")
+TESTED_APART = (
+    *("backbone", "trainer", "callback", "logger", "data", "augment"),
+    *("decoder", "metric"),  # below, all at once
+)
 PUBLISHED = "experiment/published"
 NEED_A_MACHINE = ("gpu", "ddp")
 LOGGERS = {  # metrics.csv comes with every other
@@ -28,9 +31,7 @@ LOGGERS = {  # metrics.csv comes with every other
     "tensorboard": ["CSVLogger", "TensorBoard"],
     "wandb": ["CSVLogger", "Wandb"],
 }
-NO_NETS = (  # two stand for others, two need photographs: test_sweeps.py
-    ("decoder", "all"),
-    ("decoder", "main"),
+NO_NETS = (  # they need photographs: test_sweeps.py
     ("experiment", "lspet"),
     ("experiment", "photographs"),
 )
@@ -92,6 +93,12 @@ def test_every_option_builds_a_net_in_some_company(group, option):
             WORKED[group] = company
             return
     pytest.fail("\n".join(refusals))
+
+
+def test_every_metric_stands_beside_every_other():
+    metrics = ",".join(running.options("metric"))
+    task = check(running.compose(f"metric=[{metrics}]"))
+    assert len(task.metrics["argmax"]) == len(running.options("metric"))
 
 
 @pytest.mark.parametrize("backbone", running.options("backbone"))
