@@ -10,6 +10,8 @@ PLACES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "experiments/demo/demo.png": "demo.png",
+    "experiments/readout/readout.png": "readout.png",
+    "experiments/budget/budget.png": "budget.png",
 }
 
 

@@ -3,9 +3,13 @@
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from heatmap_research.analysis.page.sections import setup
 from heatmap_research.analysis.theory.annotators import annotators
+from heatmap_research.runs.find import Run
+from heatmap_research.runs.store import PREDICTIONS, RunStore
 
 TOLERANCES = np.array([0.026, 0.107])  # of a nose and a hip
 
@@ -35,3 +39,23 @@ def test_one_nose_by_hand():
 def test_nothing_is_known_of_joints_that_nobody_labelled():
     none = np.zeros((1, 2), bool)
     assert annotators(TOLERANCES, np.ones(1), np.ones((1, 2)), none) is None
+
+
+def test_a_page_says_it_of_labelled_data_and_of_no_drawn_ones(tmp_path):
+    """A person of 100 source pixels, two of them a crop pixel, whose nose alone is labelled."""
+    columns = {name: np.zeros(2) for name in PREDICTIONS.names}
+    columns |= {"stage": ["test"] * 2, "decoder": ["dark"] * 2, "flip_test": np.zeros(2, bool)}
+    columns |= {"joint": np.arange(2), "visible": np.array([2, 0]), "scale": np.full(2, 100.0)}
+    for axis in "xy":
+        true = np.array([10.0, 40.0])
+        columns |= {f"{axis}_true": true, axis: true + 3}
+        columns |= {f"{axis}_true_source": 2 * true + 7, f"{axis}_source": 2 * (true + 3) + 7}
+    RunStore(tmp_path).write_predictions(pa.table(columns).cast(PREDICTIONS))
+    config = {"image_size": [64, 64], "tolerances": TOLERANCES.tolist()}
+    labelled = config | {"data": {"test": {"annotations": "people.json"}}}
+    record = {"choices": {}, "decoders": ["dark"]}
+    said = setup._people(Run(tmp_path, record | {"config": labelled}))
+    assert said.startswith("64 x 64: People who mark these joints differ by 1.3 px (rms; ")
+    drawn = config | {"data": {"test": {"pool": 9}}}
+    assert setup._people(Run(tmp_path, record | {"config": drawn})) is None
+    assert setup._people(Run(tmp_path / "gone", record | {"config": labelled})) is None
