@@ -329,3 +329,12 @@ def test_a_study_on_cpus_uses_every_core(tmp_path, monkeypatch):
     records = [json.loads(run.read_text()) for run in runs]
     assert [record["status"] for record in records] == ["finished"] * 2
     assert {record["device"]["threads"] for record in records} == {1}
+
+
+@pytest.mark.skipif(partners.room() < 2, reason="one core, or little memory")
+def test_a_check_of_a_study_starts_no_training(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    done = running.script("check", "-m", "study=both", "arm=mse_2d", "seed=0,1", cwd=tmp_path)
+    assert (done.status, done.out.count("ok ")) == (0, 2), done.err
+    assert "processes work" not in done.out
+    assert not list(tmp_path.rglob("run.json"))

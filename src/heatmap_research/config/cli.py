@@ -27,6 +27,7 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
     sys.argv[1:] = _for_hydra(sys.argv[1:])
     refusals = () if wants_traceback else REFUSALS
+    partners.may_help(name)
     entered, unfinished = [], []
 
     @functools.wraps(job)

@@ -18,17 +18,29 @@ PARTNER = "HEATMAP_PARTNER"  # set in the environment of those that were started
 ALONE = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 _started: list[subprocess.Popen[bytes]] = []
+_command: list[str] = []  # what this process was started as
 
 
 def is_partner() -> bool:
     return PARTNER in os.environ
 
 
+def may_help(command: str) -> None:
+    """Says which command this process is: only trainings have partners."""
+    _command.append(command)
+
+
 def start(config: DictConfig) -> None:
     """Starts what a study on CPUs has room for; none where threads or a launcher were chosen."""
     number = room() - 1
     plain = config.hydra.launcher._target_ == ALONE and config.trainer.accelerator == "cpu"
-    if not (config.study and plain) or THREADS in os.environ or is_partner() or number < 1:
+    if (
+        _command != ["train"]
+        or not (config.study and plain)
+        or THREADS in os.environ
+        or is_partner()
+        or number < 1
+    ):
         return
     os.environ[THREADS] = "1"
     own = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"} | {PARTNER: "1"}

@@ -36,8 +36,7 @@ COLUMNS = pa.schema(
     ]
 )
 STAGE = "test"
-# Of a record: not where the run was, nor what no comparison reads.
-LEFT_OUT = ("output_dir", "callback", "logger", "photometric", "augment")
+LEFT_OUT = ("output_dir", "callback", "logger")  # where a run was, and how it was watched
 
 
 @dataclass(frozen=True, kw_only=True)
