@@ -29,6 +29,13 @@ def test_answers_are_those_of_the_run_folders(study, tmp_path):
         assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-4, abs=1e-5)
 
 
+def test_no_place_of_the_machine_is_kept():
+    data = {"root": "/a", "cache": "/a/c", "test": {"annotations": "/a/people.json", "first": 3}}
+    record = {"config": {"output_dir": "/a", "data": data, "logger": {"csv": {}}}}
+    wanted = {"config": {"data": {"test": {"annotations": "people.json", "first": 3}}}}
+    assert kept._without_places(record) == wanted
+
+
 def test_runs_of_other_truth_are_still_refused(tmp_path):
     write_study("layout", tmp_path / "runs")
     kept.keep(find(tmp_path / "runs"), tmp_path / "kept", ["pixel_error"])

@@ -36,7 +36,9 @@ COLUMNS = pa.schema(
     ]
 )
 STAGE = "test"
-LEFT_OUT = ("output_dir", "callback", "logger")  # where a run was, and how it was watched
+# Where a run and its files were, and how it was watched; of files the name stays.
+LEFT_OUT = ("output_dir", "root", "cache", "callback", "logger")
+FILES = ("annotations", "images", "detections")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +128,22 @@ def _cells(run: Run, decoder: str, figure: str) -> pa.Table:
 
 
 def _record(run: Run, figures: Sequence[str]) -> dict[str, Any]:
-    known = {name: value for name, value in run.record.items() if name not in LEFT_OUT}
-    known["config"] = {n: v for n, v in known["config"].items() if n not in LEFT_OUT}
+    known = _without_places(run.record)
     usual = measures.named("pixel_error")
     known["truth"] = _digest(tables.per_image(run, STAGE, run.decoders[0], usual).truth)
     known["courses"] = dict(_courses(run))
     known["metrics"] = _with_val(run, figures)
     return known
+
+
+def _without_places(node: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in node.items() if name not in LEFT_OUT}
+    for name, value in kept.items():
+        if isinstance(value, dict):
+            kept[name] = _without_places(value)
+        elif name in FILES and isinstance(value, str):
+            kept[name] = Path(value).name
+    return kept
 
 
 def _with_val(run: Run, figures: Sequence[str]) -> dict[str, Any]:
