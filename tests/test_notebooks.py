@@ -138,11 +138,13 @@ def execute(name: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, s
     assert "stderr" not in {output.get("name") for output in outputs(notebook)}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in READ_RUNS])
+@pytest.mark.parametrize(
+    "name", ["01_quantisation", pytest.param("03_ghosts_and_occlusion", marks=pytest.mark.slow)]
+)
 def test_a_notebook_runs(name, monkeypatch):
     execute(name, monkeypatch, {})
 
 
-@pytest.mark.parametrize("name", READ_RUNS)
+@pytest.mark.parametrize("name", [READ_RUNS[0], pytest.param(READ_RUNS[1], marks=pytest.mark.slow)])
 def test_a_notebook_that_reads_runs_takes_any_sweep_of_its_kind(name, few, monkeypatch):
     execute(name, monkeypatch, {"HEATMAP_NOTEBOOK_RUNS": str(few)})

@@ -11,7 +11,7 @@ from heatmap_research.jobs import question as questions
 from heatmap_research.runs.find import find
 
 
-@pytest.mark.parametrize("study", ["occlusion", "rank"])
+@pytest.mark.parametrize("study", ["rank", pytest.param("occlusion", marks=pytest.mark.slow)])
 def test_answers_are_those_of_the_run_folders(study, tmp_path):
     write_study(study, tmp_path / "runs")
     runs = find(tmp_path / "runs")

@@ -245,7 +245,9 @@ def test_another_schema_in_another_file_is_refused_in_a_line(stage, sound, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("case", "workers"), [*((case, 0) for case in PICTURES), ("cut", 1)], ids=str
+    ("case", "workers"),
+    [*((case, 0) for case in PICTURES), pytest.param("cut", 1, marks=pytest.mark.slow)],
+    ids=str,
 )
 def test_a_wrong_picture_is_skipped_counted_and_listed_where_that_is_asked(case, workers, tmp_path):
     spoil, _ = PICTURES[case]

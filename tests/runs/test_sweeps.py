@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hydra
 import pytest
 import running
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -331,10 +332,16 @@ def test_a_study_on_cpus_uses_every_core(tmp_path, monkeypatch):
     assert {record["device"]["threads"] for record in records} == {1}
 
 
-@pytest.mark.skipif(partners.room() < 2, reason="one core, or little memory")
-def test_a_check_of_a_study_starts_no_training(tmp_path, monkeypatch):
+@pytest.mark.parametrize("command", ["check", "evaluate", "train"])
+def test_only_trainings_start_others(command, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
-    done = running.script("check", "-m", "study=both", "arm=mse_2d", "seed=0,1", cwd=tmp_path)
-    assert (done.status, done.out.count("ok ")) == (0, 2), done.err
-    assert "processes work" not in done.out
-    assert not list(tmp_path.rglob("run.json"))
+    monkeypatch.setattr(partners, "_command", [command])
+    monkeypatch.setattr(partners, "room", lambda: 2)
+    started = []
+    monkeypatch.setattr(partners.subprocess, "Popen", lambda line, **_: started.append(line))
+    monkeypatch.setattr(partners, "_started", [])
+    monkeypatch.setattr(partners.atexit, "register", lambda _: None)
+    with running.composing():
+        cfg = hydra.compose("train", ["study=s", "output_dir=."], return_hydra_config=True)
+    partners.start(cfg)
+    assert len(started) == (command == "train")
