@@ -31,3 +31,17 @@ def test_a_changed_figure_is_noticed(tmp_path):
     done = checked(tmp_path)
     assert done.returncode == 1
     assert "readout" in done.stderr
+
+
+def test_every_program_still_finds_what_it_imports():
+    programs = sorted(ANSWERS.parent.glob("*/*.py"))
+    code = (
+        "import runpy, sys\n"
+        "for file in sys.argv[1:]:\n"
+        "    sys.path[0] = file.rpartition('/')[0]\n"
+        "    runpy.run_path(file, run_name='imported')\n"
+    )
+    line = [sys.executable, "-c", code, *map(str, programs)]
+    done = subprocess.run(line, capture_output=True, text=True, env=running.plain_environment())
+    assert len(programs) > 10
+    assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ def is_partner() -> bool:
 
 def may_help(command: str) -> None:
     """Says which command this process is: only trainings have partners."""
-    _command.append(command)
+    _command[:] = [command]
 
 
 def start(config: DictConfig) -> None:

@@ -91,6 +91,8 @@ def _refuse(flags: argparse.Namespace) -> None:
             raise ValueError(f"--{name} {place}: that is a folder; give a file.")
         if not place.absolute().parent.is_dir():
             raise ValueError(f"--{name} {place}: there is no folder {place.parent}.")
+    if flags.keep is not None and flags.keep.is_file():
+        raise ValueError(f"--keep {flags.keep}: that is a file; give a folder.")
     if flags.out.exists() and not page.is_ours(flags.out):
         raise ValueError(f"--out {flags.out}: that is no page of heatmap-report; it is kept.")
     if flags.margin is not None and not flags.margin > 0:
