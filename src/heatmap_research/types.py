@@ -47,6 +47,18 @@ class Schema:
                 f"schema.sigmas has {len(self.sigmas)} values for {len(self.names)} joints."
             )
 
+    @classmethod
+    def of_lists(
+        cls,
+        names: Sequence[str],
+        flip: Sequence[int],
+        skeleton: Sequence[Sequence[int]],
+        sigmas: Sequence[float],
+    ) -> "Schema":
+        """Makes one of what JSON or YAML has kept of another."""
+        bones = tuple((a, b) for a, b in skeleton)
+        return cls(tuple(names), tuple(flip), bones, tuple(sigmas))
+
     @property
     def joints(self) -> int:
         return len(self.names)

@@ -4,6 +4,7 @@ import argparse
 
 from heatmap_research.data import annotations
 from heatmap_research.data.audit import file_audit, printed, records
+from heatmap_research.runs.record import refuse_to_replace
 
 
 def check(flags: argparse.Namespace) -> int:
@@ -15,6 +16,7 @@ def check(flags: argparse.Namespace) -> int:
 def show(flags: argparse.Namespace) -> int:
     if flags.number < 1:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
+    refuse_to_replace(flags.out)
     from heatmap_research.data.audit import contact_sheet, drawn  # and with them matplotlib
 
     found = records.read(flags.file, flags.category)
@@ -40,6 +42,7 @@ def convert(flags: argparse.Namespace) -> int:
         raise ValueError("convert aic: give one JSON file.")
     if len(matlab) > 1 or len(others) > 1:
         raise ValueError("convert mpii: give one .json, one .mat, or one of each.")
+    refuse_to_replace(flags.out)
     first, *rest = [*others, *matlab]
     number = (aic if flags.format == "aic" else mpii).convert(first, flags.out, *rest)
     print(f"{flags.out}: {number} people")
