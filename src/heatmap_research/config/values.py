@@ -46,6 +46,12 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "widths": (lambda value: value in ("same", "oks"), "same or oks"),
     "beta": (is_finite, "a number"),
     "seed": (at_least(0), "a whole number, at least 0"),
+    "weights": (lambda value: value is None or isinstance(value, str), "a folder or file, or null"),
+    "freeze": (
+        lambda value: isinstance(value, str) or (value is not None and _are_names(value)),
+        "backbone, neck or stages.N, or a list of them",
+    ),
+    "layer_decay": (lambda value: is_number(value) and 0 < value <= 1, "a share above 0, up to 1"),
     "ema": (lambda value: is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (_is_yes_or_no, "true or false"),
     "channels_last": (_is_yes_or_no, "true or false"),

@@ -38,12 +38,13 @@ def composed(cfg: DictConfig) -> Job:
 
 
 def _train(job: Job) -> None:
-    from heatmap_research.training import fit  # torch: after the config has been looked at
+    from heatmap_research.training import extending, fit  # torch: after a look at the config
 
     store = RunStore(Path(job.config.output_dir))
     hydra_job.name_in_loggers(job.config)
-    if not job.config.resume:
-        OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    if job.config.resume and store.record.exists():
+        extending.refuse_other_course(job)
+    OmegaConf.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
     refuse_impossible(job)
     try:
         fit.train(job, store, in_sweep())
