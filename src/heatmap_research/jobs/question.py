@@ -14,6 +14,7 @@ from heatmap_research.analysis.comparison.contrast.question import Answers, Ques
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.config import instantiate
 from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.job import Job
 from heatmap_research.runs.find import Run
 from heatmap_research.types import IncompatibleError, in_a_line
 
@@ -22,6 +23,12 @@ log = logging.getLogger(__name__)
 
 def made(node: Any) -> Question:
     return instantiate.instantiate(node, "question")
+
+
+def refuse_impossible(job: Job) -> None:
+    """Reads what a job is to answer, before it is trained for it; most jobs ask nothing."""
+    if (node := job.config.get("question")) is not None:
+        made(node)
 
 
 def of_file(name: str) -> Question:

@@ -11,7 +11,7 @@ from heatmap_research.config import additions, hydra_job
 from heatmap_research.config.error_words import REFUSALS
 from heatmap_research.config.hydra_job import in_sweep
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.jobs.also import evaluate_also, refuse_impossible
+from heatmap_research.jobs import also
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.store import RunStore
 
@@ -31,16 +31,18 @@ def composed(cfg: DictConfig) -> Job:
 
 
 def _train(job: Job) -> None:
-    from heatmap_research.training import fit  # torch: after the config has been looked at
+    from heatmap_research.jobs import question  # torch: after the config has been looked at
+    from heatmap_research.training import fit
 
     store = RunStore(Path(job.config.output_dir))
     hydra_job.name_in_loggers(job.config)
     if not job.config.resume:
         OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
-    refuse_impossible(job)
+    question.refuse_impossible(job)
+    also.refuse_impossible(job)
     try:
         fit.train(job, store, in_sweep())
-        evaluate_also(job, store.folder)
+        also.evaluate(job, store.folder)
     except fit.InterruptedRunError as stop:
         command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
         log.warning(f"{stop}; to go on: {command}")
@@ -69,6 +71,6 @@ def _train_unless_done(job: Job, store: RunStore) -> None:
     if place := sweep.finished(store.folder, identity):
         log.info(f"  finished before: {place}")
         sweep.leave(store.folder)
-        evaluate_also(job, place)
+        also.evaluate(job, place)
     else:
         _train(job.but(resume=str(store.folder)) if sweep.goes_on(store, identity) else job)
