@@ -1,4 +1,4 @@
-"""People of the runs of experiments/budget, for AP: python experiments/images_alone/measure.py STUDY
+"""People of the runs of experiments/budget, for AP: python .../measure.py STUDY
 
 Writes cells.parquet: a row for each run and test image, with the person's score and OKS by the
 decoder that is best on val.
