@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from omegaconf import OmegaConf
 
 from heatmap_research.codec.codec import ScoreRule
 from heatmap_research.config.job import prepare
-from heatmap_research.config.of_run import of_record, weights_of
+from heatmap_research.config.of_run import weights_of
 from heatmap_research.runs.find import Run, find
 from heatmap_research.training import build
 from heatmap_research.types import Sample
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 def of_run(run: Run, batches: list[Sample]) -> pa.Table:
     """A run's errors in crop pixels and its scores, of all joints of all images."""
-    job = prepare(of_record(run.record["config"]), run.record["choices"])
+    job = prepare(OmegaConf.create(run.record["config"]), run.record["choices"])
     task, decoder = build.build(build.wire(job)).eval(), READ_BY[run.arm]
     build.load_weights(task, weights_of(run.folder, "last"))
     codecs = {rule: replace(task.codec, score=rule) for rule in RULES}
@@ -104,7 +105,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("study", type=Path)
     runs = sorted(chosen(asked.parse_args().study), key=lambda run: (run.arm, run.seed))
-    config = of_record(runs[0].record["config"])
+    config = OmegaConf.create(runs[0].record["config"])
     config.data.test.cache = None
     job = prepare(config, runs[0].record["choices"])
     batches = list(build.build_data(job).test_dataloader())

@@ -16,6 +16,10 @@ from heatmap_research.runs.store import RunStore
 
 ARMS = {"simcc": 0.4, "ce_2d": 0.0}
 PRODUCT = "heatmap_research.analysis.comparison.contrast.product.Product"
+SHIFT, EXPONENT = (
+    f"heatmap_research.analysis.comparison.contrast.curves.{name}" for name in ("Shift", "Exponent")
+)
+BETWEEN = {"arm": "a - b"}
 QUESTION = "heatmap_research.analysis.comparison.contrast.question.Question"
 
 
@@ -167,6 +171,27 @@ def test_what_of_a_family_has_no_runs_is_named_and_hides_no_other(two):
         ({"margin": 0}, "question.margin=0: it must be greater than 0"),
         ({"asks": "So."}, "ends with a question mark"),
         ({"askes": "?"}, "question.askes"),
+        ({"metric": "pixl_error"}, "metric=pixl_error"),
+        (
+            {"contrast": {"weights": {"arm": "a - b"}}},
+            "question: contrast: give it a _target_",
+        ),
+        ({"family": {"more": {"arm": "a"}}}, "question: more: give it a _target_"),
+        ({"contrast": {"_target_": PRODUCT, "weights": {"sigma": "per dubling"}}}, "per dubling"),
+        (
+            {"contrast": {"_target_": PRODUCT, "weights": {"arm": "a - "}}},
+            "arm: a - .*cannot be read",
+        ),
+        (
+            {"contrast": {"_target_": SHIFT, "between": {"arm": "a"}, "budgets": [1, 2]}},
+            "SLOW - FAST",
+        ),
+        (
+            {"contrast": {"_target_": SHIFT, "between": BETWEEN, "budgets": [2, 1]}},
+            "two or more, ris",
+        ),
+        ({"contrast": {"_target_": EXPONENT, "between": [1], "at": {"arm": "a"}}}, "two budgets"),
+        ({"_target_": None}, "question: give it a _target_, such as .*Question"),
     ],
 )
 def test_a_question_that_cannot_be_meant_is_refused(change, words):
@@ -179,8 +204,9 @@ def test_a_question_that_cannot_be_meant_is_refused(change, words):
         "refuted": "no",
         "contrast": {"_target_": PRODUCT, "weights": {"arm": "a - b"}},
     }
+    node = {key: value for key, value in (node | change).items() if value is not None}
     with pytest.raises(ValueError, match=words):
-        questions.made(OmegaConf.create(node | change))
+        questions.made(OmegaConf.create(node))
 
 
 def test_runs_carry_the_question_they_were_made_for(tmp_path):

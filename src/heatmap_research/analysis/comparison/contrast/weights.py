@@ -14,6 +14,7 @@ from heatmap_research.analysis.comparison.contrast.factors import (
 )
 
 Spec = str | float | Sequence[int] | Mapping[str, float]  # a list is a level, such as a size
+SLOPE = re.compile(r"per (doubling|\d*\.?\d+)")
 OfLevels = Float[np.ndarray, " level"]
 
 
@@ -21,12 +22,24 @@ class NoRunsError(ValueError):
     """A cell that counts has no runs."""
 
 
+def refuse_unreadable(specs: Mapping[str, Spec]) -> None:
+    """Refuses words that stand for no levels, before there are runs to look for them."""
+    for factor, spec in specs.items():
+        words = str(spec).split()
+        slope = words[:1] == ["per"]
+        if not words or words[-1] in ("+", "-") or (slope and not SLOPE.fullmatch(str(spec))):
+            raise ValueError(
+                f"question: {factor}: {str(spec) or 'nothing'} cannot be read: give a level, "
+                "LEVEL - LEVEL, per doubling, or per NUMBER."
+            )
+
+
 def weights(spec: Spec, factor: str, levels: Sequence[str]) -> OfLevels:
     """Means of what is added less means of what is taken away; a slope; or weights as given."""
     if isinstance(spec, Mapping):
         return _placed({level(name): float(w) for name, w in spec.items()}, factor, levels)
     words = without_brackets(str(spec))
-    if slope := re.fullmatch(r"per (doubling|[\d.]+)", words):
+    if slope := SLOPE.fullmatch(words):
         return _slope(slope[1], factor, levels)
     signed: dict[str, float] = {}
     sign = 1
