@@ -29,7 +29,7 @@ def refuse_impossible(job: Job) -> None:
             raise IncompatibleError(f"also.{name}={list(words)}: {error}") from error
 
 
-def evaluate(job: Job, folder: Path) -> None:
+def evaluate_also(job: Job, folder: Path) -> None:
     """Does all evaluations of `also` that were not finished before."""
     from heatmap_research.training import fit  # torch: after the config has been looked at
 

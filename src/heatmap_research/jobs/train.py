@@ -11,7 +11,7 @@ from heatmap_research.config import additions, hydra_job
 from heatmap_research.config.error_words import REFUSALS
 from heatmap_research.config.hydra_job import in_sweep
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.jobs import also
+from heatmap_research.jobs.also import evaluate_also, refuse_impossible
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.store import RunStore
 
@@ -31,22 +31,28 @@ def composed(cfg: DictConfig) -> Job:
 
 
 def _train(job: Job) -> None:
-    from heatmap_research.jobs import question  # torch: after the config has been looked at
-    from heatmap_research.training import fit
+    from heatmap_research.training import fit  # torch: after the config has been looked at
 
     store = RunStore(Path(job.config.output_dir))
     hydra_job.name_in_loggers(job.config)
     if not job.config.resume:
         OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
-    question.refuse_impossible(job)
-    also.refuse_impossible(job)
+    refuse_impossible(job)
+    _refuse_question(job)
     try:
         fit.train(job, store, in_sweep())
-        also.evaluate(job, store.folder)
+        evaluate_also(job, store.folder)
     except fit.InterruptedRunError as stop:
         command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
         log.warning(f"{stop}; to go on: {command}")
         sys.exit(130)
+
+
+def _refuse_question(job: Job) -> None:
+    """Refuses a question that cannot be meant before the runs are made that should answer it."""
+    from heatmap_research.jobs import question  # torch: after the config has been looked at
+
+    question.refuse_impossible(job)
 
 
 def _train_in_sweep(cfg: DictConfig) -> None:
@@ -71,6 +77,6 @@ def _train_unless_done(job: Job, store: RunStore) -> None:
     if place := sweep.finished(store.folder, identity):
         log.info(f"  finished before: {place}")
         sweep.leave(store.folder)
-        also.evaluate(job, place)
+        evaluate_also(job, place)
     else:
         _train(job.but(resume=str(store.folder)) if sweep.goes_on(store, identity) else job)
