@@ -46,6 +46,7 @@ def _train(job: Job) -> None:
         extending.refuse_other_course(job)
     OmegaConf.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
     refuse_impossible(job)
+    _refuse_question(job)
     try:
         fit.train(job, store, in_sweep())
         evaluate_also(job, store.folder)
@@ -53,6 +54,13 @@ def _train(job: Job) -> None:
         command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
         log.warning(f"{stop}; to go on: {command}")
         sys.exit(130)
+
+
+def _refuse_question(job: Job) -> None:
+    """Refuses a question that cannot be meant before the runs are made that should answer it."""
+    from heatmap_research.jobs import question  # torch: after the config has been looked at
+
+    question.refuse_impossible(job)
 
 
 def _train_in_sweep(cfg: DictConfig) -> None:
