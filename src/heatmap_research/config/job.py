@@ -22,6 +22,9 @@ def of_side(share: float, _root_: DictConfig) -> float:
     return share * _root_.image_size[0]
 
 
+# Root keys that a config stored before they came does not have, as it was then.
+CAME_LATER = {"weights": None, "freeze": [], "layer_decay": 1.0}
+
 OmegaConf.register_new_resolver("of_side", of_side, replace=True)
 
 
@@ -90,7 +93,8 @@ def _of_today(cfg: DictConfig) -> DictConfig:
     """The config with the present paths of classes that have moved since it was written, and
     without what says where its run is put."""
     written: Any = OmegaConf.to_container(cfg, resolve=False)
-    today = with_current_paths({key: written[key] for key in written if key not in OF_PLACE})
+    kept = {key: written[key] for key in written if key not in OF_PLACE}
+    today = with_current_paths(CAME_LATER | kept)
     if today == written:
         return cfg
     flags = {"struct": bool(OmegaConf.is_struct(cfg))}
