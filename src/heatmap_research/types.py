@@ -37,6 +37,10 @@ class Schema:
     flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
     skeleton: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]  # OKS tolerances
+    tolerances_known: bool = True  # false: nobody measured them, and one value stands in for all
+    mirrors: bool = (
+        True  # false: a joint is called left or right, and its mirror joint is not known
+    )
 
     def __post_init__(self) -> None:
         joints = range(len(self.names))
@@ -66,6 +70,8 @@ class Schema:
             flip=tuple(new.get(self.flip[joint], new[joint]) for joint in old),
             skeleton=tuple((new[a], new[b]) for a, b in self.skeleton if a in new and b in new),
             sigmas=tuple(self.sigmas[joint] for joint in old),
+            tolerances_known=self.tolerances_known,
+            mirrors=self.mirrors,
         )
 
 

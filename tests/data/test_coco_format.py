@@ -111,6 +111,20 @@ def test_the_light_of_a_half_body_goes_the_same_way(lights):
         assert np.abs(pictures.centroid(image[0].numpy()) - points[0].numpy()).max() < 0.01
 
 
+def test_nobody_is_mirrored_whose_left_joint_has_no_right_one(crowd):
+    """Its mirror image would show a right joint that is called left."""
+    content = json.loads(crowd.read_text())
+    assert not torch.equal(*_crops_as_they_are_and_flipped(crowd))
+    content["categories"][0]["keypoints"] = ["nose", "left_eye", "right_ear"]
+    crowd.write_text(json.dumps(content))
+    assert torch.equal(*_crops_as_they_are_and_flipped(crowd))
+
+
+def _crops_as_they_are_and_flipped(file):
+    flipped = dataset(file, augment=augmentation(flip=1.0))
+    return dataset(file).__getitems__(range(5)).image, flipped.__getitems__(range(5)).image
+
+
 def test_a_coarse_crop_is_read_from_a_smaller_jpeg(lights, monkeypatch):
     asked = []
     original = images.read

@@ -60,6 +60,12 @@ def _composed(names: tuple[str, ...]) -> dict[str, DictConfig]:
 
 def _widths(cfg: DictConfig) -> Widths:
     high, wide = cfg.anisotropy
+    if cfg.widths != "oks":
+        return Widths((high, wide), None)
+    if cfg.tolerances is None:
+        raise IncompatibleError(
+            "widths=oks: the annotations give no OKS tolerances: choose widths=same, or give one a "
+            "joint, data.sigmas=[...]."
+        )
     mean = sum(cfg.tolerances) / len(cfg.tolerances)
-    relative = tuple(tolerance / mean for tolerance in cfg.tolerances)
-    return Widths((high, wide), relative if cfg.widths == "oks" else None)
+    return Widths((high, wide), tuple(tolerance / mean for tolerance in cfg.tolerances))

@@ -12,6 +12,8 @@ from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.config.held_out import with_held_out
+from heatmap_research.config.monitor import with_mode
+from heatmap_research.config.tolerances import with_tolerances
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
@@ -69,8 +71,9 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))
-    filled_in = {"tolerances": list(schema.sigmas), "names": list(schema.names)}
-    cfg = instantiate.with_values(cfg, **filled_in)
+    cfg = instantiate.with_values(cfg, names=list(schema.names))
+    cfg = with_tolerances(cfg, schema)
+    values.refuse_flip_test(cfg, schema)
     instantiate.refuse_strays(cfg.loss, "loss")
     make_loss = instantiate.maker(cfg.loss, "loss")
     with instantiate.making("loss"):
@@ -78,7 +81,8 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     decoders, unread = _complete_decoders(cfg, loss.activation)
     values.refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
-    return Job(cfg, choices, data.names, schema, unread, values.watched(cfg), make_loss, codec)
+    watched, cfg = values.watched(cfg), with_mode(cfg)  # last: it imports metrics, and torch
+    return Job(cfg, choices, data.names, schema, unread, watched, make_loss, codec)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from heatmap_research.config.instantiate import is_number
-from heatmap_research.types import Activation, IncompatibleError
+from heatmap_research.types import Activation, IncompatibleError, Schema
 
 
 def is_finite(value: Any) -> bool:
@@ -87,6 +87,14 @@ def stride_of(cfg: DictConfig) -> float:
         raise IncompatibleError(
             f"stride={cfg.stride}: give the input pixels per bin, such as 4, 0.5 or 2/3."
         ) from error
+
+
+def refuse_flip_test(cfg: DictConfig, schema: Schema) -> None:
+    if cfg.flip_test and not schema.mirrors:
+        raise IncompatibleError(
+            "flip_test=true: a joint of these data is called left or right, and has no mirror "
+            "joint: choose flip_test=false, or give flip_pairs in the category of the annotations."
+        )
 
 
 def watched(cfg: DictConfig) -> str:

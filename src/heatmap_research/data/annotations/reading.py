@@ -24,11 +24,12 @@ def read(
     """Reads a file that does not change once a process; its arrays are shared and read-only.
 
     The category has to be named where several have keypoints. Without `sigmas` the OKS tolerances
-    are the file's, else COCO's if the joints are COCO's or CrowdPose's, else 0.05 each.
+    are the file's, else COCO's if the joints are COCO's or CrowdPose's, else not known.
     """
     file = Path(file).expanduser()
     chosen = None if category is None else str(category)
     table, record = _read(file, chosen, source.stamp(file))
+    _warn_of_sides(file, tuple(schemas.one_sided(record)))
     if sigmas is None:
         if not schemas.known(record):
             _warn_once(file)
@@ -44,8 +45,15 @@ def schema_of(
 
 @functools.cache
 def _warn_once(file: Path) -> None:
-    words = "it gives no OKS sigmas and its joints are not COCO's, so each has"
-    log.warning("%s: %s %g; data.sigmas=[...] sets them.", file, words, schemas.DEFAULT_SIGMA)
+    words = "it gives no OKS sigmas and its joints are not COCO's, so no AP and no OKS is counted"
+    log.warning("%s: %s; data.sigmas=[...] gives them.", file, words)
+
+
+@functools.cache
+def _warn_of_sides(file: Path, alone: tuple[str, ...]) -> None:
+    if alone:
+        words = "has no mirror joint, so no image is mirrored; flip_pairs in its category give them"
+        log.warning("%s: %s %s.", file, ", ".join(alone), words)
 
 
 @functools.lru_cache(maxsize=8)

@@ -91,7 +91,7 @@ def _joints(records: Records) -> Iterator[tuple[str, ...]]:
     for joint, name in enumerate(records.names):
         shares = [_mean(100.0 * (visible[:, joint] == value), 1) for value in (2, 1, 0)]
         other = records.names[mirror[joint]] if joint in mirror else ""
-        yield (str(joint), name, other, f"{sigmas[joint]:g}" if sigmas else "n/a", *shares)
+        yield (str(joint), name, other, f"{sigmas[joint]:g}" if sigmas else "", *shares)
 
 
 def _mean(values: NDArray[Any], digits: int = 2) -> str:
@@ -106,19 +106,18 @@ def _spread(values: Array) -> str:
 
 def _sigmas(records: Records) -> tuple[float, ...]:
     try:
-        return schemas.schema({"name": "", **records.category}, None).sigmas
+        schema = schemas.schema({"name": "", **records.category}, None)
     except ValueError:
         return ()
+    return schema.sigmas if schema.tolerances_known else ()
 
 
 def _source_of_sigmas(records: Records) -> str:
     if not _sigmas(records):
-        return "n/a"
+        return "none, so no AP and no OKS is counted; data.sigmas=[...] gives them"
     if (key := schemas.sigma_key(records.category)) is not None:
         return f"the file's {key}"
-    if schemas.known(records.category):
-        return "COCO's (of head and neck CrowdPose's), by the names of the joints"
-    return f"none in the file: {schemas.DEFAULT_SIGMA:g} each, unless data.sigmas=[...] sets them"
+    return "COCO's (of head and neck CrowdPose's), by the names of the joints"
 
 
 def _source_of_pairs(records: Records) -> str:

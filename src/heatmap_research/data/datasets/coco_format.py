@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +66,11 @@ class CocoFormat(Dataset[Sample]):
     def __post_init__(self) -> None:
         self._validate()
         self.size = self.image_size[0], self.image_size[1]
+        whole = read(self.annotations, self.sigmas, self.category)
+        if self.augment is not None and not whole.schema.mirrors:
+            self.augment = replace(self.augment, flip=0.0)
         if self.augment is not None and not self.augment.active:
             self.augment = None
-        whole = read(self.annotations, self.sigmas, self.category)
         self.truth = part_of(whole, self.part, self.held_out, self.first)
         self.people = self._people()
         self.files = self._image_files()
