@@ -5,6 +5,8 @@ import logging
 import sys
 from pathlib import Path
 
+FORMATS = ("yolo", "deeplabcut", "lightning_pose", "sleap", "mpii", "aic")
+
 
 def main() -> None:
     flags = _flags()
@@ -32,11 +34,15 @@ def _flags() -> argparse.Namespace:
     show.add_argument("--number", type=int, default=24, help="of people, drawn by lot")
     show.add_argument("--seed", type=int, default=0, help="of the lot")
     show.add_argument("--id", nargs="+", default=[], help="annotations to draw instead")
-    coco = commands.add_parser("convert", help="write MPII's or AI Challenger's as COCO's")
-    coco.description = "mpii: train.json or valid.json, the official .mat or both. aic: its JSON."
-    coco.add_argument("format", choices=["mpii", "aic"])
+    coco = commands.add_parser("convert", help="write annotations of other formats as COCO's")
+    coco.description = (
+        "yolo: data.yaml. deeplabcut and lightning_pose: CollectedData*.csv, one or more. sleap: a "
+        ".slp file. mpii: train.json or valid.json, the official .mat or both. aic: its JSON."
+    )
+    coco.add_argument("format", choices=FORMATS)
     coco.add_argument("source", type=Path, nargs="+", help="file of annotations")
     coco.add_argument("--out", type=Path, required=True, help="JSON to write")
+    coco.add_argument("--split", default="train", help="of yolo: train, val or test")
     return parser.parse_args()
 
 

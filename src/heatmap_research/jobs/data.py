@@ -1,9 +1,12 @@
 """A file of annotations looked through, drawn, or converted to COCO's format."""
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
 
 from heatmap_research.data import annotations
 from heatmap_research.data.audit import file_audit, printed, records
+from heatmap_research.data.converters.coco_file import Written
 
 
 def check(flags: argparse.Namespace) -> int:
@@ -32,15 +35,66 @@ def show(flags: argparse.Namespace) -> int:
 
 
 def convert(flags: argparse.Namespace) -> int:
-    from heatmap_research.data.converters import aic, mpii  # scipy: not for a check
+    done = CONVERTERS[flags.format](flags)
+    if isinstance(done, int):  # of a published set, whose preset knows its images
+        print(f"{flags.out}: {done} people")
+        return 0
+    print(f"{flags.out}: {done.people} people; their images: {done.images}")
+    if done.note:
+        print(done.note)
+    return 0
+
+
+def _aic(flags: argparse.Namespace) -> int:
+    from heatmap_research.data.converters import aic
+
+    if len(flags.source) != 1 or flags.source[0].suffix == ".mat":
+        raise ValueError("convert aic: give one JSON file.")
+    return aic.convert(flags.source[0], flags.out)
+
+
+def _mpii(flags: argparse.Namespace) -> int:
+    from heatmap_research.data.converters import mpii  # and with it scipy
 
     matlab = [source for source in flags.source if source.suffix == ".mat"]
     others = [source for source in flags.source if source not in matlab]
-    if flags.format == "aic" and (matlab or len(others) != 1):
-        raise ValueError("convert aic: give one JSON file.")
     if len(matlab) > 1 or len(others) > 1:
         raise ValueError("convert mpii: give one .json, one .mat, or one of each.")
     first, *rest = [*others, *matlab]
-    number = (aic if flags.format == "aic" else mpii).convert(first, flags.out, *rest)
-    print(f"{flags.out}: {number} people")
-    return 0
+    return mpii.convert(first, flags.out, *rest)
+
+
+def _yolo(flags: argparse.Namespace) -> Written:
+    from heatmap_research.data.converters import yolo
+
+    return yolo.convert(_alone(flags, "data.yaml"), flags.out, flags.split)
+
+
+def _sleap(flags: argparse.Namespace) -> Written:
+    from heatmap_research.data.converters import sleap  # and with it OpenCV
+
+    return sleap.convert(_alone(flags, ".slp file"), flags.out)
+
+
+def _deeplabcut(flags: argparse.Namespace) -> Written:
+    from heatmap_research.data.converters import deeplabcut
+
+    return deeplabcut.convert(flags.source, flags.out)
+
+
+def _lightning_pose(flags: argparse.Namespace) -> Written:
+    from heatmap_research.data.converters import lightning_pose
+
+    return lightning_pose.convert(flags.source, flags.out)
+
+
+def _alone(flags: argparse.Namespace, what: str) -> Path:
+    if len(flags.source) != 1:
+        raise ValueError(f"convert {flags.format}: give one {what}.")
+    return flags.source[0]
+
+
+CONVERTERS: dict[str, Callable[[argparse.Namespace], Written | int]] = {
+    **{"mpii": _mpii, "aic": _aic, "yolo": _yolo, "deeplabcut": _deeplabcut},
+    **{"sleap": _sleap, "lightning_pose": _lightning_pose},
+}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from heatmap_research.data.annotations import rows, schemas, source
+from heatmap_research.data.annotations import rows, schemas, several, source
 from heatmap_research.data.annotations.rows import Record, Rows
 from heatmap_research.data.annotations.table import Annotations, largest_iou
 from heatmap_research.types import Schema
@@ -18,14 +18,24 @@ from heatmap_research.types import Schema
 log = logging.getLogger(__name__)
 
 
+Files = str | Path | Sequence[str] | Sequence[Path]
+
+
 def read(
-    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
+    file: Files,
+    sigmas: Sequence[float] | None = None,
+    category: str | int | None = None,
+    folders: Sequence[str] | None = None,
 ) -> Annotations:
     """Reads a file that does not change once a process; its arrays are shared and read-only.
+
+    Of a list of files, with the `folders` of their images, it makes one set.
 
     The category has to be named where several have keypoints. Without `sigmas` the OKS tolerances
     are the file's, else COCO's if the joints are COCO's or CrowdPose's, else not known.
     """
+    if not isinstance(file, (str, Path)):
+        return several.together([read(one, sigmas, category) for one in file], folders)
     file = Path(file).expanduser()
     chosen = None if category is None else str(category)
     table, record = _read(file, chosen, source.stamp(file))
@@ -38,7 +48,7 @@ def read(
 
 
 def schema_of(
-    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
+    file: Files, sigmas: Sequence[float] | None = None, category: str | int | None = None
 ) -> Schema:
     return read(file, sigmas, category).schema
 
