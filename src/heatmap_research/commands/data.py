@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 FORMATS = ("yolo", "deeplabcut", "lightning_pose", "sleap", "mpii", "aic")
 
@@ -24,8 +25,11 @@ def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="heatmap-data", description=__doc__)
     commands = parser.add_subparsers(dest="job", required=True, metavar="check|show|convert")
     check = commands.add_parser("check", help="say what is wrong, and what training does")
-    check.description = "Goes through a whole file; exit status 1 if training would refuse it."
-    _add_file(check, "folder of its images, each of which is then read as well")
+    check.description = (
+        "Goes through a whole file; exit status 1 if training would refuse it. Several files, such "
+        "as train, val and test, are also compared: same pictures, nearly the same, same points."
+    )
+    _add_file(check, "folder of the images, which are then read; or one for each file", many=True)
     check.add_argument("--first", type=int, default=5, help="records named of each problem")
     show = commands.add_parser("show", help="draw people with their skeletons")
     show.description = "Writes a contact sheet; without images, of the points alone."
@@ -46,9 +50,11 @@ def _flags() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _add_file(parser: argparse.ArgumentParser, images: str) -> None:
-    parser.add_argument("file", type=Path, help="annotations in COCO's format, .json or .json.gz")
-    parser.add_argument("--images", type=Path, help=images)
+def _add_file(parser: argparse.ArgumentParser, images: str, many: bool = False) -> None:
+    several: Any = {"nargs": "+"} if many else {}
+    words = "annotations in COCO's format, .json or .json.gz"
+    parser.add_argument("file", type=Path, help=words, **several)
+    parser.add_argument("--images", type=Path, help=images, **several)
     parser.add_argument("--category", help="name or id, where several have keypoints")
     parser.add_argument("--channels", type=int, default=3, help="of an image: backbone.in_chans")
 

@@ -1,18 +1,39 @@
-"""A file of annotations looked through, drawn, or converted to COCO's format."""
+"""Files of annotations looked through, compared, drawn, or converted to COCO's format."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from heatmap_research.data import annotations
-from heatmap_research.data.audit import file_audit, printed, records
+from heatmap_research.data.audit import file_audit, printed, records, splits
 from heatmap_research.data.converters.coco_file import Written
 
 
 def check(flags: argparse.Namespace) -> int:
-    found = file_audit.audit(flags.file, flags.images, flags.category, flags.channels)
-    printed.show(found, flags.first)
-    return 1 if found.refusal else 0
+    folders = _folders(flags.file, flags.images)
+    audits = [
+        file_audit.audit(file, folder, flags.category, flags.channels)
+        for file, folder in zip(flags.file, folders, strict=True)
+    ]
+    for found in audits:
+        printed.show(found, flags.first)
+    if len(audits) > 1:
+        known = [(a.records, f) for a, f in zip(audits, folders, strict=True) if a.records]
+        shared = splits.compare([r for r, _ in known], [f for _, f in known], flags.channels)
+        printed.show_shared(list(shared), flags.first, pictures=bool(flags.images))
+    return 1 if any(found.refusal for found in audits) else 0
+
+
+def _folders(files: list[Path], images: list[Path] | None) -> Sequence[Path | None]:
+    """The folder of images of each file: one for all of them, or one each."""
+    if images is None:
+        return [None] * len(files)
+    if len(images) not in (1, len(files)):
+        raise ValueError(
+            f"--images: {len(images)} folders for {len(files)} files: give one for all, or one for "
+            "each file in their order."
+        )
+    return images * len(files) if len(images) == 1 else images
 
 
 def show(flags: argparse.Namespace) -> int:

@@ -42,6 +42,22 @@ def show(audit: Audit, first: int) -> None:
     _say(console, audit.verdict, "red" if audit.refusal else "green")
 
 
+def show_shared(found: Sequence[Finding], first: int, pictures: bool) -> None:
+    """Says what files have in common that are to be learnt from and to be measured on."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    if shared := [each for each in found if each.where]:
+        rows = (_cells(each, first) for each in shared)
+        console.print(_table(FINDING_COLUMNS, FINDING_COLUMNS[1:], rows))
+        words = "These files share what they should not: figures on one flatter what saw the other."
+        _say(console, words, "red")
+    else:
+        _say(console, "These files share nothing that was looked for.", "green")
+    if not pictures:
+        _say(console, "Images were compared by name alone; --images DIR compares the pictures.")
+
+
 def _say(console: Console, words: str, style: str = "") -> None:
     """Prints text as it is: the name of a file may look like markup, and may be long."""
     console.print(Text(words, style), soft_wrap=True)
