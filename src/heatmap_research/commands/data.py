@@ -23,7 +23,9 @@ def main() -> None:
 
 def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="heatmap-data", description=__doc__)
-    commands = parser.add_subparsers(dest="job", required=True, metavar="check|show|convert")
+    commands = parser.add_subparsers(
+        dest="job", required=True, metavar="check|show|tolerances|convert"
+    )
     check = commands.add_parser("check", help="say what is wrong, and what training does")
     check.description = (
         "Goes through a whole file; exit status 1 if training would refuse it. Several files, such "
@@ -38,6 +40,14 @@ def _flags() -> argparse.Namespace:
     show.add_argument("--number", type=int, default=24, help="of people, drawn by lot")
     show.add_argument("--seed", type=int, default=0, help="of the lot")
     show.add_argument("--id", nargs="+", default=[], help="annotations to draw instead")
+    twice = commands.add_parser("tolerances", help="OKS tolerances, from people annotated twice")
+    twice.description = (
+        "Two files of the same images by different annotators: sigma of each joint is the root of "
+        "the mean of distance squared over area, as COCO states it."
+    )
+    words = "annotations in COCO's format, .json or .json.gz"
+    twice.add_argument("file", type=Path, nargs=2, help=words)
+    twice.add_argument("--category", help="name or id, where several have keypoints")
     coco = commands.add_parser("convert", help="write annotations of other formats as COCO's")
     coco.description = (
         "yolo: data.yaml. deeplabcut and lightning_pose: CollectedData*.csv, one or more. sleap: a "

@@ -14,6 +14,7 @@ from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.config.held_out import with_held_out
 from heatmap_research.config.monitor import with_mode
 from heatmap_research.config.tolerances import with_tolerances
+from heatmap_research.config.widths import with_widths
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.types import Activation, Schema
 
@@ -72,7 +73,7 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))
     cfg = instantiate.with_values(cfg, names=list(schema.names))
-    cfg = with_tolerances(cfg, schema)
+    cfg = with_widths(with_tolerances(cfg, schema))
     values.refuse_flip_test(cfg, schema)
     instantiate.refuse_strays(cfg.loss, "loss")
     make_loss = instantiate.maker(cfg.loss, "loss")

@@ -33,6 +33,11 @@ def _are_stages(value: Any) -> bool:
     return isinstance(value, ListConfig) and set(value) <= {"val", "test"}
 
 
+def _are_widths(value: Any) -> bool:
+    """A word or a file, which is read later; or what has been read from one."""
+    return (isinstance(value, str) and value != "") or isinstance(value, DictConfig)
+
+
 def _is_yes_or_no(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -43,7 +48,7 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sigma": (is_finite, "a number of input pixels"),
     "joints": (_are_names, "names of joints, as [head,left_wrist], or null"),
     "anisotropy": (_pair_of(is_finite), "label widths along y and x in sigmas, as [1,0.9]"),
-    "widths": (lambda value: value in ("same", "oks"), "same or oks"),
+    "widths": (_are_widths, "same, oks, or a JSON or YAML file of NAME: WIDTH"),
     "beta": (is_finite, "a number"),
     "seed": (at_least(0), "a whole number, at least 0"),
     "ema": (lambda value: is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),

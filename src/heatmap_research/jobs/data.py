@@ -36,6 +36,14 @@ def _folders(files: list[Path], images: list[Path] | None) -> Sequence[Path | No
     return images * len(files) if len(images) == 1 else images
 
 
+def tolerances(flags: argparse.Namespace) -> int:
+    from heatmap_research.data.audit import tolerances, tolerances_printed  # and with it scipy
+
+    read = [annotations.read(file, category=flags.category) for file in flags.file]
+    tolerances_printed.show(tolerances.estimate(*read))
+    return 0
+
+
 def show(flags: argparse.Namespace) -> int:
     if flags.number < 1:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
