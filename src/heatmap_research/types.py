@@ -51,6 +51,21 @@ class Schema:
                 f"schema.sigmas has {len(self.sigmas)} values for {len(self.names)} joints."
             )
 
+    @classmethod
+    def of_lists(
+        cls,
+        names: Sequence[str],
+        flip: Sequence[int],
+        skeleton: Sequence[Sequence[int]],
+        sigmas: Sequence[float],
+        tolerances_known: bool = True,
+        mirrors: bool = True,
+    ) -> "Schema":
+        """Makes one of what JSON or YAML has kept of another."""
+        bones = tuple((a, b) for a, b in skeleton)
+        facts = (tuple(sigmas), tolerances_known, mirrors)
+        return cls(tuple(names), tuple(flip), bones, *facts)
+
     @property
     def joints(self) -> int:
         return len(self.names)

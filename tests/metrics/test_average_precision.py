@@ -158,7 +158,7 @@ def test_the_official_example_gives_the_ten_official_figures(engine):
         assert figures[name] == pytest.approx(value, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", few_of(range(40), range(40, 200)))
+@pytest.mark.parametrize("seed", few_of(range(8), range(8, 200)))
 def test_random_files_of_any_joints_score_as_in_pycocotools(seed):
     truth, results, sigmas = fixture(seed)
     wanted = pycocotools(truth, results, sigmas)
@@ -210,7 +210,7 @@ def test_the_random_files_hold_what_they_are_meant_to():
     assert 0.1 < np.nanmean([each["AP"] for each in figures]) < 0.8
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", few_of(range(6), range(6, 20)))
 def test_oks_is_pycocotools_own_to_the_last_bit(seed):
     truth, results, sigmas = fixture(seed)
     with contextlib.redirect_stdout(io.StringIO()):

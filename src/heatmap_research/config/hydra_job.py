@@ -1,6 +1,8 @@
 """A job as Hydra runs it: the sweep it belongs to, and how it and its folder are called."""
 
+import os
 import re
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.config import partners
-from heatmap_research.runs.record import INCIDENTAL, config_hash
-from heatmap_research.runs.sweep import Sweep
+from heatmap_research.runs.record import INCIDENTAL, config_hash, read_or_empty
+from heatmap_research.runs.store import RunStore
+from heatmap_research.runs.sweep import OLDER, Sweep, set_aside
 from heatmap_research.types import IncompatibleError
 
 FOLDER_LETTERS = 80  # of the readable part of a folder's name
@@ -23,6 +26,7 @@ UNSAID = (
     *("arm=", "experiment=", "study=", "logger", "callback", "hydra", "output_dir=", "resume="),
     *("trainer.accelerator=", "trainer.devices=", "data.workers=", "data.cache=", "data.root="),
 )
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # of one of several processes, in its environment
 
 _begun: list[Sweep] = []  # by this process
 
@@ -30,7 +34,18 @@ _begun: list[Sweep] = []  # by this process
 class Begun(Callback):
     """Hydra's hooks: tell the command, which composes no config itself, of its sweep."""
 
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Comes before anything is written, so that a refusal leaves all as it was."""
+        with suppress(OmegaConfBaseException):
+            try:
+                make_room(Path(config.hydra.run.dir), config)
+            except IncompatibleError as error:  # Hydra would only warn of it
+                sys.exit(f"{config.hydra.help.app_name}: {error}")
+
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        if config.get("name"):
+            word = f"name={config.name} is of one run: choose study={config.name} for a sweep."
+            sys.exit(f"{config.hydra.help.app_name}: {word}")
         with suppress(OmegaConfBaseException):  # a wrong name: the sweep itself says so
             _begun.append(Sweep(Path(config.hydra.sweep.dir).absolute()))
 
@@ -47,12 +62,42 @@ def in_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def make_room(folder: Path, cfg: DictConfig) -> None:
+    """Refuses to train where a run with weights lies; with overwrite=true, moves it aside."""
+    ranks = (os.environ.get(name, "0") for name in RANKS)
+    store = RunStore(folder.absolute())
+    known = read_or_empty(store.folder)
+    if any(rank != "0" for rank in ranks) or not known:  # the first process decides for all
+        return
+    status = known.get("status")
+    if cfg.get("resume"):
+        if status == "finished":
+            raise IncompatibleError(f"resume={folder}: this run has finished.")
+    elif status == "finished" or any(store.checkpoints.glob("*.ckpt")):
+        if not cfg.get("overwrite"):
+            go_on = "" if status == "finished" else f"resume={folder} to go on with it, "
+            raise IncompatibleError(
+                f"hydra.run.dir={folder}: a run that is {status} lies there, with its weights. "
+                f"Choose {go_on}name=NEW for another folder, or overwrite=true, which keeps the "
+                f"old run in {folder.parent / OLDER}."
+            )
+        print(f"the run that lay there is kept in {set_aside(store.folder)}")
+
+
 def folder_of_study(study: str | None, otherwise: str) -> str:
-    if not study:
-        return f"outputs/{otherwise}"
-    if study in (".", "..") or Path(study).name != study:
-        raise IncompatibleError(f"study={study}: give a name, not a path; outputs/studies has it.")
-    return f"outputs/studies/{study}"
+    return _named("study", study, "outputs/studies", f"outputs/{otherwise}")
+
+
+def folder_of_run(name: str | None, otherwise: str) -> str:
+    return _named("name", name, "outputs", f"outputs/{otherwise}")
+
+
+def _named(key: str, name: str | None, below: str, otherwise: str) -> str:
+    if not name:
+        return otherwise
+    if name in (".", "..") or Path(name).name != name:
+        raise IncompatibleError(f"{key}={name}: give a name, not a path; {below} has it.")
+    return f"{below}/{name}"
 
 
 def folder_of_job(_root_: DictConfig) -> str:
@@ -70,6 +115,7 @@ def folder_of_job(_root_: DictConfig) -> str:
 
 
 OmegaConf.register_new_resolver("folder_of_study", folder_of_study, replace=True)
+OmegaConf.register_new_resolver("folder_of_run", folder_of_run, replace=True)
 OmegaConf.register_new_resolver("folder_of_job", folder_of_job, replace=True)
 
 

@@ -16,6 +16,7 @@ from heatmap_research.config.monitor import with_mode
 from heatmap_research.config.tolerances import with_tolerances
 from heatmap_research.config.widths import with_widths
 from heatmap_research.runs.former_paths import with_current_paths
+from heatmap_research.runs.record import OF_PLACE
 from heatmap_research.types import Activation, Schema
 
 
@@ -33,7 +34,7 @@ class Job:
 
     config: DictConfig
     choices: Mapping[str, Any]  # which option of each group
-    names: tuple[str, ...]  # of all joints that the data have
+    of_data: Schema  # of all joints that the data have
     schema: Schema  # of the joints that are learnt
     unread: tuple[str, ...]  # decoders left out, because they cannot read these maps
     watched: str  # the figure that training is followed by, as it is logged
@@ -44,6 +45,10 @@ class Job:
     def record(self) -> dict[str, Any]:
         """The config as a record keeps it, and as its hash is taken."""
         return cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.of_data.names
 
     @property
     def joints(self) -> list[int] | None:
@@ -83,13 +88,14 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     values.refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
     watched, cfg = values.watched(cfg), with_mode(cfg)  # last: it imports metrics, and torch
-    return Job(cfg, choices, data.names, schema, unread, watched, make_loss, codec)
+    return Job(cfg, choices, data, schema, unread, watched, make_loss, codec)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:
-    """The config with the present paths of classes that have moved since it was written."""
-    written = OmegaConf.to_container(cfg, resolve=False)
-    today = with_current_paths(written)
+    """The config with the present paths of classes that have moved since it was written, and
+    without what says where its run is put."""
+    written: Any = OmegaConf.to_container(cfg, resolve=False)
+    today = with_current_paths({key: written[key] for key in written if key not in OF_PLACE})
     if today == written:
         return cfg
     flags = {"struct": bool(OmegaConf.is_struct(cfg))}

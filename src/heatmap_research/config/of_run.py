@@ -1,17 +1,21 @@
 """The config of a run that is there, with what is asked for in its place."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from heatmap_research.config.instantiate import with_values
+from heatmap_research.config.job import Job, prepare
+from heatmap_research.runs import record
+from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
 GROUPS = ("decoder", "metric", "data", "trainer")  # whose options may be chosen anew
+PLACES = ("root", "annotations", "images", "detections")  # keys of data that name files
 
 
 def changes_run(
@@ -32,14 +36,31 @@ def changes_run(
 
 
 def stored(folder: Path) -> DictConfig:
+    """The config that a run was trained with, which needs no file of its data to be read."""
     file = folder / ".hydra" / "config.yaml"
     if not file.is_file():
         raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
-    return cast(DictConfig, OmegaConf.load(file))
+    config = cast(DictConfig, OmegaConf.load(file))
+    return _by_itself(config, record.read_or_empty(folder))
 
 
-def of_record(config: dict[str, Any]) -> DictConfig:
-    return cast(DictConfig, OmegaConf.create(config))
+def of_record(known: Mapping[str, Any]) -> DictConfig:
+    """The same from a record that has been read."""
+    return _by_itself(cast(DictConfig, OmegaConf.create(known["config"])), known)
+
+
+def job_of(config: DictConfig, folder: Path) -> Job:
+    """Checks a run's config, as changed; refuses data of other joints than it has learnt."""
+    known = record.read(folder, "choices")
+    job = prepare(config, known["choices"])
+    learnt = tuple((known.get("config") or {}).get("names") or job.schema.names)
+    if job.schema.names != learnt:
+        raise IncompatibleError(
+            f"run={folder} has learnt the joints {', '.join(learnt)}, and these data have "
+            f"{', '.join(job.schema.names)}: choose data of the same joints in the same order, or, "
+            f"where they have them among others, joints=[{','.join(learnt)}]."
+        )
+    return job
 
 
 def changed(cfg: DictConfig, folder: Path) -> DictConfig:
@@ -86,6 +107,8 @@ def make_new(folder: Path) -> None:
 
 def weights_of(folder: Path, checkpoint: str) -> Path:
     """The file of a run's weights, or a refusal that names those there are."""
+    if checkpoint == "last" and (weights := RunStore(folder).weights).is_file():
+        return weights
     file = folder / "checkpoints" / f"{checkpoint}.ckpt"
     if not file.is_file():
         there = sorted(f.stem for f in file.parent.glob("*.ckpt"))
@@ -98,3 +121,29 @@ def weights_of(folder: Path, checkpoint: str) -> Path:
 def _with_changes(merged: DictConfig, cfg: DictConfig) -> DictConfig:
     OmegaConf.set_struct(merged, True)
     return cast(DictConfig, OmegaConf.merge(merged, cfg.change))
+
+
+def _by_itself(config: DictConfig, known: Mapping[str, Any]) -> DictConfig:
+    """Takes the joints from the record instead of a file, and files from where they were."""
+    if schema := known.get("schema"):
+        joints = {"_target_": "heatmap_research.types.Schema.of_lists", **schema}
+        config.data = with_values(config.data, schema=joints)
+    if began := known.get("started_in"):
+        _found_again(config.data, Path(began))
+    return config
+
+
+def _found_again(data: DictConfig, began: Path) -> None:
+    """Completes relative paths that lead nowhere from here, but did where the run was started."""
+    for key, value in data.items_ex(resolve=False):
+        if isinstance(value, DictConfig):
+            _found_again(value, began)
+        elif key in PLACES and isinstance(value, ListConfig):  # several files make one set
+            data[key] = [str(began / v) if _lies_there(v, began) else v for v in map(str, value)]
+        elif key in PLACES and isinstance(value, str) and _lies_there(value, began):
+            data[key] = str(began / value)
+
+
+def _lies_there(place: str, began: Path) -> bool:
+    here = "$" in place or Path(place).expanduser().exists()
+    return not here and (began / place).exists()

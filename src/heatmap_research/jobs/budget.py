@@ -6,17 +6,15 @@ from omegaconf import DictConfig, open_dict
 
 from heatmap_research.config import additions, of_run
 from heatmap_research.config.codec import is_option
-from heatmap_research.config.job import Job, prepare
-from heatmap_research.runs.store import RunStore
+from heatmap_research.config.job import Job
 from heatmap_research.types import IncompatibleError
 
 
 def budget(cfg: DictConfig) -> None:
     folder = Path(cfg.run)
     merged = _merged(cfg, folder)
-    choices = RunStore(folder).read("choices")["choices"]
     additions.refuse(merged)
-    job = prepare(merged, choices)
+    job = of_run.job_of(merged, folder)
     _refuse(cfg, job)
     checkpoint = of_run.weights_of(folder, cfg.checkpoint)
     from heatmap_research.jobs import budget_steps  # torch: after the config has been looked at

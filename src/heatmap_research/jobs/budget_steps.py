@@ -63,7 +63,7 @@ def load(
     """Accounts for the error in a folder that `evaluate` has filled, read by argmax by default."""
     record = RunStore(folder / "plain").read()
     tables = [pq.read_table(folder / name / "predictions.parquet") for name in EVALUATIONS]
-    job = prepare(of_record(record["config"]), record["choices"])
+    job = prepare(of_record(record), record["choices"])
     schema, codec = job.schema, job.codec_of(instantiate(job.config.head, "head"))
     frame = framed(codec, schema, good, near)
     by_stage = {name: stages.from_tables(name, tables) for name in ("val", "test")}

@@ -100,7 +100,7 @@ def _trained(
     """A run's own codec for a network that is sure, and for one as unsure as it was on val."""
     store = _finished(cfg)
     record = store.read("config", "choices", "flip_test")
-    job = prepare(of_run.of_record(record["config"]), record["choices"])
+    job = prepare(of_run.of_record(record), record["choices"])
     joints, codec = job.schema, job.codec_of(instantiate(job.config.head, "head"))
     if truth is not None and truth.schema.names != joints.names:
         raise IncompatibleError(f"annotations={truth.file}: its joints are not those of the run.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from heatmap_research.data import annotations
 from heatmap_research.data.audit import file_audit, printed, records, splits
 from heatmap_research.data.converters.coco_file import Written
+from heatmap_research.runs.record import refuse_to_replace
 
 
 def check(flags: argparse.Namespace) -> int:
@@ -47,6 +48,7 @@ def tolerances(flags: argparse.Namespace) -> int:
 def show(flags: argparse.Namespace) -> int:
     if flags.number < 1:
         raise ValueError(f"--number {flags.number}: give 1 or more.")
+    refuse_to_replace(flags.out)
     from heatmap_research.data.audit import contact_sheet, drawn  # and with them matplotlib
 
     found = records.read(flags.file, flags.category)
@@ -64,6 +66,7 @@ def show(flags: argparse.Namespace) -> int:
 
 
 def convert(flags: argparse.Namespace) -> int:
+    refuse_to_replace(flags.out)
     done = CONVERTERS[flags.format](flags)
     if isinstance(done, int):  # of a published set, whose preset knows its images
         print(f"{flags.out}: {done} people")

@@ -125,7 +125,7 @@ def table(arms: Sequence[Arm]) -> Table:
 def _floors(arm: Arm) -> dict[str, float]:
     """What each decoder leaves where the network makes no mistake, in pixels."""
     record = arm.runs[0].record
-    job = prepare(of_record(record["config"]), record["choices"])
+    job = prepare(of_record(record), record["choices"])
     codec = job.codec_of(instantiate(job.config.head, "head"))
     return floors(codec, job.schema.joints) if isinstance(codec, Codec) else {}
 

@@ -9,7 +9,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from heatmap_research.config import additions, of_run
-from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -18,9 +17,8 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     """`given` is the command line, by which the other processes of DDP are started."""
     trained = RunStore(Path(cfg.run))
     merged = of_run.changed(cfg, trained.folder)
-    choices = trained.read("choices")["choices"]
     additions.refuse(merged)
-    job = prepare(merged, choices)
+    job = of_run.job_of(merged, trained.folder)
     checkpoint = of_run.weights_of(trained.folder, cfg.checkpoint)
     if Path(cfg.name).name != cfg.name:
         raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")

@@ -29,7 +29,7 @@ def run(flags: argparse.Namespace) -> None:
     if not runs:
         raise ValueError(f"{', '.join(map(str, flags.folders))}: no run in it has finished.")
     of_first = runs[0].record
-    job = prepare(of_record(of_first["config"]), of_first["choices"])
+    job = prepare(of_record(of_first), of_first["choices"])
     measured = locality.measure(runs, constant_error(build_data(job)))
     Console().print(_shown(measured))
     if flags.keep:

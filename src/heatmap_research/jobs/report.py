@@ -31,6 +31,7 @@ from heatmap_research.jobs import sample
 from heatmap_research.jobs.question import answered
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.whole_file import written
 from heatmap_research.training.build import build, build_data, load_weights, wire, without_weights
@@ -91,6 +92,8 @@ def _refuse(flags: argparse.Namespace) -> None:
             raise ValueError(f"--{name} {place}: that is a folder; give a file.")
         if not place.absolute().parent.is_dir():
             raise ValueError(f"--{name} {place}: there is no folder {place.parent}.")
+        if name != "out":
+            refuse_to_replace(place)
     if flags.keep is not None and flags.keep.is_file():
         raise ValueError(f"--keep {flags.keep}: that is a file; give a folder.")
     if flags.out.exists() and not page.is_ours(flags.out):
@@ -127,7 +130,7 @@ def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: s
 def look(run: Run, decoder: str, pictures: bool) -> Seen:
     """What a run's network is like. What cannot be had is said, and the page does without it."""
     try:
-        job = prepare(of_record(run.record["config"]), run.record["choices"])
+        job = prepare(of_record(run.record), run.record["choices"])
         task = build(wire(job), **without_weights(job.config)).eval()
         known = _measured(task, job.config, job.schema.joints)
     except Exception as error:

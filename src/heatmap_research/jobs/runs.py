@@ -9,6 +9,7 @@ from rich.console import Console
 
 from heatmap_research.runs import formats, table
 from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.table import Row
 
 EXPORTS = {"csv": formats.as_csv, "latex": formats.as_latex, "json": formats.as_json}
@@ -47,6 +48,7 @@ def _means(runs: Sequence[Run], flags: argparse.Namespace) -> list[Row]:
 
 
 def _write(place: Path, text: str) -> None:
+    refuse_to_replace(place)
     try:
         place.write_text(text)
     except OSError as error:

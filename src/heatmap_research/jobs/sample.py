@@ -52,7 +52,7 @@ def answered(task: KeypointTask, batch: Sample, decoder: str | None) -> tuple[Ex
 
 def of_run(store: RunStore, decoder: str) -> Example:
     """The first test image of a finished run, as that run answers."""
-    job = prepare(of_record(store.read()["config"]), {})
+    job = prepare(of_record(store.read("config")), {})
     batch = batch_of_one(job, "test", 0)
     return predicted(wire(job), batch, store.checkpoints / "last.ckpt", decoder)[0]
 

@@ -17,8 +17,7 @@ def show(cfg: DictConfig) -> None:
     _refuse(cfg)
     shown = of_run.shown(cfg, OWN, GROUPS_OF_RUN) if cfg.run else cfg
     checkpoint = of_run.weights_of(Path(cfg.run), cfg.checkpoint) if cfg.run else None
-    additions.refuse(shown)
-    job = prepare(shown, {})
+    job = _job(cfg, shown)
     from heatmap_research.drawing import example
     from heatmap_research.jobs import sample
     from heatmap_research.training.build import dry_run, wire
@@ -36,6 +35,11 @@ def show(cfg: DictConfig) -> None:
     Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(cfg.output, dpi=110)
     print("\n".join([*lines, f"{cfg.output}: + is the truth, a dot what is decoded"]))
+
+
+def _job(cfg: DictConfig, shown: DictConfig) -> Job:
+    additions.refuse(shown)
+    return of_run.job_of(shown, Path(cfg.run)) if cfg.run else prepare(shown, {})
 
 
 def _refuse(cfg: DictConfig) -> None:

@@ -1,6 +1,7 @@
 """One training, or one of a sweep's, from the config that Hydra has composed."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from heatmap_research.config.job import Job, prepare
 from heatmap_research.jobs.also import evaluate_also, refuse_impossible
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.store import RunStore
+from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +24,12 @@ def train(cfg: DictConfig) -> None:
     if in_sweep():
         _train_in_sweep(cfg)
     else:
-        _train(composed(cfg))
+        with sweep.claimed(Path(cfg.output_dir)) as free:
+            if not free and "LOCAL_RANK" not in os.environ:
+                raise IncompatibleError(
+                    f"{cfg.output_dir}: another process trains in it: choose name=NEW, or wait."
+                )
+            _train(composed(cfg))
 
 
 def composed(cfg: DictConfig) -> Job:

@@ -24,6 +24,13 @@ INCIDENTAL = {
 }
 
 
+OF_PLACE = ("name", "overwrite")  # root keys that say where a run is put, and nothing of it
+
+
+FILES = (NAME, "predictions.parquet", "metrics.csv", "hparams.yaml", "train.log")  # of a run
+FOLDERS = (".hydra", "checkpoints", "results")
+
+
 class DamagedRecordError(IncompatibleError):
     """A run.json that is missing, cut off, or not one of ours."""
 
@@ -77,6 +84,7 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """Names an experiment: what was asked for, without where, how logged and on which device."""
+    config = {key: config[key] for key in config if key not in OF_PLACE}
     kept = json.dumps(_essential(with_current_paths(config)), sort_keys=True)
     return hashlib.sha256(kept.encode()).hexdigest()[:16]
 
@@ -85,6 +93,14 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """JSON has no nan: a figure that nothing was counted for is null."""
     with whole_file.written(file) as partial:
         partial.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+
+
+def refuse_to_replace(file: Path) -> None:
+    """Keeps what commands are asked to write from the place of a run's own files."""
+    folder, above, *_ = file.absolute().parents
+    own = (folder, file.name) if file.name in FILES else (above, folder.name)
+    if file.exists() and own[1] in (*FILES, *FOLDERS) and (own[0] / NAME).is_file():
+        raise ValueError(f"{file}: a run has left it; it is kept. Choose another place.")
 
 
 def _essential(value: Any) -> Any:

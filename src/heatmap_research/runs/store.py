@@ -52,12 +52,17 @@ class RunStore:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
+    @property
+    def weights(self) -> Path:
+        """What a finished run has learnt and nothing else; last.ckpt has what goes on besides."""
+        return self.checkpoints / "weights.safetensors"
+
     def read(self, *needed: str) -> dict[str, Any]:
         return read(self.folder, *needed)
 
     def clear(self) -> None:
         """Deletes what an earlier run in the same folder left."""
-        files = (self.record, self.predictions, self.folder / "traceback.txt")
+        files = (self.record, self.predictions, self.weights, self.folder / "traceback.txt")
         for file in (*files, *self.folder.glob("results/*.json"), *self.checkpoints.glob("*.ckpt")):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "evaluate", ignore_errors=True)  # of weights that are gone

@@ -85,14 +85,20 @@ def shelve(folder: Path) -> None:
     """Keeps what another version of the code finished here, out of the way of those who read."""
     if record.read_or_empty(folder).get("status") != "finished":
         return
-    shelf = folder.parent / OLDER
-    place = shelf / f"{folder.name}-{len(list(shelf.glob(f'{folder.name}-*')))}"
+    place = _on_the_shelf(folder)
     place.mkdir(parents=True)
     shutil.copytree(folder / ".hydra", place / ".hydra", dirs_exist_ok=True)
     for item in folder.iterdir():
         if item.name not in BEFORE_A_JOB:
             item.rename(place / item.name)
     log.info(f"  finished before by other code, kept in {place}")
+
+
+def set_aside(folder: Path) -> Path:
+    """Moves a run as it is to where earlier ones are kept; returns its new folder."""
+    place = _on_the_shelf(folder)
+    place.parent.mkdir(exist_ok=True)
+    return folder.rename(place)
 
 
 def leave(folder: Path) -> None:
@@ -127,6 +133,11 @@ def failures_recorded(
             words = str(error) if refused else f"{type(error).__name__}: {error}"
             store.update(status="refused" if refused else "failed", error=words, **facts)
         raise
+
+
+def _on_the_shelf(folder: Path) -> Path:
+    shelf = folder.parent / OLDER
+    return shelf / f"{folder.name}-{len(list(shelf.glob(f'{folder.name}-*')))}"
 
 
 def _jobs(folder: Path) -> list[Path]:

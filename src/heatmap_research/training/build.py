@@ -1,5 +1,6 @@
 """From a checked job to network, data and trainer: the only place where things are wired."""
 
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,9 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from heatmap_research.codec.coordinate_codec import AnyCodec
@@ -21,11 +25,12 @@ from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.network.net import KeypointNet
 from heatmap_research.runs.store import RunStore
+from heatmap_research.runs.whole_file import written
 from heatmap_research.training.callbacks.every_few_steps import Finite, NeckGradient, Throughput
 from heatmap_research.training.callbacks.interruption import Interruption
 from heatmap_research.training.callbacks.recorder import Recorder
 from heatmap_research.training.task import KeypointTask
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, first_line
 
 STAGES = ("train", "val", "test")
 PARTS = (  # of a config, each made by itself
@@ -146,16 +151,36 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
         )
 
 
+def save_weights(task: KeypointTask, file: Path) -> None:
+    """Writes what was learnt, in a format that holds tensors only."""
+    tensors = {name: tensor.contiguous() for name, tensor in task.state_dict().items()}
+    with written(file) as partial:
+        partial.write_bytes(save(tensors))
+
+
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:
-    stored = torch.load(checkpoint, map_location="cpu", weights_only=False)
     try:
-        task.load_state_dict(stored["state_dict"])
+        task.load_state_dict(_tensors(checkpoint))
     except RuntimeError as error:
         first = re.search(r"size mismatch for (\S+):", str(error))
         raise IncompatibleError(
             f"{checkpoint}: its weights do not fit this config (the first: "
             f"{first[1] if first else 'one is missing'}). A dense head such as simcc has weights "
             "for one image_size and stride: choose those it was trained with."
+        ) from error
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
+    """Reads a state dict and executes nothing that a file from elsewhere may hold."""
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        stored = torch.load(file, map_location="cpu", weights_only=True)
+        return dict(stored["state_dict"])
+    except (pickle.UnpicklingError, SafetensorError, EOFError, KeyError, RuntimeError) as error:
+        raise IncompatibleError(
+            f"{file}: no weights can be read from it ({first_line(error)}); choose another "
+            "checkpoint, or train anew."
         ) from error
 
 

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     _, size = build.dry_run(parts)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
-    if not checkpoint and trainer.is_global_zero:
-        store.clear()
+    if trainer.is_global_zero:
+        store.weights.unlink(missing_ok=True) if checkpoint else store.clear()
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = build.build(parts), build.build_data(job)
@@ -58,6 +58,8 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
             with _timed(store, trainer):
                 trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
+            if trainer.is_global_zero:
+                build.save_weights(task, store.weights)
             metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
@@ -168,6 +170,8 @@ def _facts(job: Job) -> dict[str, Any]:
     cfg = job.config
     return {
         **record.asked(job.record, job.choices),
+        "schema": asdict(job.of_data),
+        "started_in": str(Path.cwd()),  # where relative paths of the config begin
         "versions": source.versions(),
         "device": _device(),
         "boxes": cfg.data.get("boxes", "exact"),

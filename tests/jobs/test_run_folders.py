@@ -1,0 +1,134 @@
+"""A run's folder opens wherever it lies, and nothing that is typed by mistake empties it."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import people
+import pytest
+import running
+import torch
+from safetensors.torch import load_file, save_file
+
+from heatmap_research.config import of_run
+from heatmap_research.runs.store import RunStore
+from heatmap_research.training import build
+from heatmap_research.types import IncompatibleError
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on files that were given by relative paths."""
+    here = tmp_path_factory.mktemp("own")
+    people.write(here / "set")
+    options = people.options(Path("set/people.json"))
+    running.succeed("train", *options, "name=mine", cwd=here)
+    return here / "outputs" / "mine"
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def test_files_given_by_relative_paths_are_found_from_elsewhere(trained, tmp_path):
+    running.succeed("evaluate", f"run={trained}", "name=elsewhere", cwd=tmp_path)
+    ours = RunStore(trained).read()["metrics"]
+    theirs = RunStore(trained / "evaluate" / "elsewhere").read()["metrics"]
+    assert ours == theirs
+    shutil.rmtree(trained / "evaluate")
+
+
+def test_a_copied_run_knows_its_joints_without_its_data(trained, tmp_path):
+    folder = tmp_path / "copied"
+    shutil.copytree(trained, folder)
+    (there := trained.parents[1] / "set").rename(there.with_name("gone"))
+    try:
+        job = of_run.job_of(of_run.stored(folder), folder)
+    finally:
+        there.with_name("gone").rename(there)
+    assert job.schema.names == people.JOINTS
+    assert job.schema.flip == (0, 2, 1)
+
+
+def test_the_weights_of_a_run_are_its_tensors_and_nothing_else(trained):
+    stored, tensors = running.weights(trained), load_file(RunStore(trained).weights)
+    assert stored.keys() == tensors.keys()
+    assert [name for name in stored if not torch.equal(stored[name], tensors[name])] == []
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    assert RunStore(trained).weights.stat().st_size < size * 1.1
+
+
+def test_data_of_the_same_joints_in_another_order_are_refused(trained, tmp_path):
+    turned = people.write(tmp_path, joints=people.JOINTS[::-1])
+    files = (f"data.val.annotations={turned}", f"data.val.images={tmp_path}")
+    done = running.command("evaluate", f"run={trained}", *files, cwd=tmp_path)
+    assert done.status == 1
+    assert "same joints, in the same order" in done.err
+    other = ("data=custom", f"data.train.annotations={turned}", f"data.train.images={tmp_path}")
+    done = running.command("evaluate", f"run={trained}", *other, *files, cwd=tmp_path)
+    assert done.status == 1
+    assert "has learnt the joints nose, left_wrist, right_wrist" in done.err
+    shutil.rmtree(trained / "evaluate", ignore_errors=True)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    file = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}, "more": Planted()}, file)
+    with pytest.raises(IncompatibleError, match="no weights can be read"):
+        build.load_weights(running.build(running.compose()), file)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors at all"])
+def test_weights_that_are_damaged_are_refused_in_a_line(content, tmp_path):
+    for name in ("weights.safetensors", "last.ckpt"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(IncompatibleError, match="no weights can be read"):
+            build.load_weights(running.build(running.compose()), tmp_path / name)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    save_file({"net.head.weight": torch.zeros(3)}, file)
+    with pytest.raises(IncompatibleError, match="do not fit"):
+        build.load_weights(running.build(running.compose()), file)
+
+
+WRONG = (
+    ("train", "data.val.images=nowhere"),
+    ("train", "arm=simcc"),
+    ("train", "sigma=-1"),
+    ("train", "heads=simcc"),
+    ("train", "trainer.max_steps=-7"),
+    ("train", "resume={run}", "trainer.max_steps=2"),
+    ("train", "-m", "seed=0,1", "name=mine"),
+    ("evaluate", "run={run}", "decoder=[drk]"),
+    ("evaluate", "run={run}", "name=../mine"),
+    ("evaluate", "run={run}", "checkpoint=best"),
+    ("evaluate", "run={run}", "data.val.annotations=nowhere.json"),
+    ("budget", "run={run}", "stage=train"),
+    ("show", "run={run}", "stage=vall"),
+    ("show", "run={run}", "output={run}/run.json"),
+    ("ceiling", "run={run}", "out={run}/run.json"),
+    ("report", "{run}", "--out", "{run}/predictions.parquet"),
+    ("runs", "{run}", "--csv", "{run}/run.json"),
+)
+
+
+def test_a_finished_run_survives_wrong_commands(trained, tmp_path):
+    """Each typed by mistake at a run whose folder it names; what lies there stays as it is."""
+    run = tmp_path / "mine"
+    shutil.copytree(trained, run)
+    before = digests(run)
+    for name, *arguments in WRONG:
+        line = [argument.format(run=run) for argument in arguments]
+        place = [f"hydra.run.dir={run}"] * (name == "train" and "-m" not in line)
+        done = running.command(name, *line, *place, cwd=trained.parents[1])
+        assert done.status != 0, line
+        assert "Traceback" not in done.err, done.err
+        assert before.items() <= digests(run).items(), line
