@@ -13,7 +13,11 @@ from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.config.held_out import with_held_out
 from heatmap_research.config.monitor import with_mode
-from heatmap_research.config.tolerances import with_tolerances
+from heatmap_research.config.tolerances import (
+    lacks_tolerances,
+    refuse_without_tolerances,
+    with_tolerances,
+)
 from heatmap_research.config.widths import with_widths
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.runs.record import OF_PLACE
@@ -112,9 +116,15 @@ def _complete_decoders(
     with open_dict(cfg):
         cfg.decoder = options | given
     instantiate.refuse_strays(cfg.decoder, "decoder")
-    made = {n: instantiate.make(cfg.decoder[n], f"decoder.{n}") for n in cfg.decoder}
+    lacking = [name for name, node in cfg.decoder.items() if lacks_tolerances(node)]
+    for name in lacking:
+        refuse_without_tolerances(f"decoder={name}", name in given)
+    able = [name for name in cfg.decoder if name not in lacking]
+    made = {n: instantiate.make(cfg.decoder[n], f"decoder.{n}") for n in able}
     unread = tuple(
-        name for name in options if name not in given and not readable(made[name].needs, activation)
+        name
+        for name in options
+        if name not in given and (name in lacking or not readable(made[name].needs, activation))
     )
     with open_dict(cfg):
         for name in unread:

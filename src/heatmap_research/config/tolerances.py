@@ -15,16 +15,22 @@ def with_tolerances(cfg: DictConfig, schema: Schema) -> DictConfig:
     if schema.tolerances_known:
         return with_values(cfg, tolerances=list(schema.sigmas))
     cfg = with_values(cfg, tolerances=None)
-    without = {name: node for name, node in cfg.metric.items() if not _lacks_tolerances(node)}
-    if not without and cfg.metric:
-        raise IncompatibleError(
-            f"metric=[{','.join(cfg.metric)}]: it needs OKS tolerances, which the annotations do "
-            "not give: choose metric=[pixel_error,nme], or give one a joint, data.sigmas=[...]."
-        )
+    without = {name: node for name, node in cfg.metric.items() if not lacks_tolerances(node)}
+    nothing = bool(cfg.metric) and not without
+    refuse_without_tolerances(f"metric=[{','.join(cfg.metric)}]", nothing)
     return with_values(cfg, metric=without)
 
 
-def _lacks_tolerances(node: Any) -> bool:
+def refuse_without_tolerances(choice: str, asked: bool) -> None:
+    if asked:
+        raise IncompatibleError(
+            f"{choice}: it needs OKS tolerances, which the annotations do not give: choose "
+            "another, or give one a joint, data.sigmas=[...]."
+        )
+
+
+def lacks_tolerances(node: Any) -> bool:
+    """Whether an option takes OKS tolerances, cannot do without, and has none."""
     if not isinstance(node, DictConfig) or node.get("tolerances", 0) is not None:
         return False
     takes = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters["tolerances"]

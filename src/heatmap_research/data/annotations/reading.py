@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from heatmap_research.data.annotations import rows, schemas, several, source
 from heatmap_research.data.annotations.rows import Record, Rows
@@ -75,6 +75,7 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
     people = Rows(file, records, rows.ids(records, "annotation", file))
     images, crowd = people.images(image_ids), people.crowd()
     keypoints = people.keypoints(len(chosen["keypoints"]))
+    _refuse_shares(file, keypoints)
     boxes = people.boxes(keypoints)
     table = Annotations(
         file=file,
@@ -93,6 +94,16 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
         overlaps=largest_iou(boxes, images, crowd),
     )
     return table, chosen
+
+
+def _refuse_shares(file: Path, keypoints: Float64[np.ndarray, "person joint 3"]) -> None:
+    """Points that all lie between 0 and 1, and not at whole numbers, are no pixels."""
+    points = keypoints[keypoints[..., 2] > 0][:, :2]
+    if len(points) > 1 and points.min() >= 0 and points.max() <= 1 and (points % 1).any():
+        raise ValueError(
+            f"{file}: all keypoints lie between 0 and 1, as shares of the image do: multiply x by "
+            "its width and y by its height, as COCO's format has pixels."
+        )
 
 
 def _schema(file: Path, category: Record, sigmas: Sequence[float] | None) -> Schema:
