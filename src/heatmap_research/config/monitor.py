@@ -23,10 +23,10 @@ def with_mode(cfg: DictConfig) -> DictConfig:
             "worst weights: leave monitor_mode out."
         )
     if not follows and not given and _is_watched(cfg):
+        others = f"choose monitor={' or '.join(list(known)[:6])}, or " if known else ""
         raise IncompatibleError(
             f"monitor={cfg.monitor}: none of metric=[{','.join(cfg.metric)}] says whether more or "
-            f"less of {figure} is better: choose monitor={' or '.join(list(known)[:6])}, or give "
-            "monitor_mode=min or max."
+            f"less of {figure} is better: {others}give monitor_mode=min or max."
         )
     return instantiate.with_values(cfg, monitor_mode=follows or given or "min")
 

@@ -33,21 +33,32 @@ def first_folder(among: Sequence[str]) -> str:
 
 def load(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The three lists of records of a COCO file, plain or gzipped."""
-    if (way := OTHERS.get(file.suffix.lower())) is not None:
-        raise ValueError(f"{file}: annotations are read in COCO's format, JSON: use {way}.")
-    content = parsed(file)
+    try:
+        content = parsed(file)
+    except ValueError as error:
+        raise _of_another_tool(file) or error from error
     if isinstance(content, list):
         raise ValueError(
             f"{file}: this is a list, such as results are, not annotations in COCO's format."
         )
     known = content if isinstance(content, dict) else {}
-    if missing := [name for name in SECTIONS if not isinstance(known.get(name), list)]:
+    missing = [name for name in SECTIONS if not isinstance(known.get(name), list)]
+    if missing and (other := _of_another_tool(file)):
+        raise other
+    if missing:
         raise ValueError(f"{file}: not COCO's format, it has no list of {', '.join(missing)}.")
     for name in SECTIONS:
         for place, record in enumerate(known[name]):
             if type(record) is not dict:
                 raise ValueError(f"{file}: number {place} of {name} is no record, but {record!r}.")
     return {name: known[name] for name in SECTIONS}
+
+
+def _of_another_tool(file: Path) -> ValueError | None:
+    """What to do with a file that is no COCO file, if its name tells whose it is."""
+    if (way := OTHERS.get(file.suffix.lower())) is None:
+        return None
+    return ValueError(f"{file}: annotations are read in COCO's format, JSON: use {way}.")
 
 
 def stamp(file: Path) -> tuple[int, int]:
