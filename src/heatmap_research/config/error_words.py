@@ -28,7 +28,15 @@ def in_words(error: Exception) -> str:
     if unknown:
         full = re.search(r"full_key: (\S+)", text) if unknown[2] else None
         key = full[1] if full else unknown[1] or unknown[2]
+        if words := _of_files(key):
+            return f"{key}: {words}"
         return f"{key}: there is no such key.{did_you_mean(key, known_keys(key))}"
+    if ambiguous := re.match(r"Ambiguous value for argument '([^=]+)=(.+)'", text):
+        key, value = ambiguous.groups()
+        return (
+            f"{key}={value}: several values are for a sweep, -m; for a list write "
+            f"'{key}=[{value}]', in quotes."
+        )
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
@@ -42,6 +50,16 @@ def in_words(error: Exception) -> str:
         last = text.strip().splitlines()[-1].strip()
         return last.partition(": ")[2] or last
     return first_line(error)
+
+
+def _of_files(key: str) -> str:
+    """What to write where files are given to a data set that takes none."""
+    if key.rpartition(".")[2] not in ("annotations", "images", "root"):
+        return ""
+    return (
+        "there is no such key here: choose data=custom, and give data.train.annotations, "
+        "data.train.images, data.val.annotations and data.val.images."
+    )
 
 
 def before_any_job(error: Exception, entered: bool) -> str:

@@ -69,7 +69,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
             metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, job.unread, store, sweep)
+            _report(metrics, task.first_figures, job.unread, store, sweep)
     return metrics
 
 
@@ -85,7 +85,7 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
         metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, job.unread, store, sweep=False)
+            _report(metrics, task.first_figures, job.unread, store, sweep=False)
     return metrics
 
 
@@ -239,16 +239,19 @@ def _announce(job: Job, size: dict[str, int]) -> None:
     )
 
 
-def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: bool) -> None:
-    """Prints what a run came to; in one line where jobs follow each other."""
+def _report(
+    metrics: Metrics, shown: Sequence[str], unread: Sequence[str], store: RunStore, sweep: bool
+) -> None:
+    """Prints what a run came to; in one line, of one figure, where jobs follow each other."""
     lines, known = [], store.read()
     twice = record.reads_val_twice(known["config"])
     for stage, decoders in metrics.items():
-        name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
         same = " (is val)" if stage == "test" and twice else ""
-        lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
+        known_here = [name for name in shown if name in next(iter(decoders.values()))]
+        for name in known_here[:1] if sweep else known_here:
+            values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
+            lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
     seconds = known.get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")

@@ -129,6 +129,12 @@ class KeypointTask(LightningModule):
     def _stage(self) -> str:
         return "test" if self.trainer.testing else "val"
 
+    @property
+    def first_figures(self) -> list[str]:
+        """The name of one figure of each metric, such as AP of COCO's ten."""
+        of_any: Any = next(iter(self.metrics.values()))
+        return [getattr(metric, "figures", (name,))[0] for name, metric in of_any.items()]
+
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
 
