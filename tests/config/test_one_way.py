@@ -19,7 +19,7 @@ IMPORTS = "/lazy.py"  # which the import system asks, whatever is imported
 PER_PART = ("instantiate", "make", "maker", "refuse_strays", "_compare")  # once for each path
 # Of no part of a config: they hold a value, or say what is wrong with it.
 TOOLS = ("refusing", "making", "with_values", "is_number", "did_you_mean", "is_option")
-TOOLS += ("Job.record", "Job.joints", "is_finite")
+TOOLS += ("Job.record", "Job.joints", "is_finite", "lacks_tolerances", "Job.names")
 
 
 def entries(job) -> Counter:

@@ -47,6 +47,7 @@ class Job:
     watched: str  # the figure that training is followed by, as it is logged
     loss: partial[Any]  # makes the loss: anew for each network, since a loss may learn
     codec: AnyCodec  # checked; its grid learns the head's axes when that is built
+    metrics: Mapping[str, Any]  # of which each network has copies
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -94,8 +95,10 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     decoders, unread = _complete_decoders(cfg, loss.activation)
     values.refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
-    watched, cfg = values.watched(cfg), with_mode(cfg)  # last: it imports metrics, and torch
-    return Job(cfg, choices, data, schema, unread, watched, make_loss, codec)
+    watched = values.watched(cfg)
+    metrics = instantiate.instantiate(cfg.metric, "metric")  # late: they import torch
+    cfg = with_mode(cfg, metrics)
+    return Job(cfg, choices, data, schema, unread, watched, make_loss, codec, metrics)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:

@@ -1,21 +1,22 @@
 """monitor_mode follows from the metric that gives the monitored figure."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 from omegaconf import DictConfig
 
-from heatmap_research.config import instantiate
+from heatmap_research.config.instantiate import with_values
 from heatmap_research.types import IncompatibleError
 
 WORDS = {"min": "less", "max": "more"}
 
 
-def with_mode(cfg: DictConfig) -> DictConfig:
-    """Fills in min or max; a monitor_mode that was given has to agree with the metric."""
+def with_mode(cfg: DictConfig, metrics: Mapping[str, Any]) -> DictConfig:
+    """Fills in min or max; a monitor_mode that was given has to agree with its metric."""
     figure, given = cfg.monitor.rpartition("/")[2], cfg.monitor_mode
     if given not in (None, *WORDS):
         raise IncompatibleError(f"monitor_mode={given}: leave it out, or give min or max.")
-    known = dict(_modes(cfg))
+    known = _modes(metrics)
     follows = known.get(figure)
     if follows and given and follows != given:
         raise IncompatibleError(
@@ -28,17 +29,18 @@ def with_mode(cfg: DictConfig) -> DictConfig:
             f"monitor={cfg.monitor}: none of metric=[{','.join(cfg.metric)}] says whether more or "
             f"less of {figure} is better: {others}give monitor_mode=min or max."
         )
-    return instantiate.with_values(cfg, monitor_mode=follows or given or "min")
+    return with_values(cfg, monitor_mode=follows or given or "min")
 
 
-def _modes(cfg: DictConfig) -> Iterator[tuple[str, str]]:
-    """Each figure of the chosen metrics, and which of it is better."""
-    instantiate.refuse_strays(cfg.metric, "metric")
-    for name, metric in instantiate.make(cfg.metric, "metric").items():
+def _modes(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Each figure of these metrics, and whether less or more of it is better."""
+    known = {}
+    for name, metric in metrics.items():
         higher = getattr(metric, "higher_is_better", None)
         if higher is not None:
-            for figure in getattr(metric, "figures", (name,)):
-                yield figure, "max" if higher else "min"
+            figures = getattr(metric, "figures", (name,))
+            known |= dict.fromkeys(figures, "max" if higher else "min")
+    return known
 
 
 def _is_watched(cfg: DictConfig) -> bool:

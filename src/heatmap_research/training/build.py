@@ -32,9 +32,9 @@ from heatmap_research.types import IncompatibleError
 STAGES = ("train", "val", "test")
 PARTS = (  # of a config, each made by itself
     *("backbone", "trainer", "callback", "logger", "augment", "head", "neck"),
-    *("optimizer", "schedule", "metric", "photometric"),
+    *("optimizer", "schedule", "photometric"),
 )
-OF_TASK = ("optimizer", "schedule", "metric", "photometric")  # parts that a task takes
+OF_TASK = ("optimizer", "schedule", "photometric")  # parts that a task takes, with the metrics
 WITHOUT_WEIGHTS = {"pretrained": False, "checkpoint": None}
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -74,6 +74,7 @@ def wire(job: Job) -> Parts:
     codec = job.codec_of(head)
     backbone, neck = maker(cfg.backbone, "backbone"), make(cfg.neck, "neck")
     of_task = {part: make(cfg[part], part) for part in OF_TASK}
+    of_task["metric"] = job.metrics
     return Parts(job, codec, backbone, neck, head, of_task)
 
 
