@@ -6,7 +6,7 @@ import pytest
 import running
 import torch
 
-from heatmap_research.config.instantiate import with_values
+from heatmap_research.config.instantiate import instantiate, with_values
 from heatmap_research.config.job import prepare
 from heatmap_research.config.monitor import with_mode
 from heatmap_research.config.tolerances import with_tolerances
@@ -24,7 +24,8 @@ def completed(*overrides, schema=None):
     cfg = running.compose(*overrides)
     names = ["left_shoulder", "right_hip", "nose"]
     known = schema or Schema(tuple(names), (0, 1, 2), (), (0.1, 0.1, 0.1))
-    return with_mode(with_tolerances(with_values(cfg, names=names), known))
+    cfg = with_tolerances(with_values(cfg, names=names), known)
+    return with_mode(cfg, instantiate(cfg.metric, "metric"))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def with_mode(cfg: DictConfig, metrics: Mapping[str, Any]) -> DictConfig:
 
 def _modes(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Each figure of these metrics, and whether less or more of it is better."""
-    known = {}
+    known: dict[str, str] = {}
     for name, metric in metrics.items():
         higher = getattr(metric, "higher_is_better", None)
         if higher is not None:
