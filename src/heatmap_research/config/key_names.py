@@ -39,8 +39,10 @@ def right_key(key: str) -> str:
     """A sentence with the key that was probably meant, or nothing."""
     if ours := OTHERS.get(key):
         return f" Did you mean {ours}?"
-    if found := sorted(path for path in _paths() if path.rpartition(".")[2] == key):
-        return f" Did you mean {' or '.join(found[:MANY])}?"
+    if found := [path for path in _paths() if path.rpartition(".")[2] == key]:
+        shallow = min(path.count(".") for path in found)
+        nearest = sorted(path for path in found if path.count(".") == shallow)
+        return f" Did you mean {' or '.join(nearest[:MANY])}?"
     return did_you_mean(key, known_keys(key))
 
 

@@ -31,6 +31,7 @@ from heatmap_research.jobs import sample
 from heatmap_research.jobs.question import answered
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.latex import as_latex
 from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.whole_file import written
@@ -123,7 +124,7 @@ def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: s
         csv.write_text(formats.as_csv(arms.rows(study)))
     if latex is not None:
         tables = filter(None, [arms.rows(study), verdicts.rows(study)])
-        latex.write_text("\n".join(map(formats.as_latex, tables)))
+        latex.write_text("\n".join(map(as_latex, tables)))
     return out.stat().st_size
 
 
