@@ -26,7 +26,7 @@ OTHERS = {
     **dict.fromkeys(("criterion", "loss_fn"), "loss"),
     **dict.fromkeys(("device", "gpu", "gpus", "cuda"), "trainer=gpu (and trainer.devices)"),
     **dict.fromkeys(("augmentation", "augmentations", "transforms"), "augment"),
-    **dict.fromkeys(("output", "out", "save_dir", "log_dir", "outdir"), "hydra.run.dir=DIR"),
+    **dict.fromkeys(("output", "out", "save_dir", "log_dir", "outdir"), "name=NAME, in outputs"),
     **dict.fromkeys(("random_seed", "manual_seed", "seeds"), "seed"),
     **dict.fromkeys(("codec", "layout", "representation"), "arm"),
     **dict.fromkeys(("fp16", "bf16", "amp", "half"), "trainer.precision"),
