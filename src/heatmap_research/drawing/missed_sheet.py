@@ -45,18 +45,17 @@ class Cell:
         return np.where((off < 1.5 * side)[:, None], points, np.nan)
 
 
-def sheet(cells: Sequence[Cell], title: str) -> Figure:
+def sheet(cells: Sequence[Cell], title: str, most: int = MAX_COLUMNS) -> Figure:
     """Crosses are the truth, dots what was found, and a line joins the two of a joint."""
-    columns = min(MAX_COLUMNS, len(cells))
+    columns = min(most, len(cells))
     rows = math.ceil(len(cells) / columns)
-    size = (CELL_INCHES * columns, (CELL_INCHES + 0.3) * rows + 0.5)
+    size = (CELL_INCHES * columns, (CELL_INCHES + 0.3) * rows + 0.5 * bool(title))
     figure = Figure(figsize=size, layout="constrained", dpi=_dots(cells))
-    figure.suptitle(title, fontsize=10)
+    if title:
+        figure.suptitle(title, fontsize=10)
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for place, cell in zip(axes, cells, strict=False):
         _draw(place, cell)
-    for empty in axes:
-        empty.set_axis_off()
     for empty in figure.get_axes()[len(cells) :]:
         empty.set_axis_off()
     return figure
