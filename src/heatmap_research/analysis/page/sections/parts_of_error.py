@@ -7,7 +7,7 @@ from jaxtyping import Float64, Int64
 from markupsafe import Markup
 
 from heatmap_research.analysis.page import drawings, parts
-from heatmap_research.analysis.page.parts import Column, Plot, Section, Table, Words
+from heatmap_research.analysis.page.parts import Column, Folded, Plot, Section, Table, Words
 from heatmap_research.analysis.page.study import Study, first
 
 SIZES = 5  # parts of the people, as many in each
@@ -51,7 +51,8 @@ def by_joint(study: Study) -> Section:
     plot = Plot(caption, [_bars(ordered)])
     heads: list[Column | str] = ["joint", "points", "mean, px", SPREAD]
     rows = [[name, len(each), *_figures(each)] for name, each in ordered.items()]
-    return Section("Error by joint", [plot, parts.table("The same in figures.", heads, rows)])
+    figures = parts.table("The same in figures.", heads, rows)
+    return Section("Error by joint", [plot, Folded("Every joint in figures", [figures])])
 
 
 def by_size(study: Study) -> Section:
