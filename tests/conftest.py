@@ -7,6 +7,7 @@ os.environ["WANDB_MODE"] = "offline"
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads weights
 
 import pairwise
+import people
 import pytest
 import running
 import torch
@@ -49,6 +50,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def smoke(folder: Path) -> Path:
     """A run of a few steps with every decoder that reads its maps."""
     return running.train(folder / "smoke", *running.SMOKE)
+
+
+@pytest.fixture(scope="session")
+def own_run(folder: Path) -> Path:
+    """A run on a few people in files that were given by relative paths."""
+    people.write(folder / "own" / "set")
+    options = people.options(Path("set/people.json"))
+    running.succeed("train", *options, "name=mine", cwd=folder / "own")
+    return folder / "own" / "outputs" / "mine"
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def annotate(
     return file
 
 
-def dataset(annotations: Path, **knobs) -> CocoFormat:
+def dataset(annotations: Path, /, **knobs) -> CocoFormat:
     usual = dict(annotations=str(annotations), images=str(annotations.parent))
     usual |= dict(image_size=[256, 192], channels=3, geometry=GEOMETRIES["center"])
     usual |= dict(boxes="gt", detections=None, padding=1.25, augment=None, sigmas=None)

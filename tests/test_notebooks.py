@@ -22,6 +22,7 @@ NAMES = (
     "02_two_d_versus_one_d",
     "03_ghosts_and_occlusion",
     "04_error_budget",
+    "05_what_we_found",
 )
 READ_RUNS = ("02_two_d_versus_one_d", "04_error_budget")
 STRIP = ("--keep-output", "--extra-keys", "metadata.language_info")
@@ -139,7 +140,12 @@ def execute(name: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, s
 
 
 @pytest.mark.parametrize(
-    "name", ["01_quantisation", pytest.param("03_ghosts_and_occlusion", marks=pytest.mark.slow)]
+    "name",
+    [
+        "01_quantisation",
+        pytest.param("03_ghosts_and_occlusion", marks=pytest.mark.slow),
+        "05_what_we_found",
+    ],
 )
 def test_a_notebook_runs(name, monkeypatch):
     execute(name, monkeypatch, {})

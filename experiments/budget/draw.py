@@ -20,7 +20,7 @@ NAMES = {
 }
 
 
-def main() -> None:
+def drawn() -> Figure:
     reading = Reading("pixel_error", None, kept.STAGE, 1)
     groups = grouped(kept.kept(HERE), "arm")
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
@@ -42,7 +42,11 @@ def main() -> None:
     axes.legend(frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(HERE / "budget.png", dpi=110)
+    return figure
+
+
+def main() -> None:
+    drawn().savefig(HERE / "budget.png", dpi=110)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ COLOURS = {"64x64": "#b2182b", "128x128": "#ef8a62", "256x192": "#2166ac"}
 SHAPES = {"argmax": ("o", "highest bin"), "quarter": ("s", "quarter step"), "dark": ("^", "DARK")}
 
 
-def main() -> None:
+def drawn() -> Figure:
     rows = defaultdict(list)
     for cell in pq.read_table(HERE / "cells.parquet").to_pylist():
         if cell["width"] is not None:
@@ -35,7 +35,11 @@ def main() -> None:
     axes.set_title("Dots: median of all rules of errors; lines: lowest to highest", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(HERE / "readout.png", dpi=110)
+    return figure
+
+
+def main() -> None:
+    drawn().savefig(HERE / "readout.png", dpi=110)
 
 
 if __name__ == "__main__":

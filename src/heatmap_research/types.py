@@ -37,6 +37,8 @@ class Schema:
     flip: tuple[int, ...]  # joint i of a mirrored person is joint flip[i]
     skeleton: tuple[tuple[int, int], ...]
     sigmas: tuple[float, ...]  # OKS tolerances
+    tolerances_known: bool = True  # false: nobody measured them, and one value stands in for all
+    mirrors: bool = True  # false: the mirror joint of one called left or right is not known
 
     def __post_init__(self) -> None:
         joints = range(len(self.names))
@@ -54,10 +56,13 @@ class Schema:
         flip: Sequence[int],
         skeleton: Sequence[Sequence[int]],
         sigmas: Sequence[float],
+        tolerances_known: bool = True,
+        mirrors: bool = True,
     ) -> "Schema":
         """Makes one of what JSON or YAML has kept of another."""
         bones = tuple((a, b) for a, b in skeleton)
-        return cls(tuple(names), tuple(flip), bones, tuple(sigmas))
+        facts = (tuple(sigmas), tolerances_known, mirrors)
+        return cls(tuple(names), tuple(flip), bones, *facts)
 
     @property
     def joints(self) -> int:
@@ -78,6 +83,8 @@ class Schema:
             flip=tuple(new.get(self.flip[joint], new[joint]) for joint in old),
             skeleton=tuple((new[a], new[b]) for a, b in self.skeleton if a in new and b in new),
             sigmas=tuple(self.sigmas[joint] for joint in old),
+            tolerances_known=self.tolerances_known,
+            mirrors=self.mirrors,
         )
 
 

@@ -59,6 +59,35 @@ def test_a_level_that_no_run_has_is_refused_in_words(spec, told):
         weights.weights(spec, "head", ["simcc", "ce_2d"])
 
 
+SIZES = ["32,32", "64,48", "64,64"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "by_hand"),
+    [
+        ("[32,32] - [64, 64]", [1, 0, -1]),
+        ([64, 48], [0, 1, 0]),
+        ("[64,64]", [0, 0, 1]),
+        ({"[32, 32]": 1, "64,48": -2}, [1, -2, 0]),
+        ("32 - [64,48]", [1, -1, 0]),
+    ],
+)
+def test_a_size_is_a_level_as_a_list_or_by_its_height(spec, by_hand):
+    assert weights.weights(spec, "image_size", SIZES).tolist() == by_hand
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("[64,32]", "no run has image_size=64,32, but 32,32, 64,48, 64,64"),
+        ("64", r"image_size=64 may be \[64,48\] and \[64,64\]: name both sides"),
+    ],
+)
+def test_a_size_is_taken_for_no_other_of_its_height(spec, told):
+    with pytest.raises(ValueError, match=told):
+        weights.weights(spec, "image_size", SIZES)
+
+
 def test_an_interaction_of_two_by_two_is_a_difference_of_differences():
     """(dense 1-D - local 1-D) - (dense 2-D - local 2-D), at each stride alike."""
     table = factors(LAYOUTS)

@@ -58,15 +58,26 @@ def test_runs_are_read_with_the_decoder_that_is_best_on_val(tmp_path):
 
 def test_runs_that_differ_in_more_than_backbone_and_seed_are_refused(tmp_path):
     others = [run(tmp_path, 31, 0, 1.0, sigma=sigma) for sigma in (2, 3)]
-    with pytest.raises(ValueError, match="these runs differ in sigma: choose"):
+    with pytest.raises(
+        ValueError, match="these runs differ in sigma: a probe needs runs of backbone=local with"
+    ):
         locality.measure([*runs(tmp_path), *others], 11.0)
 
 
-@pytest.mark.parametrize("only", [None, 15])
-def test_a_field_needs_a_whole_network_and_the_other_way_round(tmp_path, only):
+@pytest.mark.parametrize(
+    ("only", "lack"), [(None, "have no backbone=local among"), (15, "all have backbone=local")]
+)
+def test_a_field_needs_a_whole_network_and_the_other_way_round(tmp_path, only, lack):
     kept = [one for one in runs(tmp_path) if one.value("backbone.field") == only]
-    with pytest.raises(ValueError, match="train backbone=local with some fields, and the same"):
+    with pytest.raises(ValueError, match=f"{lack}.*: a probe needs .*, and the same without"):
         locality.measure(kept, 11.0)
+
+
+def test_runs_without_an_error_on_test_are_refused(tmp_path):
+    first, *others = runs(tmp_path)
+    del first.record["metrics"]["test"]
+    with pytest.raises(ValueError, match=r"no pixel_error on test.* evaluate=\[val,test\]"):
+        locality.measure([first, *others], 11.0)
 
 
 def test_a_row_is_found_again_by_its_images_whatever_their_seed(tmp_path):

@@ -16,6 +16,10 @@ from heatmap_research.runs.store import RunStore
 
 ARMS = {"simcc": 0.4, "ce_2d": 0.0}
 PRODUCT = "heatmap_research.analysis.comparison.contrast.product.Product"
+SHIFT, EXPONENT = (
+    f"heatmap_research.analysis.comparison.contrast.curves.{name}" for name in ("Shift", "Exponent")
+)
+BETWEEN = {"arm": "a - b"}
 QUESTION = "heatmap_research.analysis.comparison.contrast.question.Question"
 
 
@@ -86,6 +90,19 @@ def test_errors_of_several_sizes_are_shares_of_the_image(tmp_path):
     assert "% of the image's side" in sides[32].words
 
 
+def test_sizes_are_compared_by_both_sides(tmp_path):
+    for size, added in (([32, 32], 1.0), ([64, 64], 0.0), ([64, 48], 3.0)):
+        for seed in (0, 1, 2):
+            asked = {"image_size": size, "seed": seed, "sigma": 2, "tolerances": [0.1] * 5}
+            write(tmp_path / f"{size}{seed}", seed=seed, added=added, config=asked)
+    runs = find(tmp_path)
+    difference = ask({"image_size": "[64,48] - [64,64]"}).answer(runs).lead
+    assert difference.estimate.interval.estimate == pytest.approx(3, abs=0.3)
+    factors = {"large": {"image_size": {"[32,32]": "no", "[64,48]": "yes", "[64, 64]": "yes"}}}
+    with pytest.raises(ValueError, match="would count as one, but differ in image_size"):
+        ask({"large": "yes - no"}, factors=factors).answer(runs)
+
+
 def test_other_truths_are_refused(tmp_path):
     for arm, moved in (("simcc", 0.0), ("ce_2d", 3.0)):
         for seed in (0, 1):
@@ -154,6 +171,27 @@ def test_what_of_a_family_has_no_runs_is_named_and_hides_no_other(two):
         ({"margin": 0}, "question.margin=0: it must be greater than 0"),
         ({"asks": "So."}, "ends with a question mark"),
         ({"askes": "?"}, "question.askes"),
+        ({"metric": "pixl_error"}, "metric=pixl_error"),
+        (
+            {"contrast": {"weights": {"arm": "a - b"}}},
+            "question: contrast: give it a _target_",
+        ),
+        ({"family": {"more": {"arm": "a"}}}, "question: more: give it a _target_"),
+        ({"contrast": {"_target_": PRODUCT, "weights": {"sigma": "per dubling"}}}, "per dubling"),
+        (
+            {"contrast": {"_target_": PRODUCT, "weights": {"arm": "a - "}}},
+            "arm: a - .*cannot be read",
+        ),
+        (
+            {"contrast": {"_target_": SHIFT, "between": {"arm": "a"}, "budgets": [1, 2]}},
+            "SLOW - FAST",
+        ),
+        (
+            {"contrast": {"_target_": SHIFT, "between": BETWEEN, "budgets": [2, 1]}},
+            "two or more, ris",
+        ),
+        ({"contrast": {"_target_": EXPONENT, "between": [1], "at": {"arm": "a"}}}, "two budgets"),
+        ({"_target_": None}, "question: give it a _target_, such as .*Question"),
     ],
 )
 def test_a_question_that_cannot_be_meant_is_refused(change, words):
@@ -166,8 +204,9 @@ def test_a_question_that_cannot_be_meant_is_refused(change, words):
         "refuted": "no",
         "contrast": {"_target_": PRODUCT, "weights": {"arm": "a - b"}},
     }
+    node = {key: value for key, value in (node | change).items() if value is not None}
     with pytest.raises(ValueError, match=words):
-        questions.made(OmegaConf.create(node | change))
+        questions.made(OmegaConf.create(node))
 
 
 def test_runs_carry_the_question_they_were_made_for(tmp_path):
@@ -189,15 +228,31 @@ def test_runs_carry_the_question_they_were_made_for(tmp_path):
         questions.answered(runs, str(tmp_path / "broken.yaml"))
 
 
-def test_a_check_refuses_a_wrong_question_before_its_study_runs(tmp_path):
+@pytest.fixture
+def wrong(tmp_path) -> tuple[str, ...]:
+    """What asks for a study whose question cannot be meant."""
     folder = tmp_path / "mine" / "experiment"
     folder.mkdir(parents=True)
     text = (running.CONF / "experiment" / "layout.yaml").read_text()
     (folder / "wrong.yaml").write_text(text.replace("yes_if: above", "yes_if: maybe"))
-    asked = (f"--config-dir={folder.parent}", "experiment=wrong", "head=conv1x1")
-    done = running.command("check", *asked, cwd=tmp_path)
+    return (f"--config-dir={folder.parent}", "experiment=wrong", "head=conv1x1")
+
+
+def test_a_check_refuses_a_wrong_question_before_its_study_runs(wrong, tmp_path):
+    done = running.command("check", *wrong, cwd=tmp_path)
     assert done.status == 1
     assert done.out == "refused: question.yes_if=maybe: choose below, above, within.\n"
+
+
+def test_a_training_refuses_a_wrong_question_before_its_first_step(wrong, tmp_path):
+    asked = (*wrong, *running.SMOKE, "seed=0,1")
+    done = running.command("train", "-m", *asked, cwd=tmp_path)
+    assert done.status == 1
+    assert "2 refused" in done.out
+    assert done.err.count("question.yes_if=maybe: choose below, above, within.") == 4
+    assert "Traceback" not in done.err
+    assert not list(tmp_path.rglob("metrics.csv"))
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_a_question_is_not_asked_of_another_unit(two, tmp_path, caplog):

@@ -400,8 +400,10 @@ addEventListener("load", () => {
           (s) => s.getBoundingClientRect().width + s.getBoundingClientRect().height > 0).length;
     return {width: box.width, height: box.height, right: box.right, shapes};
   });
+  const setUp = document.querySelector("#set-up pre");
+  const hidden = setUp.scrollWidth - setUp.clientWidth;
   parent.postMessage(JSON.stringify(
-    {problems, sorted, boxes, overflow, width: innerWidth}), "*");
+    {problems, sorted, boxes, overflow, hidden, width: innerWidth}), "*");
 });
 </script>"""
 FRAME = """<!doctype html><iframe src="probe.html" style="width:{width}px;height:900px"></iframe>
@@ -440,6 +442,7 @@ def test_in_a_browser_plots_are_drawn_tables_sort_and_nothing_overflows(width, h
     assert found["problems"] == []
     assert found["width"] == width
     assert found["overflow"] == 0
+    assert found["hidden"] == 0  # of the set-up's lines
     assert len(found["boxes"]) == html.count("<svg") + html.count("<img")
     for box in found["boxes"]:
         assert box["width"] > 150

@@ -31,7 +31,7 @@ REFUSED = {
     ("decoder=[drk]",): ("drk", "dark"),
     ("experiment=dmo",): ("dmo", "demo"),
     ("experiment=hrnet_w32",): ("did you mean experiment=published/hrnet_w32?",),
-    ("learning_rate=0.1",): ("learning_rate", "optimizer.lr"),
+    ("base_lr=0.1",): ("base_lr", "optimizer.lr"),
     ("seed=0,1",): ("seed=0,1", "add -m"),
     ("decoder=argmax,dark",): ("'decoder=[argmax,dark]'", "-m"),
     ("image_size=[64,", "64]"): ("'image_size=[64,64]'",),

@@ -633,6 +633,14 @@ MPII = [
 ]
 
 
+def test_where_the_images_of_converted_labels_lie_is_said(tmp_path):
+    rows = "scorer,A,A,A,A", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y", "a.png,1,2,3,4"
+    (tmp_path / "CollectedData_A.csv").write_text("\n".join(rows))
+    done = data("convert", "deeplabcut", "CollectedData_A.csv", "--out", "a.json", cwd=tmp_path)
+    said = ["a.json: 1 people; their images: .", "1 of 1 images are not there."]
+    assert (done.status, done.out.splitlines()) == (0, said), done.err
+
+
 def test_mpii_is_converted_from_its_usual_json(tmp_path):
     source = write(tmp_path, MPII, "train.json")
     done = data("convert", "mpii", source, "--out", "coco.json", cwd=tmp_path)
@@ -649,6 +657,11 @@ def test_mpii_is_converted_from_its_usual_json(tmp_path):
         (("aic", "nowhere.json"), "nowhere.json"),
         (("aic", "broken.json"), "broken.json"),
         (("mpii", "broken.json"), "broken.json"),
+        (("yolo", "broken.json", "a.yaml"), "convert yolo: give one data.yaml"),
+        (("yolo", "nowhere.yaml"), "nowhere.yaml: cannot be read"),
+        (("sleap", "a.slp", "b.slp"), "convert sleap: give one .slp file"),
+        (("deeplabcut", "broken.json"), "no table of labels"),
+        (("lightning_pose", "nowhere.csv"), "nowhere.csv: cannot be read"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -52,7 +52,7 @@ def test_a_quoted_list_with_spaces_is_one_word():
 @pytest.mark.parametrize(
     ("key", "ours"),
     [
-        ("learning_rate", "optimizer.lr"),
+        ("base_lr", "optimizer.lr"),
         ("weight_decay", "optimizer.weight_decay"),
         ("batch_size", "data.batch_size"),
         ("max_steps", "trainer.max_steps"),

@@ -213,7 +213,8 @@ def test_a_codec_has_the_stride_and_the_widths_of_its_config():
     [
         ((), "argmax", "val/argmax/pixel_error"),
         (("monitor=dark/pixel_error",), "argmax,dark", "val/dark/pixel_error"),
-        (("data=custom",), "dark,argmax", "val/dark/AP"),
+        (("data=custom",), "dark,argmax", "val/dark/pixel_error"),
+        (("data=coco",), "dark,argmax", "val/dark/AP"),
         (("data=mpii",), "argmax", "val/argmax/PCKh@0.5"),
     ],
 )

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatmap_research.data.annotations import first_folder, flip_of, read, schema_of, skeleton_of
-from heatmap_research.data.annotations.schemas import mirrored
+from heatmap_research.data.annotations.schemas import mirrored, one_sided
 from heatmap_research.data.annotations.table import iou, largest_iou
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -258,6 +258,15 @@ NAMES = {
     "link copyright handle": (0, 1, 2),
     "left_eye l_eye right_eye r_eye": (2, 3, 0, 1),
     "ear_left eye_right": (0, 1),
+    "LF RF LH RH": (1, 0, 3, 2),
+    "LeftHind RightHind LeftFore": (1, 0, 2),
+    "pawFL pawFR pawHL pawHR tail": (1, 0, 3, 2, 4),
+    "paw_LH paw_RH": (1, 0),
+    "forepawl forepawr": (1, 0),
+    "HandLft HandRgt Eye_Lt Eye_Rt": (1, 0, 3, 2),
+    "Auge_links Auge_rechts": (1, 0),
+    "L1 L2 L3": (0, 1, 2),
+    "lip rib": (0, 1),
 }
 
 
@@ -302,6 +311,25 @@ def test_a_flip_that_is_no_swap_is_refused(write):
     refuses(write(categories=(PERSON | {"flip_indices": [1, 2, 0]},)), "does not pair 3 joints")
 
 
+SIDES = {
+    "left_ankle right_knee nose": ["left_ankle", "right_knee"],
+    "leftEar left_eye rightEye": ["leftEar"],
+    "upright copyright L1 l_ear": [],
+    "ear_left ear_right": [],
+}
+
+
+@pytest.mark.parametrize("names", SIDES)
+def test_where_a_joint_of_a_side_has_no_mirror_joint_no_image_is_mirrored(write, caplog, names):
+    category = {"id": 1, "name": "x", "keypoints": names.split()}
+    schema = schema_of(write(categories=(category,)))
+    assert one_sided(category) == SIDES[names]
+    assert schema.mirrors == (not SIDES[names])
+    warned = [r.getMessage() for r in caplog.records if "no image is mirrored" in r.getMessage()]
+    assert len(warned) == bool(SIDES[names])
+    assert one_sided(category | {"flip_pairs": []}) == []
+
+
 def test_two_joints_of_one_name_are_refused(write):
     twice = PERSON | {"keypoints": ["nose", "ear", "ear"]}
     refuses(write(categories=(twice,)), "category person: two joints are called ear")
@@ -337,10 +365,12 @@ def test_cocos_and_crowdposes_sigmas_are_those_of_their_tools(write):
     assert schema_of(crowd).sigmas == tuple(ten / 10 for ten in tens)
 
 
-def test_unknown_joints_have_a_stated_default_said_once(write, caplog):
+def test_that_nobody_knows_the_tolerances_is_said_once(write, caplog):
     file = write(categories=({"id": 1, "keypoints": ["snout", "tail"]},))
-    assert [schema_of(file).sigmas for _ in range(3)] == [(0.05, 0.05)] * 3
-    assert [record.getMessage().count("0.05") for record in caplog.records] == [1]
+    assert [schema_of(file).tolerances_known for _ in range(3)] == [False] * 3
+    assert [record.getMessage().count("no AP and no OKS") for record in caplog.records] == [1]
+    assert schema_of(file).only(["tail"]).tolerances_known is False
+    assert schema_of(file, sigmas=[0.1, 0.2]).tolerances_known
 
 
 def test_sigmas_of_another_number_of_joints_are_refused(write):

@@ -111,6 +111,53 @@ def test_the_light_of_a_half_body_goes_the_same_way(lights):
         assert np.abs(pictures.centroid(image[0].numpy()) - points[0].numpy()).max() < 0.01
 
 
+def test_nobody_is_mirrored_whose_left_joint_has_no_right_one(crowd):
+    """Its mirror image would show a right joint that is called left."""
+    content = json.loads(crowd.read_text())
+    assert not torch.equal(*_crops_as_they_are_and_flipped(crowd))
+    content["categories"][0]["keypoints"] = ["nose", "left_eye", "right_ear"]
+    crowd.write_text(json.dumps(content))
+    assert torch.equal(*_crops_as_they_are_and_flipped(crowd))
+
+
+def _crops_as_they_are_and_flipped(file):
+    flipped = dataset(file, augment=augmentation(flip=1.0))
+    return dataset(file).__getitems__(range(5)).image, flipped.__getitems__(range(5)).image
+
+
+def test_several_files_with_their_folders_are_one_set(crowd, lights, tmp_path):
+    """Both number their images from 10 and their people from 100: later ones are counted on."""
+    several = {"annotations": [str(crowd), str(lights)], "images": [str(crowd.parent)]}
+    several["images"].append(str(lights.parent))
+    data = dataset(crowd, **several)
+    apart = [dataset(crowd), dataset(lights)]
+    assert len(data) == sum(map(len, apart)) == 10
+    batch, parts = data.__getitems__(range(10)), [d.__getitems__(range(5)) for d in apart]
+    assert_equal([batch.image, batch.keypoints], [torch.cat([p[f] for p in parts]) for f in (0, 1)])
+    assert data.truth.image_ids.tolist() == [10, 11, 12, 13, 14, 15, 16, 17]
+    assert batch.instance_id.unique().numel() == 10
+    assert data.truth.overlaps.shape == (12,)
+
+
+def test_several_files_that_make_no_set_are_refused_in_a_line(crowd, lights, tmp_path):
+    files, folders = [str(crowd), str(lights)], [str(crowd.parent), str(lights.parent)]
+    for words, knobs in {
+        "images: 1 folders for 2 files": {"images": folders[:1]},
+        "is given twice": {"annotations": files[:1] * 2},
+        "nowhere: there is no such folder": {"images": [folders[0], "nowhere"]},
+        "data.boxes=detections: .* and here are 2": {"boxes": "detections", "detections": "d.json"},
+        "name at least one file": {"annotations": [], "images": []},
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            dataset(crowd, **{"annotations": files, "images": folders} | knobs)
+    other = json.loads(lights.read_text())
+    other["categories"][0]["keypoints"] = ["nose", "right_eye", "left_eye"]
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    changed = [files[0], str(tmp_path / "other.json")]
+    with pytest.raises(ValueError, match="its joints are nose, right_eye, left_eye, and those of"):
+        dataset(crowd, annotations=changed, images=folders)
+
+
 def test_a_coarse_crop_is_read_from_a_smaller_jpeg(lights, monkeypatch):
     asked = []
     original = images.read

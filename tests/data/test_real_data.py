@@ -93,6 +93,7 @@ def test_a_set_of_other_joints_needs_nothing_but_its_files(name, joints, tmp_pat
         "data.batch_size=32",
         "decoder=[dark]",
         "metric=[coco_ap,pixel_error]",
+        f"data.sigmas=[{','.join(f'{0.04 + 0.01 * joint:.2f}' for joint in range(joints))}]",
     )
     run = running.train(
         tmp_path / "run", *custom(name), *SMALL[:2], "data.workers=0", *few, "evaluate=[val]"

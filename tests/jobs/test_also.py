@@ -3,7 +3,9 @@
 import pytest
 import running
 
+from heatmap_research.jobs import also
 from heatmap_research.runs.find import evaluations, find
+from heatmap_research.types import IncompatibleError
 
 ALSO = ("+also.clear=['data.occlusion=0']", "+also.covered=['data.occlusion=0.5']")
 
@@ -48,3 +50,26 @@ def test_a_key_that_is_not_there_is_refused_before_training(tmp_path):
     assert len(done.err.splitlines()) == 1
     assert "oclusion: there is no such key. Did you mean occlusion?" in done.err
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("arm", "words", "told"),
+    [
+        ("simcc", "stride=0.25", "head.axes.0.weight would be 128x"),
+        (
+            "simcc",
+            "image_size=[64,64]",
+            "head.axes.0.weight would be 128x256 there and is 64x64 in",
+        ),
+        ("ce_2d", "backbone.in_chans=1", "would be "),
+    ],
+)
+def test_data_that_other_weights_would_be_needed_for_are_refused_before_training(arm, words, told):
+    job = running.job(f"arm={arm}", *running.TINY, f"+also.other=['{words}']")
+    with pytest.raises(IncompatibleError, match=rf"^also.other=\['.*{told}"):
+        also.refuse_impossible(job)
+
+
+def test_a_local_head_may_be_evaluated_at_another_size():
+    job = running.job("arm=ce_2d", *running.TINY, "+also.large=['image_size=[64,64]']")
+    also.refuse_impossible(job)

@@ -16,33 +16,23 @@ from heatmap_research.training import build
 from heatmap_research.types import IncompatibleError
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on files that were given by relative paths."""
-    here = tmp_path_factory.mktemp("own")
-    people.write(here / "set")
-    options = people.options(Path("set/people.json"))
-    running.succeed("train", *options, "name=mine", cwd=here)
-    return here / "outputs" / "mine"
-
-
 def digests(folder: Path) -> dict[str, str]:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
-def test_files_given_by_relative_paths_are_found_from_elsewhere(trained, tmp_path):
-    running.succeed("evaluate", f"run={trained}", "name=elsewhere", cwd=tmp_path)
-    ours = RunStore(trained).read()["metrics"]
-    theirs = RunStore(trained / "evaluate" / "elsewhere").read()["metrics"]
+def test_files_given_by_relative_paths_are_found_from_elsewhere(own_run, tmp_path):
+    running.succeed("evaluate", f"run={own_run}", "name=elsewhere", cwd=tmp_path)
+    ours = RunStore(own_run).read()["metrics"]
+    theirs = RunStore(own_run / "evaluate" / "elsewhere").read()["metrics"]
     assert ours == theirs
-    shutil.rmtree(trained / "evaluate")
+    shutil.rmtree(own_run / "evaluate")
 
 
-def test_a_copied_run_knows_its_joints_without_its_data(trained, tmp_path):
+def test_a_copied_run_knows_its_joints_without_its_data(own_run, tmp_path):
     folder = tmp_path / "copied"
-    shutil.copytree(trained, folder)
-    (there := trained.parents[1] / "set").rename(there.with_name("gone"))
+    shutil.copytree(own_run, folder)
+    (there := own_run.parents[1] / "set").rename(there.with_name("gone"))
     try:
         job = of_run.job_of(of_run.stored(folder), folder)
     finally:
@@ -51,25 +41,33 @@ def test_a_copied_run_knows_its_joints_without_its_data(trained, tmp_path):
     assert job.schema.flip == (0, 2, 1)
 
 
-def test_the_weights_of_a_run_are_its_tensors_and_nothing_else(trained):
-    stored, tensors = running.weights(trained), load_file(RunStore(trained).weights)
+def test_a_run_from_before_some_keys_came_opens_as_it_was(own_run):
+    config = of_run.stored(own_run)
+    for key in ("weights", "freeze", "layer_decay"):
+        del config[key]
+    job = of_run.job_of(config, own_run)
+    assert (job.config.weights, job.config.freeze, job.config.layer_decay) == (None, [], 1.0)
+
+
+def test_the_weights_of_a_run_are_its_tensors_and_nothing_else(own_run):
+    stored, tensors = running.weights(own_run), load_file(RunStore(own_run).weights)
     assert stored.keys() == tensors.keys()
     assert [name for name in stored if not torch.equal(stored[name], tensors[name])] == []
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    assert RunStore(trained).weights.stat().st_size < size * 1.1
+    assert RunStore(own_run).weights.stat().st_size < size * 1.1
 
 
-def test_data_of_the_same_joints_in_another_order_are_refused(trained, tmp_path):
+def test_data_of_the_same_joints_in_another_order_are_refused(own_run, tmp_path):
     turned = people.write(tmp_path, joints=people.JOINTS[::-1])
     files = (f"data.val.annotations={turned}", f"data.val.images={tmp_path}")
-    done = running.command("evaluate", f"run={trained}", *files, cwd=tmp_path)
+    done = running.command("evaluate", f"run={own_run}", *files, cwd=tmp_path)
     assert done.status == 1
     assert "same joints, in the same order" in done.err
     other = ("data=custom", f"data.train.annotations={turned}", f"data.train.images={tmp_path}")
-    done = running.command("evaluate", f"run={trained}", *other, *files, cwd=tmp_path)
+    done = running.command("evaluate", f"run={own_run}", *other, *files, cwd=tmp_path)
     assert done.status == 1
     assert "has learnt the joints nose, left_wrist, right_wrist" in done.err
-    shutil.rmtree(trained / "evaluate", ignore_errors=True)
+    shutil.rmtree(own_run / "evaluate", ignore_errors=True)
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
@@ -120,15 +118,15 @@ WRONG = (
 )
 
 
-def test_a_finished_run_survives_wrong_commands(trained, tmp_path):
+def test_a_finished_run_survives_wrong_commands(own_run, tmp_path):
     """Each typed by mistake at a run whose folder it names; what lies there stays as it is."""
     run = tmp_path / "mine"
-    shutil.copytree(trained, run)
+    shutil.copytree(own_run, run)
     before = digests(run)
     for name, *arguments in WRONG:
         line = [argument.format(run=run) for argument in arguments]
         place = [f"hydra.run.dir={run}"] * (name == "train" and "-m" not in line)
-        done = running.command(name, *line, *place, cwd=trained.parents[1])
+        done = running.command(name, *line, *place, cwd=own_run.parents[1])
         assert done.status != 0, line
         assert "Traceback" not in done.err, done.err
         assert before.items() <= digests(run).items(), line

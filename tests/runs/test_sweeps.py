@@ -198,7 +198,7 @@ def test_values_of_a_group_can_be_given_beside_its_options(tmp_path):
 def test_the_ends_of_every_study_can_be_trained(study, tmp_path):
     """Of each key that is swept, the first value with the first and last of all others."""
     given = [*ends(study), "seed=0"]
-    if study in ("lspet", "photographs") and "HEATMAP_DATA" not in os.environ:
+    if study in ("finetune", "lspet", "photographs") and "HEATMAP_DATA" not in os.environ:
         pytest.skip("HEATMAP_DATA is unset")
     done = running.command("check", "-m", f"experiment={study}", *given, cwd=tmp_path)
     assert done.status == 0, done.err

@@ -4,6 +4,9 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import Any
+
+FORMATS = ("yolo", "deeplabcut", "lightning_pose", "sleap", "mpii", "aic")
 
 
 def main() -> None:
@@ -20,10 +23,15 @@ def main() -> None:
 
 def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="heatmap-data", description=__doc__)
-    commands = parser.add_subparsers(dest="job", required=True, metavar="check|show|convert")
+    commands = parser.add_subparsers(
+        dest="job", required=True, metavar="check|show|tolerances|convert"
+    )
     check = commands.add_parser("check", help="say what is wrong, and what training does")
-    check.description = "Goes through a whole file; exit status 1 if training would refuse it."
-    _add_file(check, "folder of its images, each of which is then read as well")
+    check.description = (
+        "Goes through a whole file; exit status 1 if training would refuse it. Several files, such "
+        "as train, val and test, are also compared: same pictures, nearly the same, same points."
+    )
+    _add_file(check, "folder of the images, which are then read; or one for each file", many=True)
     check.add_argument("--first", type=int, default=5, help="records named of each problem")
     show = commands.add_parser("show", help="draw people with their skeletons")
     show.description = "Writes a contact sheet; without images, of the points alone."
@@ -32,17 +40,31 @@ def _flags() -> argparse.Namespace:
     show.add_argument("--number", type=int, default=24, help="of people, drawn by lot")
     show.add_argument("--seed", type=int, default=0, help="of the lot")
     show.add_argument("--id", nargs="+", default=[], help="annotations to draw instead")
-    coco = commands.add_parser("convert", help="write MPII's or AI Challenger's as COCO's")
-    coco.description = "mpii: train.json or valid.json, the official .mat or both. aic: its JSON."
-    coco.add_argument("format", choices=["mpii", "aic"])
+    twice = commands.add_parser("tolerances", help="OKS tolerances, from people annotated twice")
+    twice.description = (
+        "Two files of the same images by different annotators: sigma of each joint is the root of "
+        "the mean of distance squared over area, as COCO states it."
+    )
+    words = "annotations in COCO's format, .json or .json.gz"
+    twice.add_argument("file", type=Path, nargs=2, help=words)
+    twice.add_argument("--category", help="name or id, where several have keypoints")
+    coco = commands.add_parser("convert", help="write annotations of other formats as COCO's")
+    coco.description = (
+        "yolo: data.yaml. deeplabcut and lightning_pose: CollectedData*.csv, one or more. sleap: a "
+        ".slp file. mpii: train.json or valid.json, the official .mat or both. aic: its JSON."
+    )
+    coco.add_argument("format", choices=FORMATS)
     coco.add_argument("source", type=Path, nargs="+", help="file of annotations")
     coco.add_argument("--out", type=Path, required=True, help="JSON to write")
+    coco.add_argument("--split", default="train", help="of yolo: train, val or test")
     return parser.parse_args()
 
 
-def _add_file(parser: argparse.ArgumentParser, images: str) -> None:
-    parser.add_argument("file", type=Path, help="annotations in COCO's format, .json or .json.gz")
-    parser.add_argument("--images", type=Path, help=images)
+def _add_file(parser: argparse.ArgumentParser, images: str, many: bool = False) -> None:
+    several: Any = {"nargs": "+"} if many else {}
+    words = "annotations in COCO's format, .json or .json.gz"
+    parser.add_argument("file", type=Path, help=words, **several)
+    parser.add_argument("--images", type=Path, help=images, **several)
     parser.add_argument("--category", help="name or id, where several have keypoints")
     parser.add_argument("--channels", type=int, default=3, help="of an image: backbone.in_chans")
 

@@ -9,6 +9,7 @@ from heatmap_research.jobs.train import train
 MAY_CHANGE = (  # when a run is resumed
     *("trainer.accelerator=", "trainer.devices=", "trainer.enable_", "data.workers="),
     *("data.cache=", "data.root=", "callback.", "logger", "hydra", "-"),
+    "trainer.max_steps=",  # where the schedule allows it
 )
 
 

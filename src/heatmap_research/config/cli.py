@@ -20,6 +20,7 @@ from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.hydra_job import begun, in_sweep
 
+SHORT = {"lr": "optimizer.lr", "learning_rate": "optimizer.lr"}
 Words = list[str]
 
 
@@ -106,12 +107,19 @@ def _for_hydra(arguments: Words) -> Words:
     Hydra composes a sweep once without the options it goes through, and there refuses keys that
     only these have, unless they are choices too. What jobs share is left out of folders' names.
     """
+    arguments = [_in_full(argument) for argument in arguments]
     if not {"-m", "--multirun"} & set(arguments) or partners.is_partner():  # done by the first
         return arguments
     shared = [a.lstrip("+~").partition("=")[0] for a in arguments if "=" in a and not _sweeps(a)]
     keys = ",".join(f'"{key}"' for key in shared if not key.startswith("hydra"))
     same = f"hydra.job.config.override_dirname.exclude_keys=[{keys}]"
     return [*(_as_choice(argument) for argument in arguments), same]
+
+
+def _in_full(argument: str) -> str:
+    """The key that a short word stands for: `lr=` is `optimizer.lr=`."""
+    key, equals, value = argument.partition("=")
+    return f"{SHORT.get(key, key)}{equals}{value}"
 
 
 def _as_choice(argument: str) -> str:

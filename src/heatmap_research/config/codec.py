@@ -1,6 +1,6 @@
 """From the config to a codec, and to the decoders that can read its maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -60,6 +60,19 @@ def _composed(names: tuple[str, ...]) -> dict[str, DictConfig]:
 
 def _widths(cfg: DictConfig) -> Widths:
     high, wide = cfg.anisotropy
-    mean = sum(cfg.tolerances) / len(cfg.tolerances)
-    relative = tuple(tolerance / mean for tolerance in cfg.tolerances)
-    return Widths((high, wide), relative if cfg.widths == "oks" else None)
+    if cfg.widths == "same":
+        return Widths((high, wide), None)
+    if cfg.widths != "oks":  # numbers of each joint, by its name
+        return Widths((high, wide), _about_one([cfg.widths[name] for name in cfg.names]))
+    if cfg.tolerances is None:
+        raise IncompatibleError(
+            "widths=oks: the annotations give no OKS tolerances: choose widths=same, or give one a "
+            "joint, data.sigmas=[...]."
+        )
+    return Widths((high, wide), _about_one(cfg.tolerances))
+
+
+def _about_one(widths: Sequence[float]) -> tuple[float, ...]:
+    """In the same proportion, with a mean of one: of `sigma`."""
+    mean = sum(widths) / len(widths)
+    return tuple(width / mean for width in widths)

@@ -13,9 +13,9 @@ from heatmap_research.config.key_names import right_key
 from heatmap_research.types import IncompatibleError, first_line
 
 REFUSALS = (IncompatibleError, HydraException, OmegaConfBaseException)  # they say all; no crashes
-LISTS = (  # keys that take several values in one run
+LISTS = (  # last words of keys that take several values in one run
     *("decoder", "metric", "callback", "logger"),
-    *("image_size", "joints", "anisotropy", "evaluate"),
+    *("image_size", "joints", "anisotropy", "evaluate", "annotations", "images"),
 )
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 
@@ -33,6 +33,8 @@ def in_words(error: Exception) -> str:
     if unknown:
         full = re.search(r"full_key: (\S+)", text) if unknown[2] else None
         key = full[1] if full else unknown[1] or unknown[2]
+        if words := _of_files(key):
+            return f"{key}: {words}"
         return f"{key}: there is no such key.{right_key(key)}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
@@ -47,6 +49,16 @@ def in_words(error: Exception) -> str:
         last = text.strip().splitlines()[-1].strip()
         return last.partition(": ")[2] or last
     return first_line(error)
+
+
+def _of_files(key: str) -> str:
+    """What to write where files are given to a data set that takes none."""
+    if key.rpartition(".")[2] not in ("annotations", "images", "root"):
+        return ""
+    return (
+        "there is no such key here: choose data=custom, and give data.train.annotations, "
+        "data.train.images, data.val.annotations and data.val.images."
+    )
 
 
 def before_any_job(error: Exception, entered: bool) -> str:
@@ -80,6 +92,6 @@ def _several(word: str) -> str:
     listed = f"'{key.removeprefix('every.')}=[{values}]'"
     if key.startswith("every."):
         return f"{word.removeprefix('every.')}: write {listed}."
-    if key in LISTS:
-        return f"{word}: for one run write {listed}; for a run of each value add -m."
+    if key.rpartition(".")[2] in LISTS:
+        return f"{word}: for a list write {listed}, in quotes; for a run of each value add -m."
     return f"{word}: one run takes one value; for a run of each value add -m."

@@ -70,10 +70,7 @@ def make_room(folder: Path, cfg: DictConfig) -> None:
     if any(rank != "0" for rank in ranks) or not known:  # the first process decides for all
         return
     status = known.get("status")
-    if cfg.get("resume"):
-        if status == "finished":
-            raise IncompatibleError(f"resume={folder}: this run has finished.")
-    elif status == "finished" or any(store.checkpoints.glob("*.ckpt")):
+    if status == "finished" or any(store.checkpoints.glob("*.ckpt")):
         if not cfg.get("overwrite"):
             go_on = "" if status == "finished" else f"resume={folder} to go on with it, "
             raise IncompatibleError(

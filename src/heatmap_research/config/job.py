@@ -12,6 +12,13 @@ from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config import instantiate, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.config.held_out import with_held_out
+from heatmap_research.config.monitor import with_mode
+from heatmap_research.config.tolerances import (
+    lacks_tolerances,
+    refuse_without_tolerances,
+    with_tolerances,
+)
+from heatmap_research.config.widths import with_widths
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.runs.record import OF_PLACE
 from heatmap_research.types import Activation, Schema
@@ -21,6 +28,9 @@ def of_side(share: float, _root_: DictConfig) -> float:
     """A length in input pixels, from its share of the image's height: `sigma=${of_side:0.04}`."""
     return share * _root_.image_size[0]
 
+
+# Root keys that a config stored before they came does not have, as it was then.
+CAME_LATER: dict[str, Any] = {"weights": None, "freeze": [], "layer_decay": 1.0}
 
 OmegaConf.register_new_resolver("of_side", of_side, replace=True)
 
@@ -74,8 +84,9 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):
         schema = data if cfg.joints is None else data.only(list(cfg.joints))
-    filled_in = {"tolerances": list(schema.sigmas), "names": list(schema.names)}
-    cfg = instantiate.with_values(cfg, **filled_in)
+    cfg = instantiate.with_values(cfg, names=list(schema.names))
+    cfg = with_widths(with_tolerances(cfg, schema))
+    values.refuse_flip_test(cfg, schema)
     instantiate.refuse_strays(cfg.loss, "loss")
     make_loss = instantiate.maker(cfg.loss, "loss")
     with instantiate.making("loss"):
@@ -83,14 +94,16 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     decoders, unread = _complete_decoders(cfg, loss.activation)
     values.refuse_target_with(loss.activation, cfg.target)
     codec = codec_of(cfg, 0 if loss.activation == "coordinates" else 1, loss, decoders)
-    return Job(cfg, choices, data, schema, unread, values.watched(cfg), make_loss, codec)
+    watched, cfg = values.watched(cfg), with_mode(cfg)  # last: it imports metrics, and torch
+    return Job(cfg, choices, data, schema, unread, watched, make_loss, codec)
 
 
 def _of_today(cfg: DictConfig) -> DictConfig:
     """The config with the present paths of classes that have moved since it was written, and
     without what says where its run is put."""
     written: Any = OmegaConf.to_container(cfg, resolve=False)
-    today = with_current_paths({key: written[key] for key in written if key not in OF_PLACE})
+    kept = {key: written[key] for key in written if key not in OF_PLACE}
+    today = with_current_paths(CAME_LATER | kept)
     if today == written:
         return cfg
     flags = {"struct": bool(OmegaConf.is_struct(cfg))}
@@ -107,9 +120,15 @@ def _complete_decoders(
     with open_dict(cfg):
         cfg.decoder = options | given
     instantiate.refuse_strays(cfg.decoder, "decoder")
-    made = {n: instantiate.make(cfg.decoder[n], f"decoder.{n}") for n in cfg.decoder}
+    lacking = [name for name, node in cfg.decoder.items() if lacks_tolerances(node)]
+    for name in lacking:
+        refuse_without_tolerances(f"decoder={name}", name in given)
+    able = [name for name in cfg.decoder if name not in lacking]
+    made = {n: instantiate.make(cfg.decoder[n], f"decoder.{n}") for n in able}
     unread = tuple(
-        name for name in options if name not in given and not readable(made[name].needs, activation)
+        name
+        for name in options
+        if name not in given and (name in lacking or not readable(made[name].needs, activation))
     )
     with open_dict(cfg):
         for name in unread:

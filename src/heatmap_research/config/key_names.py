@@ -10,7 +10,7 @@ from heatmap_research.config.instantiate import did_you_mean
 
 # What other code bases call a key of ours.
 OTHERS = {
-    **dict.fromkeys(("learning_rate", "learningrate", "lr_rate", "base_lr"), "optimizer.lr"),
+    **dict.fromkeys(("learningrate", "lr_rate", "base_lr"), "optimizer.lr"),
     **dict.fromkeys(("wd", "decay"), "optimizer.weight_decay"),
     **dict.fromkeys(("steps", "iterations", "max_iters"), "trainer.max_steps"),
     **dict.fromkeys(

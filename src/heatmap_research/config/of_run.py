@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
@@ -138,6 +138,8 @@ def _found_again(data: DictConfig, began: Path) -> None:
     for key, value in data.items_ex(resolve=False):
         if isinstance(value, DictConfig):
             _found_again(value, began)
+        elif key in PLACES and isinstance(value, ListConfig):  # several files make one set
+            data[key] = [str(began / v) if _lies_there(v, began) else v for v in map(str, value)]
         elif key in PLACES and isinstance(value, str) and _lies_there(value, began):
             data[key] = str(began / value)
 

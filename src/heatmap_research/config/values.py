@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from heatmap_research.config.instantiate import is_number
-from heatmap_research.types import Activation, IncompatibleError
+from heatmap_research.types import Activation, IncompatibleError, Schema
 
 
 def is_finite(value: Any) -> bool:
@@ -33,6 +33,11 @@ def _are_stages(value: Any) -> bool:
     return isinstance(value, ListConfig) and set(value) <= {"val", "test"}
 
 
+def _are_widths(value: Any) -> bool:
+    """A word or a file, which is read later; or what has been read from one."""
+    return (isinstance(value, str) and value != "") or isinstance(value, DictConfig)
+
+
 def _is_yes_or_no(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -43,9 +48,15 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sigma": (is_finite, "a number of input pixels"),
     "joints": (_are_names, "names of joints, as [head,left_wrist], or null"),
     "anisotropy": (_pair_of(is_finite), "label widths along y and x in sigmas, as [1,0.9]"),
-    "widths": (lambda value: value in ("same", "oks"), "same or oks"),
+    "widths": (_are_widths, "same, oks, or a JSON or YAML file of NAME: WIDTH"),
     "beta": (is_finite, "a number"),
     "seed": (at_least(0), "a whole number, at least 0"),
+    "weights": (lambda value: value is None or isinstance(value, str), "a folder or file, or null"),
+    "freeze": (
+        lambda value: isinstance(value, str) or (value is not None and _are_names(value)),
+        "backbone, neck or stages.N, or a list of them",
+    ),
+    "layer_decay": (lambda value: is_number(value) and 0 < value <= 1, "a share above 0, up to 1"),
     "ema": (lambda value: is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (_is_yes_or_no, "true or false"),
     "channels_last": (_is_yes_or_no, "true or false"),
@@ -87,6 +98,14 @@ def stride_of(cfg: DictConfig) -> float:
         raise IncompatibleError(
             f"stride={cfg.stride}: give the input pixels per bin, such as 4, 0.5 or 2/3."
         ) from error
+
+
+def refuse_flip_test(cfg: DictConfig, schema: Schema) -> None:
+    if cfg.flip_test and not schema.mirrors:
+        raise IncompatibleError(
+            "flip_test=true: a joint of these data is called left or right, and has no mirror "
+            "joint: choose flip_test=false, or give flip_pairs in the category of the annotations."
+        )
 
 
 def watched(cfg: DictConfig) -> str:

@@ -78,7 +78,7 @@ def load(
     fit = by_stage["val"] if apart else None
     known = represented(job, codec, readout[1])
     with refusing(f"run={folder.parent.parent}, stage={stage}"):
-        marked = "annotations" in job.config.data[stage]
+        marked = "annotations" in job.config.data[stage] and schema.tolerances_known
         read = by_stage[stage]
         taken = account.of_run(frame, schema, fit, read, readout, known, oks, marked)
         return taken, schema

@@ -80,7 +80,7 @@ def _human(
     cfg: DictConfig, jobs: Sequence[Representation], truth: Annotations | None
 ) -> Iterator[str]:
     """How exactly people have marked a file's joints, in pixels of each size of crop."""
-    if truth is None:
+    if truth is None or not truth.schema.tolerances_known:
         return
     poses = true_poses.annotated(truth, cfg.padding)
     labelled = poses.people.keypoints[..., 2] > 0

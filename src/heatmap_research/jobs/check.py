@@ -6,7 +6,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from heatmap_research.config.hydra_job import in_sweep
-from heatmap_research.config.job import Job
 from heatmap_research.jobs.train import composed
 from heatmap_research.types import IncompatibleError
 
@@ -15,20 +14,14 @@ def check(cfg: DictConfig) -> None:
     name = f"  [{' '.join(HydraConfig.get().overrides.task)}]" * in_sweep()
     try:
         job = composed(cfg)
-        from heatmap_research.training.build import dry_run, wire  # torch: after a first look
+        from heatmap_research.jobs import question  # torch: after a first look
+        from heatmap_research.training.build import dry_run, wire
 
         dry_run(wire(job))
-        _check_question(job)
+        question.refuse_impossible(job)
     except IncompatibleError as error:
         print(f"refused: {error}{name}")
         if not in_sweep():
             sys.exit(1)
     else:
         print(f"ok{name}")
-
-
-def _check_question(job: Job) -> None:
-    if job.config.get("question"):
-        from heatmap_research.jobs import question
-
-        question.made(job.config.question)

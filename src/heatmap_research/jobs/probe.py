@@ -28,6 +28,7 @@ def run(flags: argparse.Namespace) -> None:
     runs = [run for run in find(*flags.folders) if run.status == "finished"]
     if not runs:
         raise ValueError(f"{', '.join(map(str, flags.folders))}: no run in it has finished.")
+    locality.by_field(runs)  # before images are drawn
     of_first = runs[0].record
     job = prepare(of_record(of_first), of_first["choices"])
     measured = locality.measure(runs, constant_error(build_data(job)))

@@ -1,7 +1,7 @@
 """The question that an experiment asks: from its runs' records, or from its file in conf/."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from heatmap_research.analysis.comparison.contrast.product import Product
 from heatmap_research.analysis.comparison.contrast.question import Answers, Question
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.config import instantiate
 from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.job import Job
 from heatmap_research.runs.find import Run
 from heatmap_research.types import IncompatibleError, in_a_line
 
@@ -21,7 +23,20 @@ log = logging.getLogger(__name__)
 
 
 def made(node: Any) -> Question:
-    return instantiate.instantiate(node, "question")
+    """The question that a part of a config asks; refuses what cannot be meant."""
+    _refuse_without_target(node, "question", Question)
+    for name, contrast in {"contrast": node.get("contrast"), **(node.get("family") or {})}.items():
+        _refuse_without_target(contrast, f"question: {name}", Product)
+    found: Question = instantiate.instantiate(node, "question")
+    with instantiate.making("question"):
+        _kind(found.metric)
+    return found
+
+
+def refuse_impossible(job: Job) -> None:
+    """Reads what a job is to answer, before it is trained for it; most jobs ask nothing."""
+    if node := job.config.get("question"):
+        made(node)
 
 
 def of_file(name: str) -> Question:
@@ -78,6 +93,14 @@ def answered(runs: Sequence[Run], name: str | None, metric: str | None = None) -
             raise
         log.warning(f"The question of these runs is not answered: {error}")
         return None
+
+
+def _refuse_without_target(node: Any, path: str, usual: type) -> None:
+    """Refuses a part of the config that would stay a dictionary."""
+    if not (isinstance(node, Mapping) and "_target_" in node):
+        raise IncompatibleError(
+            f"{path}: give it a _target_, such as {usual.__module__}.{usual.__name__}."
+        )
 
 
 def _kind(metric: str) -> tuple[str, bool]:

@@ -38,13 +38,15 @@ def composed(cfg: DictConfig) -> Job:
 
 
 def _train(job: Job) -> None:
-    from heatmap_research.training import fit  # torch: after the config has been looked at
+    from heatmap_research.training import extending, fit  # torch: after a look at the config
 
     store = RunStore(Path(job.config.output_dir))
     hydra_job.name_in_loggers(job.config)
-    if not job.config.resume:
-        OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    if job.config.resume and store.record.exists():
+        extending.refuse_other_course(job)
+    OmegaConf.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
     refuse_impossible(job)
+    _refuse_question(job)
     try:
         fit.train(job, store, in_sweep())
         evaluate_also(job, store.folder)
@@ -52,6 +54,13 @@ def _train(job: Job) -> None:
         command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
         log.warning(f"{stop}; to go on: {command}")
         sys.exit(130)
+
+
+def _refuse_question(job: Job) -> None:
+    """Refuses a question that cannot be meant before the runs are made that should answer it."""
+    from heatmap_research.jobs import question  # torch: after the config has been looked at
+
+    question.refuse_impossible(job)
 
 
 def _train_in_sweep(cfg: DictConfig) -> None:

@@ -25,7 +25,7 @@ class Breakdown(Metric):
     def __init__(
         self,
         names: Sequence[str],
-        tolerances: Sequence[float],
+        tolerances: Sequence[float] | None,  # None: nobody knows them, so no OKS is counted
         areas: Sequence[float],  # where medium begins and ends
         overlaps: Sequence[float],  # IoU with another person's box is above it
         border: float,  # of the crop's side
@@ -36,7 +36,7 @@ class Breakdown(Metric):
         self.of_joints = ("visible", "covered", "near_border", "inside")
         above = [f"overlap_above_{least:g}" for least in overlaps]
         self.of_people = ("small", "medium", "large", "alone", *above)
-        self.tolerances = list(tolerances)
+        self.tolerances = None if tolerances is None else list(tolerances)
         for name, *shape in (
             ("joints", len(PER_JOINT) + 1, len(names)),
             ("joint_parts", 2, len(self.of_joints)),
@@ -56,7 +56,8 @@ class Breakdown(Metric):
         self.joint_parts += _among(pair[:, None], parts).sum((-2, -1))
 
         people = self._person_masks(batch)
-        similarity, counted = mean_oks.of_people(prediction, batch, self.tolerances)
+        tolerances = self.tolerances or [1.0] * len(self.names)  # any, where none are known
+        similarity, counted = mean_oks.of_people(prediction, batch, tolerances)
         of_points = _among(pair[:, None], people[..., None] & labelled).sum((-2, -1))
         pair = torch.stack([similarity, torch.ones_like(similarity)])
         of_people = _among(pair[:, None], people & counted).sum(-1)
@@ -74,7 +75,8 @@ class Breakdown(Metric):
         for part, sums in zip(self.of_people, self.person_parts.T, strict=True):
             error, points, similarity, people = sums
             figures[f"error_px.{part}"] = error / points
-            figures[f"oks.{part}"] = similarity / people
+            if self.tolerances:
+                figures[f"oks.{part}"] = similarity / people
         return figures
 
     def _joint_masks(self, batch: Sample) -> Bool[Tensor, "part batch joint"]:

@@ -8,7 +8,7 @@ from torchmetrics.utilities import dim_zero_cat
 from heatmap_research.codec import geometry
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.metrics import average_precision, oks, pycocotools_ap
-from heatmap_research.metrics.average_precision import MAX_DETECTIONS, Found, People
+from heatmap_research.metrics.average_precision import MAX_DETECTIONS, OFFICIAL, Found, People
 from heatmap_research.types import IncompatibleError, Prediction, Sample, Tensor
 
 ENGINES = {"fast": average_precision.evaluate, "pycocotools": pycocotools_ap.evaluate}
@@ -26,6 +26,7 @@ class CocoAp(Metric):
 
     full_state_update = False
     higher_is_better = True
+    figures = (*OFFICIAL, "AP95", "AP_box_score", "AP_oracle")
     truth: Annotations | None = None  # None: only those predicted exist, each in its own image
     scored: Found | None = None  # the people of the last figures, as a result file has them
     rows: list[Tensor]

@@ -25,6 +25,7 @@ class Ghosts(Metric):
 
     full_state_update = False
     higher_is_better = False
+    figures = FIGURES
     total: Tensor  # of each figure
     count: Tensor
 

@@ -32,13 +32,13 @@ class Pck(PerJointMean):
         self.thresholds, self.values = list(thresholds), len(thresholds)
         super().__init__(names, size, pair, without, average)
         unit = "px" if size == "pixel" else ""
-        self.keys = [f"{name}@{threshold:g}{unit}" for threshold in thresholds]
+        self.figures = [f"{name}@{threshold:g}{unit}" for threshold in thresholds]
 
     def of_errors(self, error: PerJoint) -> Float[Tensor, "value batch joint"]:
         return is_found(error, self.thresholds)
 
     def compute(self) -> dict[str, Tensor]:
-        return dict(zip(self.keys, self.means().unbind(), strict=True))
+        return dict(zip(self.figures, self.means().unbind(), strict=True))
 
 
 def is_found(

@@ -31,7 +31,7 @@ class TimmBackbone(nn.Module):
         options: Mapping[str, Any],  # further arguments of timm.create_model
     ) -> None:
         super().__init__()
-        self.frozen = frozen
+        self.name, self.frozen = name, frozen
         self.net = _create(name, pretrained, checkpoint, in_chans, options)
         info: Any = self.net.feature_info
         self.levels = tuple(map(Level, info.channels(), info.reduction()))

@@ -21,4 +21,4 @@ def best(figures: Mapping[str, float | None], mode: str = "min") -> str | None:
 def watched_figure(config: Mapping[str, object]) -> tuple[str, str]:
     """The metric that a run was watched by, and `min` or `max`, whichever of it is better."""
     figure = str(config.get("monitor", "pixel_error")).rpartition("/")[2]
-    return figure, str(config.get("monitor_mode", "min"))
+    return figure, str(config.get("monitor_mode") or "min")

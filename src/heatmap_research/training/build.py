@@ -1,6 +1,5 @@
 """From a checked job to network, data and trainer: the only place where things are wired."""
 
-import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,23 +13,21 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.instantiate import make, maker, making, refuse_strays, refusing
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
+from heatmap_research.network.depth import freeze
 from heatmap_research.network.net import KeypointNet
 from heatmap_research.runs.store import RunStore
-from heatmap_research.runs.whole_file import written
 from heatmap_research.training.callbacks.every_few_steps import Finite, NeckGradient, Throughput
 from heatmap_research.training.callbacks.interruption import Interruption
 from heatmap_research.training.callbacks.recorder import Recorder
 from heatmap_research.training.task import KeypointTask
-from heatmap_research.types import IncompatibleError, first_line
+from heatmap_research.training.tensors import tensors_of
+from heatmap_research.types import IncompatibleError
 
 STAGES = ("train", "val", "test")
 PARTS = (  # of a config, each made by itself
@@ -92,9 +89,11 @@ def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
     with refusing("head"):
         head = parts.head(levels=neck.levels, grid=codec.grid, joints=schema.joints)
     net = KeypointNet(backbone, neck, head)
+    freeze(net, cfg.freeze)
     if cfg.channels_last:
         net = net.to(memory_format=torch.channels_last)
     own = {"flip_test": cfg.flip_test, "seed": cfg.seed, "every": cfg.trainer.log_every_n_steps}
+    own["layer_decay"] = cfg.layer_decay
     return KeypointTask(net, codec, schema, **parts.of_task, **own)
 
 
@@ -151,36 +150,15 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
         )
 
 
-def save_weights(task: KeypointTask, file: Path) -> None:
-    """Writes what was learnt, in a format that holds tensors only."""
-    tensors = {name: tensor.contiguous() for name, tensor in task.state_dict().items()}
-    with written(file) as partial:
-        partial.write_bytes(save(tensors))
-
-
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:
     try:
-        task.load_state_dict(_tensors(checkpoint))
+        task.load_state_dict(tensors_of(checkpoint))
     except RuntimeError as error:
         first = re.search(r"size mismatch for (\S+):", str(error))
         raise IncompatibleError(
             f"{checkpoint}: its weights do not fit this config (the first: "
             f"{first[1] if first else 'one is missing'}). A dense head such as simcc has weights "
             "for one image_size and stride: choose those it was trained with."
-        ) from error
-
-
-def _tensors(file: Path) -> dict[str, Tensor]:
-    """Reads a state dict and executes nothing that a file from elsewhere may hold."""
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        stored = torch.load(file, map_location="cpu", weights_only=True)
-        return dict(stored["state_dict"])
-    except (pickle.UnpicklingError, SafetensorError, EOFError, KeyError, RuntimeError) as error:
-        raise IncompatibleError(
-            f"{file}: no weights can be read from it ({first_line(error)}); choose another "
-            "checkpoint, or train anew."
         ) from error
 
 

@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,6 +24,9 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
+from heatmap_research.training.starting import file_of, start_from
+from heatmap_research.training.task import KeypointTask
+from heatmap_research.training.tensors import save_tensors
 from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
@@ -36,9 +39,12 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     quiet_libraries()
     checkpoint = None
     if job.config.resume:
-        checkpoint, known = _checkpoint(store), store.read("choices", "decoders_not_applicable")
+        known = store.read("config", "choices", "decoders_not_applicable")
+        checkpoint = _checkpoint(store, known, job)
         unread = tuple(known["decoders_not_applicable"])
         job = replace(job, choices=known["choices"], unread=unread)
+    elif job.config.weights:
+        file_of(job.config.weights)  # refuses before anything is written
     parts = build.wire(job)
     _, size = build.dry_run(parts)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
@@ -47,7 +53,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
         store.weights.unlink(missing_ok=True) if checkpoint else store.clear()
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
-        task, data = build.build(parts), build.build_data(job)
+        task, data = _begun(parts, go_on=checkpoint is not None), build.build_data(job)
         if not sweep:
             _announce(job, size)
         data.make_ready()
@@ -60,12 +66,12 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
                 trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
             trainer.save_checkpoint(store.checkpoints / "last.ckpt")
             if trainer.is_global_zero:
-                build.save_weights(task, store.weights)
+                save_tensors(task, store.weights)
             metrics = _evaluate(trainer, task, data, job)
             _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, job.unread, store, sweep)
+            _report(metrics, task.first_figures, job.unread, store, sweep)
     return metrics
 
 
@@ -81,8 +87,19 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
         metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, job.unread, store, sweep=False)
+            _report(metrics, task.first_figures, job.unread, store, sweep=False)
     return metrics
+
+
+def _begun(parts: build.Parts, go_on: bool) -> KeypointTask:
+    """The network before its first step, with the weights that it was told to begin with."""
+    config = parts.job.config
+    if not config.weights:
+        return build.build(parts)
+    task = build.build(parts, **build.without_weights(config))
+    if not go_on:
+        start_from(task, config.weights)
+    return task
 
 
 def quiet_libraries() -> None:
@@ -177,12 +194,16 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
             wandb.finish(exit_code=int(failed))
 
 
-def _checkpoint(store: RunStore) -> Path:
+def _checkpoint(store: RunStore, known: Mapping[str, Any], job: Job) -> Path:
     checkpoint = store.checkpoints / "last.ckpt"
     if not checkpoint.exists():
         raise IncompatibleError(f"resume={store.folder}: there is no checkpoints/last.ckpt in it.")
-    if store.record.exists() and store.read()["status"] == "finished":
-        raise IncompatibleError(f"resume={store.folder}: this run has finished.")
+    if known["status"] == "finished" and job.config.trainer.max_steps <= known.get("steps", 0):
+        raise IncompatibleError(
+            f"resume={store.folder}: this run has finished. To prolong it, add "
+            "trainer.max_steps=MORE; to begin another with what it has learnt, choose "
+            f"weights={store.folder} without resume."
+        )
     return checkpoint
 
 
@@ -238,16 +259,19 @@ def _announce(job: Job, size: dict[str, int]) -> None:
     )
 
 
-def _report(metrics: Metrics, unread: Sequence[str], store: RunStore, sweep: bool) -> None:
-    """Prints what a run came to; in one line where jobs follow each other."""
+def _report(
+    metrics: Metrics, shown: Sequence[str], unread: Sequence[str], store: RunStore, sweep: bool
+) -> None:
+    """Prints what a run came to; in one line, of one figure, where jobs follow each other."""
     lines, known = [], store.read()
     twice = record.reads_val_twice(known["config"])
     for stage, decoders in metrics.items():
-        name = next(iter(next(iter(decoders.values()))))
-        values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
         rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
         same = " (is val)" if stage == "test" and twice else ""
-        lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
+        known_here = [name for name in shown if name in next(iter(decoders.values()))]
+        for name in known_here[:1] if sweep else known_here:
+            values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
+            lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
     seconds = known.get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")

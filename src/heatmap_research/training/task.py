@@ -1,6 +1,6 @@
 """Training and evaluation of one network under one codec."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
@@ -14,6 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from heatmap_research.codec.coordinate_codec import AnyCodec
+from heatmap_research.network.depth import layer_rates
+from heatmap_research.network.net import KeypointNet
 from heatmap_research.types import Heatmaps, Prediction, Sample, Schema
 
 Images = UInt8[Tensor, "batch channel height width"]
@@ -33,13 +35,14 @@ class KeypointTask(LightningModule):
         seed: int,
         every: int,  # steps between those that are logged
         photometric: Callable[[Images], Images],  # jitter of colours, in training
+        layer_decay: float,  # rate of each layer of the backbone, in rates of the next
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
         self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
         self.optimizer, self.schedule = optimizer, schedule
         self.flip_test, self.seed, self.every = flip_test, seed, every
-        self.photometric = photometric
+        self.photometric, self.layer_decay = photometric, layer_decay
         of_a_decoder = nn.ModuleDict(metric)
         self.metrics = nn.ModuleDict({name: deepcopy(of_a_decoder) for name in codec.decoders})
 
@@ -102,17 +105,44 @@ class KeypointTask(LightningModule):
     on_test_epoch_end = on_validation_epoch_end
 
     def configure_optimizers(self) -> Any:
-        learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
-        decay = getattr(self.optimizer, "keywords", {}).get("weight_decay", 0.0)
-        groups = param_groups_weight_decay(learnt, decay)  # not of norms and biases
-        optimizer = self.optimizer(groups)
+        optimizer = self.optimizer(self.groups())
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = {"scheduler": self.schedule(optimizer, steps), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def groups(self) -> list[dict[str, Any]]:
+        """What learns, with its own weight decay and, in a backbone of layers, learning rate."""
+        learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
+        given = getattr(self.optimizer, "keywords", {})
+        decay = given.get("weight_decay", 0.0)
+        groups = param_groups_weight_decay(learnt, decay)  # not of norms and biases
+        if self.layer_decay == 1:
+            return groups
+        rates = layer_rates(cast(KeypointNet, self.net), self.layer_decay)
+        return [
+            {"params": parameters, "weight_decay": group["weight_decay"], "lr": given["lr"] * rate}
+            for group in groups
+            for rate, parameters in _by_rate(group["params"], rates).items()
+        ]
 
     @property
     def _stage(self) -> str:
         return "test" if self.trainer.testing else "val"
 
+    @property
+    def first_figures(self) -> list[str]:
+        """The name of one figure of each metric, such as AP of COCO's ten."""
+        of_any: Any = next(iter(self.metrics.values()))
+        return [getattr(metric, "figures", (name,))[0] for name, metric in of_any.items()]
+
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
+
+
+def _by_rate(
+    parameters: Sequence[nn.Parameter], rates: Mapping[int, float]
+) -> dict[float, list[nn.Parameter]]:
+    grouped: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        grouped.setdefault(rates.get(id(parameter), 1.0), []).append(parameter)
+    return grouped

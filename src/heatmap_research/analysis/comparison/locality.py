@@ -43,16 +43,7 @@ def skill_share(constant: float, error: float, whole: float) -> float:
 
 def measure(runs: Sequence[Run], constant: float) -> Locality:
     """Reads finished runs of `backbone=local` and of one other backbone, without such a limit."""
-    _refuse_others(runs)
-    by_field: dict[int | None, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: (run.value("backbone.field") or 0, run.seed)):
-        by_field.setdefault(run.value("backbone.field"), []).append(run)
-    if None not in by_field or len(by_field) < 2:
-        raise ValueError(
-            "there is nothing to compare: train backbone=local with some fields, and the same "
-            "without backbone=local, into one study."
-        )
-    errors = {field: _errors(seeds) for field, seeds in by_field.items()}
+    errors = {field: _errors(seeds) for field, seeds in by_field(runs).items()}
     first = runs[0].record
     return Locality(
         data=first["choices"]["data"],
@@ -63,6 +54,22 @@ def measure(runs: Sequence[Run], constant: float) -> Locality:
         whole=errors.pop(None),
         fields={field: errors[field] for field in errors if field},
     )
+
+
+def by_field(runs: Sequence[Run]) -> dict[int | None, list[Run]]:
+    """The runs of each field, None for the whole network's; refuses other runs than a probe's."""
+    groups: dict[int | None, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.value("backbone.field") or 0, run.seed)):
+        groups.setdefault(run.value("backbone.field"), []).append(run)
+    keys = [key for key in varied(runs) if key.partition(".")[0] not in FREE]
+    here = f"differ in {', '.join(keys)}" * bool(keys) or _lacking(set(groups))
+    if here:
+        raise ValueError(
+            f"these runs {here}: a probe needs runs of backbone=local with some backbone.field, "
+            "and the same without backbone=local, which differ in backbone, neck and seed only "
+            "(heatmap-probe --help has the trainings)."
+        )
+    return groups
 
 
 def keep(measured: Locality, made_by: Mapping[str, Any], file: Path = MEASURED) -> None:
@@ -112,13 +119,18 @@ def _errors(seeds: Sequence[Run]) -> list[float]:
     decoder = table.chosen(seeds)
     if decoder is None:
         raise ValueError(f"{seeds[0].name}: it has no error on val to choose a decoder by.")
-    return [run.record["metrics"]["test"][decoder]["pixel_error"] for run in seeds]
-
-
-def _refuse_others(runs: Sequence[Run]) -> None:
-    keys = [key for key in varied(runs) if key.partition(".")[0] not in FREE]
-    if keys:
+    errors = [run.metric("test", decoder, "pixel_error") for run in seeds]
+    known = [error for error in errors if error is not None]
+    if len(known) < len(errors):
         raise ValueError(
-            f"these runs differ in {', '.join(keys)}: choose runs that differ in their backbone "
-            "and seed only."
+            f"{seeds[0].name}: it has no pixel_error on test, which a probe reads; train with "
+            "metric=[pixel_error] and evaluate=[val,test]."
         )
+    return known
+
+
+def _lacking(fields: set[int | None]) -> str:
+    """What is missing among the fields of runs, in words; empty if nothing is."""
+    if None not in fields:
+        return "all have backbone=local"
+    return "" if len(fields) > 1 else "have no backbone=local among them"

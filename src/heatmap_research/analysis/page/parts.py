@@ -22,6 +22,7 @@ class Words:
 class Listing:
     lines: Sequence[str]
     measured: bool = True
+    hanging: int = 0  # letters by which the rest of a long line is set in; 0: it is not broken
 
 
 @dataclass(frozen=True)

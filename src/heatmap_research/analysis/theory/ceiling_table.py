@@ -124,14 +124,20 @@ def _errors(away: Float64[np.ndarray, "point 2"]) -> Row:
 
 
 def _similarities(points: Float64[np.ndarray, "person joint 2"], poses: TruePoses) -> Row:
-    """OKS, AP and PCK where all scores are 1, and so stand in the order of images and the file."""
+    people = poses.people
+    close = _length(points - poses.keypoints) <= 0.05 * people.boxes[:, 2:].max(1, keepdims=True)
+    return {**_of_oks(points, poses), "pck05": _mean(close[people.keypoints[..., 2] > 0])}
+
+
+def _of_oks(points: Float64[np.ndarray, "person joint 2"], poses: TruePoses) -> Row:
+    """OKS and AP where all scores are 1, and so stand in the order of images and the file."""
+    if not poses.schema.tolerances_known:
+        return dict.fromkeys(("mean_oks", "ap", "ap50", "ap75"), np.nan)
     sigmas, people = np.array(poses.schema.sigmas), poses.people
     alike = oks.to_truth(points.copy(), people.keypoints, people.areas, people.boxes, sigmas)
     answers = average_precision.Found(people.image, points, np.ones(len(points)))
     ap = average_precision.evaluate(poses.truth, answers, sigmas)
-    close = _length(points - poses.keypoints) <= 0.05 * people.boxes[:, 2:].max(1, keepdims=True)
-    aps = {name.lower(): ap[name] for name in ("AP", "AP50", "AP75")}
-    return {"mean_oks": _mean(alike), **aps, "pck05": _mean(close[people.keypoints[..., 2] > 0])}
+    return {"mean_oks": _mean(alike), **{name.lower(): ap[name] for name in ("AP", "AP50", "AP75")}}
 
 
 def _length(away: Float[np.ndarray, "*any 2"]) -> Float[np.ndarray, "*any"]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
-from heatmap_research.data.annotations import rows, schemas, source
+from heatmap_research.data.annotations import rows, schemas, several, source
 from heatmap_research.data.annotations.rows import Record, Rows
 from heatmap_research.data.annotations.table import Annotations, largest_iou
 from heatmap_research.types import Schema
@@ -18,17 +18,28 @@ from heatmap_research.types import Schema
 log = logging.getLogger(__name__)
 
 
+Files = str | Path | Sequence[str] | Sequence[Path]
+
+
 def read(
-    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
+    file: Files,
+    sigmas: Sequence[float] | None = None,
+    category: str | int | None = None,
+    folders: Sequence[str] | None = None,
 ) -> Annotations:
     """Reads a file that does not change once a process; its arrays are shared and read-only.
 
+    Of a list of files, with the `folders` of their images, it makes one set.
+
     The category has to be named where several have keypoints. Without `sigmas` the OKS tolerances
-    are the file's, else COCO's if the joints are COCO's or CrowdPose's, else 0.05 each.
+    are the file's, else COCO's if the joints are COCO's or CrowdPose's, else not known.
     """
+    if not isinstance(file, (str, Path)):
+        return several.together([read(one, sigmas, category) for one in file], folders)
     file = Path(file).expanduser()
     chosen = None if category is None else str(category)
     table, record = _read(file, chosen, source.stamp(file))
+    _warn_of_sides(file, tuple(schemas.one_sided(record)))
     if sigmas is None:
         if not schemas.known(record):
             _warn_once(file)
@@ -37,15 +48,22 @@ def read(
 
 
 def schema_of(
-    file: str | Path, sigmas: Sequence[float] | None = None, category: str | int | None = None
+    file: Files, sigmas: Sequence[float] | None = None, category: str | int | None = None
 ) -> Schema:
     return read(file, sigmas, category).schema
 
 
 @functools.cache
 def _warn_once(file: Path) -> None:
-    words = "it gives no OKS sigmas and its joints are not COCO's, so each has"
-    log.warning("%s: %s %g; data.sigmas=[...] sets them.", file, words, schemas.DEFAULT_SIGMA)
+    words = "it gives no OKS sigmas and its joints are not COCO's, so no AP and no OKS is counted"
+    log.warning("%s: %s; data.sigmas=[...] gives them.", file, words)
+
+
+@functools.cache
+def _warn_of_sides(file: Path, alone: tuple[str, ...]) -> None:
+    if alone:
+        words = "has no mirror joint, so no image is mirrored; flip_pairs in its category give them"
+        log.warning("%s: %s %s.", file, ", ".join(alone), words)
 
 
 @functools.lru_cache(maxsize=8)
@@ -57,6 +75,7 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
     people = Rows(file, records, rows.ids(records, "annotation", file))
     images, crowd = people.images(image_ids), people.crowd()
     keypoints = people.keypoints(len(chosen["keypoints"]))
+    _refuse_shares(file, keypoints)
     boxes = people.boxes(keypoints)
     table = Annotations(
         file=file,
@@ -75,6 +94,16 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
         overlaps=largest_iou(boxes, images, crowd),
     )
     return table, chosen
+
+
+def _refuse_shares(file: Path, keypoints: Float64[np.ndarray, "person joint 3"]) -> None:
+    """Points that all lie between 0 and 1, and not at whole numbers, are no pixels."""
+    points = keypoints[keypoints[..., 2] > 0][:, :2]
+    if len(points) > 1 and points.min() >= 0 and points.max() <= 1 and (points % 1).any():
+        raise ValueError(
+            f"{file}: all keypoints lie between 0 and 1, as shares of the image do: multiply x by "
+            "its width and y by its height, as COCO's format has pixels."
+        )
 
 
 def _schema(file: Path, category: Record, sigmas: Sequence[float] | None) -> Schema:

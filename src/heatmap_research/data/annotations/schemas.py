@@ -21,9 +21,13 @@ SIGMA_KEYS = ("sigmas", "keypoint_sigmas")  # the first that is there is read
 WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 SIDES = (  # in a name of lower-case words, the surest rule first
     re.compile(r"\b(left|right)|(left|right)\b"),  # left_ear, ear_left, leftear and earleft
+    re.compile(r"\b(lft|rgt|lt|rt|links|rechts)\b"),
     re.compile(r"\b[lr]\b"),  # LEye, l_eye, eye_l and "L. eye"
-    re.compile(r"^[lr](?=\w\w)"),  # leye and LANK
+    re.compile(r"^[lr](?=\w)"),  # leye, LANK and LH
+    re.compile(r"\b[lr](?=\w)"),  # paw_LH, finger LIndex
+    re.compile(r"(?<=\w)[lr]\b"),  # FL, HL and pawl
 )
+A_SIDE = re.compile(r"\b(left|right)")
 OTHER = {"l": "r", "r": "l"}
 Mark = tuple[str, str]  # the name without its side, the first letter of the side
 Record = Mapping[str, Any]
@@ -35,7 +39,8 @@ def schema(category: Record, sigmas: Sequence[float] | None) -> Schema:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"category {category['name']}: two joints are called {twice[0]}.")
     flip, skeleton = flip_of(category), skeleton_of(category)
-    return Schema(tuple(names), flip, skeleton, _sigmas(category, sigmas))
+    found, is_known = _sigmas(category, sigmas), sigmas is not None or known(category)
+    return Schema(tuple(names), flip, skeleton, found, is_known, not one_sided(category))
 
 
 def flip_of(category: Record) -> tuple[int, ...]:
@@ -48,6 +53,15 @@ def flip_of(category: Record) -> tuple[int, ...]:
             raise ValueError(f"flip_indices={flip}: give each of 0 to {len(names) - 1} once.")
         return tuple(flip)
     return mirrored(names)
+
+
+def one_sided(category: Record) -> list[str]:
+    """Joints called left or right without a mirror joint, where the file does not say its pairs."""
+    if any(category.get(key) is not None for key in ("flip_pairs", "flip_indices")):
+        return []
+    names = category["keypoints"]
+    alone = [name for name, own in zip(names, mirrored(names), strict=True) if names[own] == name]
+    return [name for name in alone if A_SIDE.search(" ".join(_words(name)))]
 
 
 def skeleton_of(category: Record) -> tuple[tuple[int, int], ...]:

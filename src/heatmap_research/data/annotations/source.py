@@ -11,6 +11,18 @@ from typing import Any
 SECTIONS = ("images", "annotations", "categories")
 
 
+# How files of other formats are called, and what makes COCO's of them.
+OTHERS = {
+    **dict.fromkeys((".yaml", ".yml", ".txt"), "heatmap-data convert yolo data.yaml --out A.json"),
+    ".csv": "heatmap-data convert deeplabcut (or lightning_pose) FILE.csv --out A.json",
+    ".slp": "heatmap-data convert sleap FILE.slp --out A.json",
+    ".mat": "heatmap-data convert mpii FILE.mat --out A.json",
+    ".h5": "heatmap-data convert deeplabcut, with the CSV of the same name",
+    ".xml": "your tool's export of COCO keypoints",
+    ".zip": "the file in it, unpacked",
+}
+
+
 def first_folder(among: Sequence[str]) -> str:
     """The first of these folders that is there: data sets lie unpacked in more than one way."""
     for folder in among:
@@ -21,13 +33,19 @@ def first_folder(among: Sequence[str]) -> str:
 
 def load(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The three lists of records of a COCO file, plain or gzipped."""
-    content = parsed(file)
+    try:
+        content = parsed(file)
+    except ValueError as error:
+        raise _of_another_tool(file) or error from error
     if isinstance(content, list):
         raise ValueError(
             f"{file}: this is a list, such as results are, not annotations in COCO's format."
         )
     known = content if isinstance(content, dict) else {}
-    if missing := [name for name in SECTIONS if not isinstance(known.get(name), list)]:
+    missing = [name for name in SECTIONS if not isinstance(known.get(name), list)]
+    if missing and (other := _of_another_tool(file)):
+        raise other
+    if missing:
         raise ValueError(f"{file}: not COCO's format, it has no list of {', '.join(missing)}.")
     for name in SECTIONS:
         for place, record in enumerate(known[name]):
@@ -36,10 +54,17 @@ def load(file: Path) -> dict[str, list[dict[str, Any]]]:
     return {name: known[name] for name in SECTIONS}
 
 
+def _of_another_tool(file: Path) -> ValueError | None:
+    """What to do with a file that is no COCO file, if its name tells whose it is."""
+    if (way := OTHERS.get(file.suffix.lower())) is None:
+        return None
+    return ValueError(f"{file}: annotations are read in COCO's format, JSON: use {way}.")
+
+
 def stamp(file: Path) -> tuple[int, int]:
     """Time of the last change and size: they tell whether a file is the one that was read."""
     if file.is_dir():
-        raise ValueError(f"{file}: a folder, not a file.")
+        raise ValueError(f"{file}: a folder, not a file: give the JSON of annotations itself.")
     if not file.is_file():
         lost = [str(folder) for folder in file.absolute().parents if not folder.exists()]
         raise ValueError(f"{file}: there is no such {f'folder as {lost[-1]}' if lost else 'file'}.")

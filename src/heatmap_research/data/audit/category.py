@@ -20,6 +20,8 @@ def check(records: Records) -> Iterator[Finding]:
     yield Finding("flip pair does not pair two joints", wrong, REFUSED)
     yield Finding("flip pair of a joint with itself", alone, LEARNT)
     yield Finding("flip_indices do not pair", mirrored, REFUSED)
+    sides = schemas.one_sided(category)
+    yield Finding("joint of a side without a mirror joint", sides, "no image is mirrored")
     yield Finding("skeleton edge does not join two joints", edges, "no skeleton is drawn")
     yield Finding(f"{key} do not fit", _sigmas(category.get(key), len(names)), REFUSED)
 

@@ -23,26 +23,46 @@ JOINT_COLUMNS = ("joint", "name", "mirror", "sigma", "visible %", "covered %", "
 
 def show(audit: Audit, first: int) -> None:
     """Names the first few records of each problem."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
+    console = console_of_lines()
     if audit.records is not None:
-        _say(console, f"{audit.file}")
+        say(console, f"{audit.file}")
         facts = Table(box=None, show_header=False, pad_edge=False)
         for name, value in _facts(audit.records):
             facts.add_row(Text(name), Text(value))
         console.print(facts)
         joints = (map(Text, row) for row in _joints(audit.records))
-        console.print(_table(JOINT_COLUMNS, ("name", "mirror"), joints))
+        console.print(table(JOINT_COLUMNS, ("name", "mirror"), joints))
         if audit.findings:
             findings = (_cells(each, first) for each in audit.findings)
-            console.print(_table(FINDING_COLUMNS, FINDING_COLUMNS[1:], findings))
+            console.print(table(FINDING_COLUMNS, FINDING_COLUMNS[1:], findings))
         else:
-            _say(console, "No problem found.")
-    _say(console, audit.verdict, "red" if audit.refusal else "green")
+            say(console, "No problem found.")
+    say(console, audit.verdict, "red" if audit.refusal else "green")
 
 
-def _say(console: Console, words: str, style: str = "") -> None:
+def show_shared(found: Sequence[Finding], first: int, pictures: bool) -> None:
+    """Says what files have in common that are to be learnt from and to be measured on."""
+    console = console_of_lines()
+    if shared := [each for each in found if each.where]:
+        rows = (_cells(each, first) for each in shared)
+        console.print(table(FINDING_COLUMNS, FINDING_COLUMNS[1:], rows))
+        words = "These files share what they should not: figures on one flatter what saw the other."
+        say(console, words, "red")
+    else:
+        say(console, "These files share nothing that was looked for.", "green")
+    if not pictures:
+        say(console, "Images were compared by name alone; --images DIR compares the pictures.")
+
+
+def console_of_lines() -> Console:
+    """Lines stay whole where they are piped."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    return console
+
+
+def say(console: Console, words: str, style: str = "") -> None:
     """Prints text as it is: the name of a file may look like markup, and may be long."""
     console.print(Text(words, style), soft_wrap=True)
 
@@ -55,7 +75,7 @@ def _cells(each: Finding, first: int) -> Iterator[Text]:
     yield Text(each.first(first))
 
 
-def _table(columns: Sequence[str], left: Sequence[str], rows: Iterable[Iterable[Text]]) -> Table:
+def table(columns: Sequence[str], left: Sequence[str], rows: Iterable[Iterable[Text]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         table.add_column(column, justify="left" if column in left else "right", overflow="fold")
@@ -91,7 +111,7 @@ def _joints(records: Records) -> Iterator[tuple[str, ...]]:
     for joint, name in enumerate(records.names):
         shares = [_mean(100.0 * (visible[:, joint] == value), 1) for value in (2, 1, 0)]
         other = records.names[mirror[joint]] if joint in mirror else ""
-        yield (str(joint), name, other, f"{sigmas[joint]:g}" if sigmas else "n/a", *shares)
+        yield (str(joint), name, other, f"{sigmas[joint]:g}" if sigmas else "", *shares)
 
 
 def _mean(values: NDArray[Any], digits: int = 2) -> str:
@@ -106,19 +126,18 @@ def _spread(values: Array) -> str:
 
 def _sigmas(records: Records) -> tuple[float, ...]:
     try:
-        return schemas.schema({"name": "", **records.category}, None).sigmas
+        schema = schemas.schema({"name": "", **records.category}, None)
     except ValueError:
         return ()
+    return schema.sigmas if schema.tolerances_known else ()
 
 
 def _source_of_sigmas(records: Records) -> str:
     if not _sigmas(records):
-        return "n/a"
+        return "none, so no AP and no OKS is counted; data.sigmas=[...] gives them"
     if (key := schemas.sigma_key(records.category)) is not None:
         return f"the file's {key}"
-    if schemas.known(records.category):
-        return "COCO's (of head and neck CrowdPose's), by the names of the joints"
-    return f"none in the file: {schemas.DEFAULT_SIGMA:g} each, unless data.sigmas=[...] sets them"
+    return "COCO's (of head and neck CrowdPose's), by the names of the joints"
 
 
 def _source_of_pairs(records: Records) -> str:

@@ -2,25 +2,44 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from PIL import Image, UnidentifiedImageError
 
 from heatmap_research.runs import whole_file
 
 Record = dict[str, Any]
+MARGIN = 0.1  # of the longer side, around the points of somebody for whom no box was drawn
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a converter has done: how many people, and the folder that file names start from."""
+
+    people: int
+    images: Path
+    note: str = ""  # what else the user should know, a sentence
 
 
 def category(
-    names: Sequence[str], skeleton: Sequence[tuple[str, str]], sigmas: Sequence[float]
+    names: Sequence[str],
+    skeleton: Sequence[tuple[str, str]] = (),
+    sigmas: Sequence[float] | None = None,
+    name: str = "person",
+    **facts: Any,
 ) -> Record:
     place = {name: number for number, name in enumerate(names, start=1)}
+    known = {} if sigmas is None else {"sigmas": list(sigmas)}  # OKS tolerances
     return {
         "id": 1,
-        "name": "person",
-        "supercategory": "person",
+        "name": name,
+        "supercategory": name,
         "keypoints": list(names),
         "skeleton": [[place[a], place[b]] for a, b in skeleton],
-        "sigmas": list(sigmas),  # OKS tolerances
+        **known,
+        **{key: value for key, value in facts.items() if value is not None},
     }
 
 
@@ -28,7 +47,7 @@ def write(
     target: Path, description: str, category: Record, images: list[Record], people: list[Record]
 ) -> None:
     if not people:
-        raise ValueError(f"{target}: not written, as there are no people with keypoints.")
+        raise ValueError(f"{target}: not written, as nobody has a keypoint.")
     content = {
         "info": {"description": description},
         "images": images,
@@ -49,6 +68,26 @@ def person(number: int, image: int, keypoints: Sequence[float], **facts: Any) ->
         "num_keypoints": sum(v > 0 for v in keypoints[2::3]),
         **{key: value for key, value in facts.items() if value is not None},
     }
+
+
+def box_around(keypoints: Sequence[float]) -> list[float] | None:
+    """Left, top, width and height of a box around the labelled points, with a margin."""
+    triples = list(zip(keypoints[::3], keypoints[1::3], keypoints[2::3], strict=True))
+    points = [(x, y) for x, y, v in triples if v > 0]
+    if len(set(points)) < 2:
+        return None
+    (left, top), (right, bottom) = (tuple(map(end, *points)) for end in (min, max))
+    more = MARGIN * max(right - left, bottom - top)
+    return [left - more, top - more, right - left + 2 * more, bottom - top + 2 * more]
+
+
+def size_of(file: Path) -> dict[str, int]:
+    """Width and height as an image's record has them; none where the image cannot be read."""
+    try:
+        with Image.open(file) as image:
+            return {"width": image.width, "height": image.height}
+    except (OSError, UnidentifiedImageError):
+        return {}
 
 
 def load(source: Path, what: str, needed: set[str]) -> list[Record]:

@@ -57,6 +57,8 @@ class ImageFiles:
         lost = [image for image in used if not os.path.isfile(self.path(image))]
         if lost and not (few and len(lost) < len(used)):
             more = f"; {len(lost)} of {len(used)} images are" if len(lost) > 1 else ""
+            if len(lost) == len(used) > 1:
+                more += f": give the folder that their names start from, which {self.folder} is not"
             raise ValueError(f"{self.path(lost[0])} is missing ({self.record(lost[0])}){more}.")
 
     def unreadable(self) -> dict[int, str]:

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 
 from heatmap_research.codec.geometry import Geometry, apply, inverse
 from heatmap_research.data import augmentation, crop_cache, images
-from heatmap_research.data.annotations import read
+from heatmap_research.data.annotations import Annotations, read
+from heatmap_research.data.annotations.several import folders_of
 from heatmap_research.data.augmentation import Augmentation, Draws, Joints
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, Rows, Sides
@@ -42,8 +43,8 @@ class CocoFormat(Dataset[Sample]):
     and order are the same in every process. `truth` has all annotations of the remaining images.
     """
 
-    annotations: str
-    images: str  # folder
+    annotations: str | Sequence[str]  # a file, or several that make one set
+    images: str | Sequence[str]  # the folder of their images, or one for each file
     image_size: Sequence[int]  # height, width
     channels: int
     geometry: Geometry
@@ -66,9 +67,11 @@ class CocoFormat(Dataset[Sample]):
     def __post_init__(self) -> None:
         self._validate()
         self.size = self.image_size[0], self.image_size[1]
+        whole = self._whole()
+        if self.augment is not None and not whole.schema.mirrors:
+            self.augment = replace(self.augment, flip=0.0)
         if self.augment is not None and not self.augment.active:
             self.augment = None
-        whole = read(self.annotations, self.sigmas, self.category)
         self.truth = part_of(whole, self.part, self.held_out, self.first)
         self.people = self._people()
         self.files = self._image_files()
@@ -167,6 +170,18 @@ class CocoFormat(Dataset[Sample]):
                 images.warp(pixels, matrix, crops[place], self.buffers)
         return crops
 
+    def _whole(self) -> Annotations:
+        if isinstance(self.annotations, str) and isinstance(self.images, str):
+            return read(self.annotations, self.sigmas, self.category)
+        one = isinstance(self.annotations, str)
+        files = [str(self.annotations)] if one else list(self.annotations)
+        if len(files) > 1 and self.boxes == "detections":
+            raise ValueError(
+                "data.boxes=detections: detections name images of one file of annotations by their "
+                f"ids, and here are {len(files)}: choose data.boxes=gt, or one file."
+            )
+        return read(files, self.sigmas, self.category, folders_of(files, self.images))
+
     def _people(self) -> People:
         file = Path(str(self.detections)).expanduser()
         people = labelled(self.truth) if self.boxes == "gt" else detected(file, self.truth)
@@ -176,7 +191,8 @@ class CocoFormat(Dataset[Sample]):
 
     def _image_files(self) -> ImageFiles:
         called = "detection" if self.boxes == "detections" else "annotation"
-        folder = Path(self.images).expanduser()
+        several = not (isinstance(self.annotations, str) and isinstance(self.images, str))
+        folder = Path() if several else Path(str(self.images)).expanduser()  # names have theirs
         return ImageFiles(folder, self.channels, self.truth, self.people, called)
 
     def _leave_out_unreadable(self) -> None:

@@ -56,11 +56,12 @@ def words(values: Mapping[str, Any]) -> list[str]:
     return [f"{key}={word(value)}" for key, value in values.items()]
 
 
-def try_out(arm: Arm, search: Search) -> None:
-    """Refuses, before the first trial, what would be refused of every one."""
+def try_out(arm: Arm, search: Search) -> Job:
+    """Refuses, before the first trial, what would be refused of every one; returns one job."""
     for end in range(2):
         job = arm.job({each.key: each.ends[end] for each in search.space})
     build.dry_run(build.wire(job))
+    return job
 
 
 def asked(arm: Arm, search: Search, cfg: DictConfig) -> dict[str, Any]:

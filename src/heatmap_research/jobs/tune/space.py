@@ -27,8 +27,6 @@ def check(cfg: DictConfig) -> None:
         raise IncompatibleError(f"evaluate={cfg.evaluate}: what is tuned is tuned on val alone.")
     if cfg.resume:
         raise IncompatibleError("resume: the same command goes on with a study; leave it out.")
-    if cfg.monitor_mode not in ("min", "max"):
-        raise IncompatibleError(f"monitor_mode={cfg.monitor_mode}: choose min or max.")
     devices = cfg.trainer.devices
     many = len(devices) if isinstance(devices, ListConfig) else devices
     if "ddp" in str(cfg.trainer.strategy) or many not in (1, "1", "auto"):
@@ -44,7 +42,7 @@ def search_of(cfg: DictConfig) -> Search:
     keys = [each.key for each in space]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise IncompatibleError(f"tune.space: {twice[0]} is given twice.")
-    return Search(space, tune.trials, cfg.seed, pruner, tune.startup, cfg.monitor_mode == "max")
+    return Search(space, tune.trials, cfg.seed, pruner, tune.startup)
 
 
 def refuse_given(cfg: DictConfig, overrides: Iterable[str]) -> None:

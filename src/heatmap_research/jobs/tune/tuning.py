@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def run(cfg: DictConfig) -> None:
     search, tuned = space.search_of(cfg), arms.arms_of(cfg)
     space.refuse_given(cfg, HydraConfig.get().overrides.task)
     for arm in tuned:
-        arms.try_out(arm, search)
+        mode = arms.try_out(arm, search).config.monitor_mode
+    search = replace(search, maximise=mode == "max")
     outcome.conclude(cfg, search, tuned, _search(cfg, search, tuned))
 
 

@@ -5,7 +5,7 @@ All are of straight lines between budgets that were run, on logarithmic axes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -14,12 +14,17 @@ from jaxtyping import Float
 from heatmap_research.analysis.comparison.contrast.factors import Factors
 from heatmap_research.analysis.comparison.contrast.product import said
 from heatmap_research.analysis.comparison.contrast.protocols import Rows
-from heatmap_research.analysis.comparison.contrast.weights import Spec, product
+from heatmap_research.analysis.comparison.contrast.weights import (
+    Spec,
+    product,
+    refuse_unreadable,
+)
 from heatmap_research.types import Tensor
 
 STEPS = "trainer.max_steps"
 LEVELS = 33  # of error, evenly apart in its logarithm, at which two curves are compared
 
+OfWhat = Literal["mean", "drift"]
 Curve = Float[Tensor, " budget"]  # logarithms, base 2
 
 
@@ -30,6 +35,11 @@ class Exponent:
     between: Sequence[float]
     at: Mapping[str, Spec]
     over: str = STEPS
+
+    def __post_init__(self) -> None:
+        refuse_unreadable(self.at)
+        if len(set(self.between)) != 2 or len(self.between) != 2:
+            raise ValueError(f"question: between={list(self.between)}: give two budgets.")
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -62,7 +72,17 @@ class Shift:
     between: Mapping[str, str]  # factor: slow - fast
     budgets: Sequence[float]
     over: str = STEPS
-    of_what: Literal["mean", "drift"] = "mean"
+    of_what: OfWhat = "mean"
+
+    def __post_init__(self) -> None:
+        if wrong := [words for words in self.between.values() if str(words).count(" - ") != 1]:
+            raise ValueError(f"question: between is SLOW - FAST, not {wrong[0]}.")
+        if list(self.budgets) != sorted(set(self.budgets)) or len(self.budgets) < 2:
+            raise ValueError(f"question: budgets={list(self.budgets)}: give two or more, rising.")
+        if self.of_what not in get_args(OfWhat):
+            raise ValueError(
+                f"question: of_what={self.of_what}: choose {', '.join(get_args(OfWhat))}."
+            )
 
     @property
     def factors(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Finished runs as cells: one for each combination of levels of what was varied."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -66,9 +67,15 @@ def number(level: str) -> float:
 
 
 def level(value: Any) -> str:
+    """A value as a word without spaces: 2.0 is 2, and [64, 48], also as text, is 64,48."""
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else without_brackets(str(value))
+
+
+def without_brackets(words: str) -> str:
+    """The same words with lists as levels have them: [32, 32] - [64, 64] is 32,32 - 64,64."""
+    return re.sub(r"\[([^][]*)\]", lambda found: re.sub(r"\s", "", found[1]), words)
 
 
 def _sorted(

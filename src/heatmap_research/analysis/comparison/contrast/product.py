@@ -5,7 +5,11 @@ from jaxtyping import Float
 
 from heatmap_research.analysis.comparison.contrast.factors import Factors
 from heatmap_research.analysis.comparison.contrast.protocols import Rows
-from heatmap_research.analysis.comparison.contrast.weights import Spec, product
+from heatmap_research.analysis.comparison.contrast.weights import (
+    Spec,
+    product,
+    refuse_unreadable,
+)
 from heatmap_research.types import Tensor
 
 
@@ -17,6 +21,9 @@ class Product:
     """
 
     weights: Mapping[str, Spec]
+
+    def __post_init__(self) -> None:
+        refuse_unreadable(self.weights)
 
     @property
     def factors(self) -> tuple[str, ...]:

@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from heatmap_research.analysis.comparison.contrast.factors import Factors, number
+from heatmap_research.analysis.comparison.contrast.factors import (
+    Factors,
+    level,
+    number,
+    without_brackets,
+)
 
-Spec = str | float | Mapping[str, float]
+Spec = str | float | Sequence[int] | Mapping[str, float]  # a list is a level, such as a size
+SLOPE = re.compile(r"per (doubling|\d*\.?\d+)")
 OfLevels = Float[np.ndarray, " level"]
 
 
@@ -16,15 +22,28 @@ class NoRunsError(ValueError):
     """A cell that counts has no runs."""
 
 
+def refuse_unreadable(specs: Mapping[str, Spec]) -> None:
+    """Refuses words that stand for no levels, before there are runs to look for them."""
+    for factor, spec in specs.items():
+        words = str(spec).split()
+        slope = words[:1] == ["per"]
+        if not words or words[-1] in ("+", "-") or (slope and not SLOPE.fullmatch(str(spec))):
+            raise ValueError(
+                f"question: {factor}: {str(spec) or 'nothing'} cannot be read: give a level, "
+                "LEVEL - LEVEL, per doubling, or per NUMBER."
+            )
+
+
 def weights(spec: Spec, factor: str, levels: Sequence[str]) -> OfLevels:
     """Means of what is added less means of what is taken away; a slope; or weights as given."""
     if isinstance(spec, Mapping):
-        return _placed({str(level): float(w) for level, w in spec.items()}, factor, levels)
-    if slope := re.fullmatch(r"per (doubling|[\d.]+)", str(spec)):
+        return _placed({level(name): float(w) for name, w in spec.items()}, factor, levels)
+    words = without_brackets(str(spec))
+    if slope := SLOPE.fullmatch(words):
         return _slope(slope[1], factor, levels)
     signed: dict[str, float] = {}
     sign = 1
-    for word in str(spec).split():
+    for word in words.split():
         if word in ("+", "-"):
             sign = 1 if word == "+" else -1
         else:
@@ -65,17 +84,25 @@ def _placed(given: Mapping[str, float], factor: str, levels: Sequence[str]) -> O
 def _place(word: str, factor: str, levels: Sequence[str]) -> int:
     if word in levels:
         return levels.index(word)
-    for place, level in enumerate(levels):
-        try:
-            if number(level) == number(word):
-                return place
-        except ValueError:
-            continue
+    places = [place for place, known in enumerate(levels) if _same_number(known, word)]
+    if len(places) == 1:
+        return places[0]
+    if places:
+        known = " and ".join(f"[{levels[place]}]" for place in places)
+        raise ValueError(f"question: {factor}={word} may be {known}: name both sides of the size.")
     if list(levels) == ["None"]:
         raise ValueError(
             f"question: {factor} is no key of these runs' configs, and none of question.factors."
         )
     raise ValueError(f"question: no run has {factor}={word}, but {', '.join(levels)}.")
+
+
+def _same_number(known: str, word: str) -> bool:
+    """Whether both are the same number; a size is meant by its height if the word has one side."""
+    try:
+        return "," not in word and number(known) == number(word)
+    except ValueError:
+        return False
 
 
 def _slope(per: str, factor: str, levels: Sequence[str]) -> OfLevels:

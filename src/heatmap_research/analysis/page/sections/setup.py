@@ -12,17 +12,18 @@ from heatmap_research.runs import record
 from heatmap_research.runs.find import Run
 from heatmap_research.runs.store import RunStore
 
+NAME = 10  # letters of a line's name, with spaces behind it
 MIN_BINS = 1.0  # narrower labels lie in one bin, or in none
 
 
 def section(study: Study) -> Section:
     runs = [first(group) for group in study.groups]
     lines = [
-        f"Data      {_each(runs, _data)}",
-        f"Network   {_each(runs, _network)}",
-        *(f"{'Arms' if not n else '':9} {_arm(study, g)}" for n, g in enumerate(study.shown())),
-        f"Training  {_each(runs, _training)}",
-        f"Seeds     {words(sorted({seed for g in study.groups for seed in g.runs}))}: of "
+        f"{'Data':{NAME}}{_each(runs, _data)}",
+        f"{'Network':{NAME}}{_each(runs, _network)}",
+        *(f"{'' if n else 'Arms':{NAME}}{_arm(study, g)}" for n, g in enumerate(study.shown())),
+        f"{'Training':{NAME}}{_each(runs, _training)}",
+        f"{'Seeds':{NAME}}{words(sorted({seed for g in study.groups for seed in g.runs}))}: of "
         "initialisation and order, on one set of images",
     ]
     data = [run.record["config"].get("data") or {} for run in runs]
@@ -31,9 +32,8 @@ def section(study: Study) -> Section:
     said += [Words(each, "note") for each in map(_people, alike.values()) if each]
     narrow = [label(group) for group in study.groups if (bins(first(group)) or MIN_BINS) < MIN_BINS]
     warned = f"Labels narrower than a bin: {'; '.join(narrow)}. Scores and sub-bin decoders suffer."
-    return Section(
-        "Set-up", [Listing(lines, False), *said, *[Words(warned, "warning")] * bool(narrow)]
-    )
+    box = Listing(lines, measured=False, hanging=NAME)
+    return Section("Set-up", [box, *said, *[Words(warned, "warning")] * bool(narrow)])
 
 
 def bins(run: Run) -> float | None:
@@ -77,6 +77,8 @@ def _people(run: Run) -> str | None:
     """How far the people differ who marked the joints of test, where people did."""
     config = run.record["config"]
     if "annotations" not in ((config.get("data") or {}).get("test") or {}):
+        return None
+    if config["tolerances"] is None:  # which nobody has measured
         return None
     try:
         read = stages.from_tables("test", [RunStore(run.folder).read_predictions()])
