@@ -42,6 +42,7 @@ def test_a_wheel_holds_every_config_module_and_table(wheel):
 
 def test_a_wheel_names_its_commands(wheel):
     (entries,) = wheel.glob("*.dist-info/entry_points.txt")
+    assert "heatmap = heatmap_research.commands.heatmap:main" in entries.read_text()
     for name in ("train", "evaluate", "check", "demo"):
         assert f"heatmap-{name} = heatmap_research.commands.{name}:main" in entries.read_text()
 

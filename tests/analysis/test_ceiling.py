@@ -18,7 +18,7 @@ from pairwise import covering
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from heatmap_research.analysis.theory import ceiling_table, true_poses
+from heatmap_research.analysis.theory import ceiling_table, ceiling_words, true_poses
 from heatmap_research.analysis.theory.ceiling_table import SCHEMA
 from heatmap_research.analysis.theory.posterior import along_axes, learnt, panels
 from heatmap_research.analysis.theory.round_trip import Representation
@@ -300,6 +300,8 @@ def test_the_command_leaves_a_row_a_codec_and_figures(file, tmp_path):
     for name in ("codecs", "stride", "uncertainty"):
         assert imread(tmp_path / "a" / "b" / f"{name}_64x48.png").shape[1] > 300
     assert "3 people" in done.out
+    assert "Least is left by" in done.out
+    assert sum(line.startswith("│") for line in done.out.splitlines()) == 2 * 10  # ten of a size
     assert table.schema.metadata[b"noise"] == b"0.0"
 
 
@@ -413,3 +415,21 @@ def official(truth, results):
         scored.accumulate()
         scored.summarize()
     return scored.stats
+
+
+def test_a_table_comes_to_three_sentences():
+    """Two strides and two decoders, by hand: a stride costs .5 or 1 px, a decoder .5 or 1."""
+    alike = dict.fromkeys(COLUMNS) | {"layout": "2d", "target": "gaussian", "sigma": 8.0}
+    errors = {(4.0, "dark"): 0.0, (4.0, "argmax"): 0.5, (8.0, "dark"): 0.5, (8.0, "argmax"): 1.5}
+    table = [
+        alike
+        | {"stride": stride, "decoder": decoder, "mean_px": error, "ap": 0.5, "flip_test": False}
+        for (stride, decoder), error in errors.items()
+    ]
+    assert list(ceiling_words.conclusion(table)) == [
+        "Least is left by stride 4 dark (0.000 px, AP 50.0), "
+        "most by stride 8 argmax (1.500 px, AP 50.0).",
+        "1 of 4 codecs leave less than 0.1 px in the mean.",
+        "What a choice is worth, from its worst to its best with all else alike: "
+        "stride 0.750 px, decoder 0.750 px.",
+    ]

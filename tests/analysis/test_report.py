@@ -26,7 +26,14 @@ from heatmap_research.analysis.error_budget import state
 from heatmap_research.analysis.error_budget.parts import Budget, Part
 from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
-from heatmap_research.analysis.page.sections import arms, costs, factors, verdicts, widths
+from heatmap_research.analysis.page.sections import (
+    arms,
+    costs,
+    factors,
+    parts_of_error,
+    verdicts,
+    widths,
+)
 from heatmap_research.analysis.page.study import Seen, first
 from heatmap_research.drawing.example import Example
 from heatmap_research.runs.find import Run, find
@@ -573,3 +580,55 @@ def test_a_sweep_that_was_killed_and_went_on_has_the_page_of_one_that_was_not(tm
         found = browse(html, 400, tmp_path)
         assert found["problems"] == []
         assert all(box["shapes"] for box in found["boxes"])
+
+
+# Of one run
+
+SECTIONS_OF_A_RUN = {
+    **{"The run": 0, "Set-up": 0, "Error by joint": 1, "Error by size": 1},
+    **{"Whom it misses most": 1, "Decoders": 1, "Cumulative error": 1, "Samples": 3},
+    **{"Error against sub-pixel phase": 4, "Error budget": 0, "Environment and commands": 0},
+}
+
+
+def test_a_page_of_one_run_has_its_errors_by_joint_and_size_and_whom_it_misses(smoke, tmp_path):
+    done = report(f"run={smoke}", cwd=tmp_path)
+    assert (done.status, done.err) == (0, "")
+    html = (tmp_path / "report.html").read_text()
+    found = pictures(html)
+    assert {title: found[title] for title in SECTIONS_OF_A_RUN} == SECTIONS_OF_A_RUN
+    (run,) = find(smoke)
+    decoder = re.search(r"px, read by (\w+)", plain(html))[1]
+    error = run.metric("test", decoder, "pixel_error")
+    assert f"mean error on test {error:.3f} px" in plain(html)
+    away = {name: [] for name in run.record["config"]["names"]}
+    for row in run.predictions("test", decoder).to_pylist():
+        if row["visible"]:
+            off = np.hypot(row["x"] - row["x_true"], row["y"] - row["y_true"])
+            list(away.values())[row["joint"]].append(off)
+    for name, errors in away.items():
+        assert re.search(rf"<td>{name}</td>.*?>{mean(errors):.3f}</td>", html)
+
+
+def test_people_of_two_points_each_have_the_standard_error_of_their_means():
+    length = np.array([1.0, 3.0, 5.0, 5.0, 0.0, 2.0])
+    of_each = parts_of_error.Errors(length, np.zeros(6, int), np.repeat([7, 8, 9], 2), length)
+    middle, error = parts_of_error.over_people(of_each, np.ones(6, bool))
+    assert middle == pytest.approx(16 / 6)
+    assert error == pytest.approx(np.std([2, 5, 1], ddof=1) / 3**0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run=nowhere",), "nowhere: there is no run here"),
+        (("run={grid}",), "runs are below it"),
+        (("run={grid}", "{grid}"), "is a page of one run: give one"),
+        (("run={grid}", "--csv", "t.csv"), "--csv is of a study"),
+    ],
+)
+def test_a_page_of_one_run_is_of_one_run(arguments, words, grid, tmp_path):
+    done = report(*(each.format(grid=grid) for each in arguments), cwd=tmp_path)
+    assert done.status != 0
+    assert done.err.count("\n") == 1, done.err
+    assert words in done.err

@@ -13,8 +13,10 @@ from omegaconf import OmegaConf
 
 from heatmap_research.runs import formats, table
 from heatmap_research.runs.find import Run, find, varied
+from heatmap_research.runs.latex import as_latex
 from heatmap_research.runs.record import config_hash
 from heatmap_research.runs.store import PREDICTIONS, RunStore
+from heatmap_research.runs.table import MeanOfRuns
 
 CONFIG = {
     "seed": 0,
@@ -243,19 +245,35 @@ def test_failed_runs_are_listed_with_what_went_wrong(study):
     assert (row["name"], row["error"]) == ("lost", "MemoryError: none left")
 
 
-def test_a_table_for_a_paper_escapes_what_latex_would_read(study):
-    done = listed(
-        study,
-        "--by",
-        "arm",
-        "--latex",
-        "--columns",
-        "parameters",
-        "test/dark/pixel_error",
-        cwd=study,
-    )
-    assert r"ce\_2d & $3$ & $1\,234$ & $12.000 \pm 1.000$ \\" in done.out.splitlines()
-    assert done.out.splitlines()[0] == r"\begin{tabular}{lrrr}"
+def test_a_table_for_a_paper_has_units_the_best_in_bold_and_nothing_that_latex_would_read(study):
+    wanted = ("parameters", "seconds", "test/dark/pixel_error")
+    lines = listed(
+        study, "--by", "arm", "--latex", "--columns", *wanted, cwd=study
+    ).out.splitlines()
+    assert lines[0] == r"\begin{tabular}{lrrrr}"
+    units = r"Arm & Seeds & Parameters (M) & Training (s) & Test error (px) by dark $\downarrow$ \\"
+    assert lines[2] == units
+    assert r"ce\_2d & $3$ & $0.00123$ & $3.0 \pm 0.0$ & $12.000 \pm 1.000$ \\" in lines
+    assert sum("mathbf" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "cells"),
+    [
+        ((0.25, 0.75), ("$0.250$", r"$\mathbf{0.750}$")),
+        ((0.1231, 0.12312, 0.1), (r"$\mathbf{0.123}$", r"$\mathbf{0.123}$", "$0.100$")),
+        ((0.5,), ("$0.500$",)),  # alone it is no best
+        ((None, float("nan"), 0.5, 0.25), ("n/a", "$nan$", r"$\mathbf{0.500}$", "$0.250$")),
+        (
+            (MeanOfRuns(0.5, 0.01), MeanOfRuns(0.25, None)),
+            (r"$\mathbf{0.500} \pm 0.010$", "$0.250$"),
+        ),
+    ],
+)
+def test_the_best_of_a_metric_is_bold_as_it_reads(values, cells):
+    lines = as_latex([{"test/PCK@0.5": value} for value in values]).splitlines()
+    assert lines[2] == r"Test PCK@0.5 $\uparrow$ \\"
+    assert lines[4:-2] == [rf"{cell} \\" for cell in cells]
 
 
 def test_the_table_shows_every_run(study):

@@ -345,6 +345,14 @@ def test_a_run_that_cannot_log_online_never_begins_and_keeps_no_secret(folder):
 SWEEP = running.ROOT / "experiments" / "wandb_sweep.yaml"
 
 
+def test_what_a_wandb_sweep_makes_best_is_the_decoder_best_on_val_of_every_arm(logged):
+    followed = yaml.safe_load(SWEEP.read_text())["metric"]["name"]
+    for job, found in logged.items():
+        on_val = RunStore(job).read()["metrics"]["val"]
+        best = min(figures["pixel_error"] for figures in on_val.values())
+        assert history(found, followed) == [pytest.approx(best)]
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_what_a_wandb_agent_would_run_is_a_config(arm):
     sweep = yaml.safe_load(SWEEP.read_text())

@@ -1,6 +1,6 @@
 """heatmap-budget run=DIR: where a trained run's error comes from, cause by cause."""
 
-import sys
+from functools import partial
 
 from heatmap_research.config import cli, of_run
 from heatmap_research.jobs.budget import budget
@@ -10,8 +10,7 @@ BASE = ("decoder", "flip_test")
 
 
 def main() -> None:
-    sys.argv[1:] = of_run.changes_run(sys.argv[1:], OWN, BASE)
-    cli.run("budget", budget)
+    cli.run("budget", budget, translated=partial(of_run.changes_run, own=OWN, base=BASE))
 
 
 if __name__ == "__main__":

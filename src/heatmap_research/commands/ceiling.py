@@ -1,7 +1,5 @@
 """heatmap-ceiling: the error and the AP that a codec leaves where a network makes no mistake."""
 
-import sys
-
 from omegaconf import DictConfig
 
 from heatmap_research.config import cli
@@ -10,8 +8,7 @@ GRIDS = ("layout", "target", "sigma", "stride", "decoder", "geometry", "flip_tes
 
 
 def main() -> None:
-    sys.argv[1:] = [_for_every_grid(argument) for argument in sys.argv[1:]]
-    cli.run("ceiling", ceiling)
+    cli.run("ceiling", ceiling, translated=lambda words: list(map(_for_every_grid, words)))
 
 
 def ceiling(cfg: DictConfig) -> None:

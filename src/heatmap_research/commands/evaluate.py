@@ -1,7 +1,7 @@
 """heatmap-evaluate run=DIR: a trained run again, with other decoders, data or a flip test."""
 
-import functools
 import sys
+from functools import partial
 
 from heatmap_research.config import cli, of_run
 from heatmap_research.jobs.evaluate import evaluate
@@ -10,9 +10,8 @@ OWN = ("run", "name", "checkpoint", "decoder", "metric", "data", "trainer")
 
 
 def main() -> None:
-    given = sys.argv[1:]
-    sys.argv[1:] = of_run.changes_run(given, OWN)
-    cli.run("evaluate", functools.partial(evaluate, given=given))
+    again = partial(evaluate, given=sys.argv[1:])
+    cli.run("evaluate", again, translated=partial(of_run.changes_run, own=OWN))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from heatmap_research.types import in_a_line
 
+OF_A_STUDY = ("csv", "latex", "by", "question", "margin", "baseline", "keep")
+
 
 def main() -> None:
     flags = _flags().parse_args()
@@ -14,9 +16,25 @@ def main() -> None:
     from heatmap_research.jobs import report
 
     try:
-        report.report(flags)
+        if one := _one_run(flags):
+            report.report_of_run(one, flags)
+        else:
+            report.report(flags)
     except (ValueError, OSError) as error:
         sys.exit(f"heatmap-report: {in_a_line(error)}")
+
+
+def _one_run(flags: argparse.Namespace) -> Path | None:
+    """The folder of run=DIR, which asks for a page of one run."""
+    named = [str(folder) for folder in flags.folders if str(folder).startswith("run=")]
+    if not named:
+        return None
+    if len(flags.folders) > 1:
+        raise ValueError(f"{named[0]} is a page of one run: give one, or folders without run=.")
+    for name in OF_A_STUDY:
+        if getattr(flags, name) is not None:
+            raise ValueError(f"--{name} is of a study; {named[0]} is a page of one run.")
+    return Path(named[0].removeprefix("run="))
 
 
 def _flags() -> argparse.ArgumentParser:
@@ -27,7 +45,8 @@ def _flags() -> argparse.ArgumentParser:
         "A page is written anew over an earlier one.",
     )
     add = parser.add_argument
-    add("folders", nargs="+", type=Path, metavar="DIR", help="runs at or below, at any depth")
+    help_of = "runs at or below, at any depth; run=DIR makes a page of that run alone"
+    add("folders", nargs="+", type=Path, metavar="DIR", help=help_of)
     add("--out", type=Path, default=Path("report.html"), help="the page (%(default)s)")
     add("--csv", type=Path, metavar="FILE", help="the table of arms, for other programs")
     add("--latex", type=Path, metavar="FILE", help="the same for a paper (booktabs)")

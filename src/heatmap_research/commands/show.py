@@ -1,15 +1,17 @@
 """heatmap-show: a PNG of one sample in any layout, as its label and as a run answers."""
 
-import sys
-
 from heatmap_research.config import cli
 from heatmap_research.jobs.show import show
 
 
 def main() -> None:
-    if any(argument.startswith("run=") for argument in sys.argv[1:]):
-        sys.argv[1:] = [_for_the_run(argument) for argument in sys.argv[1:]]
-    cli.run("show", show)
+    cli.run("show", show, translated=_of_a_run)
+
+
+def _of_a_run(words: list[str]) -> list[str]:
+    if any(word.startswith("run=") for word in words):
+        return [_for_the_run(word) for word in words]
+    return words
 
 
 def _for_the_run(argument: str) -> str:

@@ -14,8 +14,7 @@ MAY_CHANGE = (  # when a run is resumed
 
 
 def main() -> None:
-    sys.argv[1:] = _resumed(sys.argv[1:])
-    cli.run("train", train)
+    cli.run("train", train, translated=_resumed)
 
 
 def _resumed(arguments: list[str]) -> list[str]:

@@ -5,8 +5,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.config.error_words import known_keys
 from heatmap_research.config.instantiate import did_you_mean
+from heatmap_research.config.key_names import known_keys
 from heatmap_research.types import IncompatibleError
 
 

@@ -15,19 +15,27 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from heatmap_research.config import partners
+from heatmap_research.config import command_line, help, partners
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.hydra_job import begun, in_sweep
 
 SHORT = {"lr": "optimizer.lr", "learning_rate": "optimizer.lr"}
+Words = list[str]
 
 
-def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) -> None:
-    """`heatmap-<name>`: composes conf/<config>.yaml with the command line and hands it to a job."""
+def run(
+    name: str,
+    job: Callable[[DictConfig], Any],
+    config: str | None = None,
+    translated: Callable[[Words], Words] = list,
+) -> None:
+    """`heatmap-<name>`: composes conf/<config>.yaml with the command line and hands it to a job.
+
+    `translated` makes, of the words that a user types, those that the config takes.
+    """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
-    sys.argv[1:] = _for_hydra(sys.argv[1:])
     refusals = () if wants_traceback else REFUSALS
     partners.may_help(name)
     entered, unfinished = [], []
@@ -44,9 +52,13 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
 
     folder = str(conf_folder())
     try:
+        sys.argv[1:] = _words(name, config or name, translated)
         hydra.main(version_base="1.3", config_path=folder, config_name=config or name)(guarded)()
     except refusals as error:
         sys.exit(f"heatmap-{name}: {in_words(error)}")
+    except BrokenPipeError:  # who reads what is printed has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print(f"heatmap-{name}: stopped.", file=sys.stderr)
         sys.exit(130)
@@ -62,6 +74,14 @@ def run(name: str, job: Callable[[DictConfig], Any], config: str | None = None) 
     sweep = begun()  # whose records tell more: its jobs may have had processes of their own
     if lines := (sweep.conclude() if sweep else []) or unfinished:
         sys.exit("\n  ".join([f"heatmap-{name}: {len(lines)} of the jobs did not finish:", *lines]))
+
+
+def _words(name: str, config: str, translated: Callable[[Words], Words]) -> Words:
+    """The command line for Hydra; or prints help, and ends."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(help.text(name, config))
+        sys.exit()
+    return _for_hydra(translated(command_line.arranged(sys.argv[1:])))
 
 
 def _survived(
@@ -81,7 +101,7 @@ def _survived(
     return [line]
 
 
-def _for_hydra(arguments: list[str]) -> list[str]:
+def _for_hydra(arguments: Words) -> Words:
     """The command line as Hydra's sweeps need it.
 
     Hydra composes a sweep once without the options it goes through, and there refuses keys that

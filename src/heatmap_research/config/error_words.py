@@ -2,18 +2,21 @@
 
 import re
 import sys
-from collections.abc import Iterator
-from typing import Any
+from difflib import get_close_matches
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import did_you_mean
+from heatmap_research.config.key_names import right_key
 from heatmap_research.types import IncompatibleError, first_line
 
 REFUSALS = (IncompatibleError, HydraException, OmegaConfBaseException)  # they say all; no crashes
+LISTS = (  # last words of keys that take several values in one run
+    *("decoder", "metric", "callback", "logger"),
+    *("image_size", "joints", "anisotropy", "evaluate", "annotations", "images"),
+)
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 
 
@@ -22,6 +25,8 @@ def in_words(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_option(error)
+    if several := re.match(r"Ambiguous value for argument '(.+)'", text):
+        return _several(several[1])
     if isinstance(error, OverrideParseException):
         return f"{error.override}: this cannot be read ({' '.join(text.split())})."
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
@@ -30,13 +35,7 @@ def in_words(error: Exception) -> str:
         key = full[1] if full else unknown[1] or unknown[2]
         if words := _of_files(key):
             return f"{key}: {words}"
-        return f"{key}: there is no such key.{did_you_mean(key, known_keys(key))}"
-    if ambiguous := re.match(r"Ambiguous value for argument '([^=]+)=(.+)'", text):
-        key, value = ambiguous.groups()
-        return (
-            f"{key}={value}: several values are for a sweep, -m; for a list write "
-            f"'{key}=[{value}]', in quotes."
-        )
+        return f"{key}: there is no such key.{right_key(key)}"
     if match := re.search(r"Missing mandatory value: (\S+)", text):
         return f"{match[1]}: nothing is given, and what was chosen needs it; add {match[1]}=..."
     if match := re.match("IncompatibleError raised while resolving interpolation: (.+)", text):
@@ -75,6 +74,10 @@ def before_any_job(error: Exception, entered: bool) -> str:
 def _no_such_option(error: MissingConfigException) -> str:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     known = list(error.options or []) or sorted(f.stem for f in conf_folder().glob(f"{group}/*"))
+    within = [f.stem for f in conf_folder().glob(f"{group}/*/*.yaml")]  # such as published/
+    if not get_close_matches(option, known) and (like := get_close_matches(option, within, n=1)):
+        folder = next(conf_folder().glob(f"{group}/*/{like[0]}.yaml")).parent.name
+        return f"{group}={option}: did you mean {group}={folder}/{like[0]}?"
     if extra := EXTRAS.get(option):
         return f"{group}={option} is not installed: pip install 'heatmap-research[{extra}]'."
     return (
@@ -83,18 +86,12 @@ def _no_such_option(error: MissingConfigException) -> str:
     )
 
 
-def known_keys(path: str) -> list[str]:
-    """Every key and group that conf/ names; of a key within another, those it has anywhere."""
-    parents = path.split(".")[:-1]
-    pairs = []
-    for file in conf_folder().rglob("*.yaml"):
-        tree = OmegaConf.to_container(OmegaConf.load(file))
-        group = file.parent.name
-        pairs += [("", group), *_pairs(tree, group), *_pairs(tree, file.stem)]
-    return sorted({key for above, key in pairs if not parents or above == parents[-1]})
-
-
-def _pairs(tree: Any, above: str) -> Iterator[tuple[str, str]]:
-    for key, value in tree.items() if isinstance(tree, dict) else ():
-        yield above, str(key)
-        yield from _pairs(value, str(key))
+def _several(word: str) -> str:
+    """What to do where several values are given for one run."""
+    key, _, values = word.partition("=")
+    listed = f"'{key.removeprefix('every.')}=[{values}]'"
+    if key.startswith("every."):
+        return f"{word.removeprefix('every.')}: write {listed}."
+    if key.rpartition(".")[2] in LISTS:
+        return f"{word}: for a list write {listed}, in quotes; for a run of each value add -m."
+    return f"{word}: one run takes one value; for a run of each value add -m."

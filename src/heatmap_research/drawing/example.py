@@ -30,12 +30,12 @@ class Example:
     decoded: Array  # (joint, 2)
     deviations: Array | None = None  # (joint, 2), that a regression has learnt
 
-    def of(self, joint: int) -> "Example":
-        """The same image with this joint alone."""
-        one = slice(joint, joint + 1)
-        deviations = None if self.deviations is None else self.deviations[one]
-        maps = [each[one] for each in self.maps]
-        return Example(self.image, maps, self.lines, self.truth[one], self.decoded[one], deviations)
+    def only(self, joints: Sequence[int]) -> "Example":
+        """The same image with these joints alone."""
+        few = list(joints)
+        deviations = None if self.deviations is None else self.deviations[few]
+        maps = [each[few] for each in self.maps]
+        return Example(self.image, maps, self.lines, self.truth[few], self.decoded[few], deviations)
 
 
 def draw(axes: Axes, example: Example) -> None:
@@ -80,7 +80,7 @@ def _joint_by_joint(cells: np.ndarray, kinds: Sequence[Example], names: Sequence
     for joint, name in enumerate(names):
         for row, kind in enumerate(kinds):
             axes = cells[joint // columns * len(kinds) + row, joint % columns]
-            draw(axes, kind.of(joint))
+            draw(axes, kind.only([joint]))
             axes.set_title(name if row == 0 else f"{name}, predicted", fontsize=7)
 
 

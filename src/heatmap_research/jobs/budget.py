@@ -7,6 +7,8 @@ from omegaconf import DictConfig, open_dict
 from heatmap_research.config import additions, of_run
 from heatmap_research.config.codec import is_option
 from heatmap_research.config.job import Job
+from heatmap_research.runs import record, table
+from heatmap_research.runs.find import Run
 from heatmap_research.types import IncompatibleError
 
 
@@ -24,10 +26,18 @@ def budget(cfg: DictConfig) -> None:
     with budget_steps.made(out):
         budget_steps.evaluate(job, folder, out, checkpoint)
         limits = {name: cfg[name] for name in ("good", "near", "oks")}
-        account, schema = budget_steps.load(out, cfg.stage, cfg.base.decoder, flip, **limits)
+        decoder = cfg.base.decoder or _chosen(folder, job)
+        account, schema = budget_steps.load(out, cfg.stage, decoder, flip, **limits)
         facts = {"run": cfg.run, **limits, "checkpoint": cfg.checkpoint}
         budget_steps.write(account, schema.names, out, cfg.stage, **facts)
     budget_steps.report(account, schema.names, cfg.stage, out)
+
+
+def _chosen(folder: Path, job: Job) -> str | None:
+    """The decoder that this run is read by, the best on val; None if it was not evaluated there."""
+    known = record.read_or_empty(folder)
+    chosen = table.chosen([Run(folder, known)]) if "config" in known else None
+    return chosen if chosen in job.config.decoder else None
 
 
 def _merged(cfg: DictConfig, folder: Path) -> DictConfig:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from heatmap_research.analysis.error_budget import account, figures, stages
-from heatmap_research.analysis.error_budget.report import sentences, table
+from heatmap_research.analysis.error_budget.report import conclusion, sentences, table
 from heatmap_research.analysis.error_budget.state import Frame
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.codec.codec import Codec
@@ -25,6 +25,7 @@ from heatmap_research.types import IncompatibleError, Schema
 
 PIXELS = ((0.0, 1.0), (0.0, 1.0))  # the grid of a run that answers with coordinates
 DOTS_PER_INCH = 100
+ROWS, WIDTH = 10, 110  # of the table that is printed, and of the text
 EVALUATIONS = {"plain": False, "flip": True}  # folder -> flip test
 LAYOUTS = {1: "1d", 2: "2d"}
 
@@ -124,10 +125,14 @@ def write(
 
 
 def report(taken: account.Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
-    console = Console(width=None if Console().is_terminal else 110)
-    console.print(table(taken, stage))
-    files = f"{folder}/budget.json, budget.png, phase.png, border.png, scores.png"
-    console.print(*sentences(taken, names), files, sep="\n", highlight=False)
+    """Prints the conclusion; all else that can be said is in budget.txt."""
+    with (folder / "budget.txt").open("w") as file:
+        whole = Console(width=WIDTH, file=file)
+        whole.print(table(taken, stage), *sentences(taken, names), sep="\n", highlight=False)
+    console = Console(width=None if Console().is_terminal else WIDTH)
+    console.print(table(taken, stage, ROWS))
+    files = f"{folder}/budget.txt, budget.json, budget.png, phase.png, border.png, scores.png"
+    console.print(*conclusion(taken, names), files, sep="\n", highlight=False)
 
 
 def _same(one: stages.StageTruth, other: stages.StageTruth) -> bool:

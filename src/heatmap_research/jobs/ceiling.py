@@ -17,7 +17,13 @@ from rich.progress import track
 from rich.table import Table
 
 from heatmap_research.analysis.error_budget import per_joint, stages
-from heatmap_research.analysis.theory import ceiling_figures, ceiling_table, posterior, true_poses
+from heatmap_research.analysis.theory import (
+    ceiling_figures,
+    ceiling_table,
+    ceiling_words,
+    posterior,
+    true_poses,
+)
 from heatmap_research.analysis.theory.annotators import annotators
 from heatmap_research.analysis.theory.round_trip import Representation
 from heatmap_research.config import additions, of_run
@@ -34,6 +40,7 @@ from heatmap_research.types import IncompatibleError, Schema
 
 PAIRED = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 COCO = ("nose", *(f"{side}_{part}" for part in PAIRED for side in ("left", "right")))
+ROWS = 10  # that are printed; the file has all
 PRECISE = ("mean_px", "median_px", "p95_px", "bias_x", "bias_y", "mean_source_px", "mean_oks", "ap")
 
 
@@ -61,10 +68,10 @@ def run(cfg: DictConfig) -> None:
     ceiling_table.write(table, out / "ceiling.parquet", **{k: str(v) for k, v in facts.items()})
     console = Console(width=None if Console().is_terminal else 190)
     for part in ceiling_table.split(table, "height", "width").values():
-        console.print(_shown(part))
+        console.print(_shown(ceiling_words.least(part, ROWS), len(part)))
         ceiling_figures.write(part, out)
     people = cfg.uniform.people if truth is None else int(truth.learnable.sum())
-    said += _human(cfg, jobs, truth)
+    said += [*_human(cfg, jobs, truth), *ceiling_words.conclusion(table)]
     said.append(f"{len(table)} codecs, {people} people, {seconds:.0f} s: {out}/ceiling.parquet")
     console.print(*said, sep="\n", highlight=False)
 
@@ -159,9 +166,10 @@ def _check_values(cfg: DictConfig) -> None:
         raise IncompatibleError("grids: leave at least one.")
 
 
-def _shown(table: Sequence[ceiling_table.Row]) -> Table:
+def _shown(table: Sequence[ceiling_table.Row], of: int) -> Table:
     size = "{height} x {width}".format(**table[0])
-    result = Table(title=f"Ceilings at {size}: errors in pixels of the crop")
+    which = "" if len(table) == of else f", the {len(table)} least of {of}"
+    result = Table(title=f"Ceilings at {size}: errors in pixels of the crop{which}")
     for name in (
         *("layout", "target", "sigma", "stride", "decoder", "geometry", "flip", "uncertainty"),
         *("mean", "median", "p95", "bias x", "bias y", "source px", "OKS", "AP"),

@@ -20,20 +20,23 @@ from omegaconf import DictConfig, OmegaConf
 from heatmap_research.analysis.comparison.verdict import kept
 from heatmap_research.analysis.page import page
 from heatmap_research.analysis.page.making import study
-from heatmap_research.analysis.page.sections import arms, budgets, verdicts
+from heatmap_research.analysis.page.parts import Section
+from heatmap_research.analysis.page.sections import arms, budgets, one_run, verdicts
 from heatmap_research.analysis.page.study import Seen, Study, first
 from heatmap_research.analysis.theory.round_trip import floors
 from heatmap_research.codec.codec import Codec
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing.example import Example
-from heatmap_research.jobs import sample
+from heatmap_research.jobs import sample, worst
 from heatmap_research.jobs.question import answered
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
+from heatmap_research.runs.latex import as_latex
 from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.whole_file import written
+from heatmap_research.runs.worst import worst_first
 from heatmap_research.training.build import build, build_data, load_weights, wire, without_weights
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import in_a_line
@@ -41,6 +44,7 @@ from heatmap_research.types import in_a_line
 log = logging.getLogger(__name__)
 
 VERDICTS_PRINTED = 3
+MISSED = 12  # people on the page of one run
 IMAGES = 3  # of test, drawn of each arm
 PASSES = 20  # of which the fastest is the latency: others were interrupted
 ADDED = ("hydra.mode=", "hydra.job.config.")  # by the command itself, as choice() around values
@@ -75,6 +79,34 @@ def report(flags: argparse.Namespace) -> None:
     )
 
 
+def report_of_run(folder: Path, flags: argparse.Namespace) -> None:
+    """Writes the page of one run."""
+    began = time.monotonic()
+    _refuse(flags)
+    if len(runs := find(folder)) > 1:
+        raise ValueError(f"run={folder}: {len(runs)} runs are below it; give one, or no run=.")
+    alone = study(runs, metric=flags.metric, decoder=flags.decoder)
+    found = _looked_at(alone, [folder], flags.budget)
+    made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {folder}."
+    with written(flags.out) as partial:
+        page_of = page.html_of_run(found, made, _missed(found))
+        partial.write_text(page_of, encoding="utf-8")
+    size, took = flags.out.stat().st_size / 1e6, time.monotonic() - began
+    print(f"{flags.out}: run {folder}, {size:.1f} MB, made in {took:.0f} s")
+
+
+def _missed(study: Study) -> Section:
+    """What cannot be drawn, because the data are gone, is said."""
+    run, decoder = study.runs[0], study.decoder(study.groups[0])
+    try:
+        job = prepare(of_record(run.record), run.record["choices"])
+        names = job.schema.names
+        people = worst_first(run.predictions("test", decoder), range(len(names)), MISSED)
+        return one_run.missed(worst.cells_of(job, "test", people, names), None)
+    except Exception as error:
+        return one_run.missed((), _shortly(error).rstrip("."))
+
+
 def _asked_figures(study: Study) -> list[str]:
     """Metrics that answers are read by, as far as they are means over joints."""
     asked = ["pixel_error", study.reading.metric]
@@ -105,6 +137,11 @@ def _refuse(flags: argparse.Namespace) -> None:
 def make(folders: Sequence[Path], budget: bool, question: str | None = None, **asked: Any) -> Study:
     runs = find(*folders)
     found = study(runs, **asked, answers=answered(runs, question, asked["metric"]))
+    return _looked_at(found, folders, budget)
+
+
+def _looked_at(found: Study, folders: Sequence[Path], budget: bool) -> Study:
+    """The study with what networks, budgets and command lines tell."""
     if budget:
         _take_apart(found)
     shown = {id(group) for group in found.shown()}
@@ -123,7 +160,7 @@ def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: s
         csv.write_text(formats.as_csv(arms.rows(study)))
     if latex is not None:
         tables = filter(None, [arms.rows(study), verdicts.rows(study)])
-        latex.write_text("\n".join(map(formats.as_latex, tables)))
+        latex.write_text("\n".join(map(as_latex, tables)))
     return out.stat().st_size
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from heatmap_research.runs import formats, table
+from heatmap_research.runs import formats, latex, table
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.table import Row
 
-EXPORTS = {"csv": formats.as_csv, "latex": formats.as_latex, "json": formats.as_json}
+EXPORTS = {"csv": formats.as_csv, "latex": latex.as_latex, "json": formats.as_json}
 
 
 def show(flags: argparse.Namespace) -> None:

@@ -1,10 +1,12 @@
 """One sample under one job: its label, and what a trained network answers."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from heatmap_research.codec.coordinate_codec import AnyCodec
+from heatmap_research.config.instantiate import did_you_mean
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing import of_codec
@@ -25,6 +27,17 @@ def batch_of_one(job: Job, stage: str, index: int) -> Sample:
     if not 0 <= index < len(data):
         raise IncompatibleError(f"index={index}: {stage} has images 0 to {len(data) - 1}.")
     return module.collate([data[index]])
+
+
+def wanted(asked: str | Sequence[str] | None, names: Sequence[str]) -> list[int]:
+    """The numbers of joints by name; all where none is asked for."""
+    asked = [asked] if isinstance(asked, str) else asked
+    for name in asked or ():
+        if name not in names:
+            raise IncompatibleError(
+                f"joints={name}: this run has {', '.join(names)}.{did_you_mean(name, list(names))}"
+            )
+    return [names.index(name) for name in asked] if asked else list(range(len(names)))
 
 
 def label(parts: Parts, batch: Sample) -> Shown:

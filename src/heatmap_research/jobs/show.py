@@ -1,14 +1,16 @@
 """What a representation makes of one image: as its label says, and as a trained run answers."""
 
+import re
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from heatmap_research.config import additions, of_run
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.types import IncompatibleError
 
-OWN = ("run", "checkpoint", "stage", "index", "output")
+OWN = ("run", "checkpoint", "stage", "index", "output", "worst", "joints")
 GROUPS_OF_RUN = ("data", "decoder", "flip_test")
 PICTURES = (".png", ".pdf", ".svg", ".jpg")
 
@@ -16,6 +18,8 @@ PICTURES = (".png", ".pdf", ".svg", ".jpg")
 def show(cfg: DictConfig) -> None:
     _refuse(cfg)
     shown = of_run.shown(cfg, OWN, GROUPS_OF_RUN) if cfg.run else cfg
+    if cfg.worst is not None:
+        return _worst(cfg, shown)
     checkpoint = of_run.weights_of(Path(cfg.run), cfg.checkpoint) if cfg.run else None
     job = _job(cfg, shown)
     from heatmap_research.drawing import example
@@ -31,10 +35,22 @@ def show(cfg: DictConfig) -> None:
     if checkpoint:
         predicted, errors = sample.predicted(parts, batch, checkpoint)
         lines.append("predicted: " + _words(errors))
-    figure = example.sheet(label, predicted, job.schema.names, "\n".join(lines))
+    names = job.schema.names
+    joints = sample.wanted(cfg.joints if cfg.run else None, names)
+    few = predicted and predicted.only(joints)
+    shown_names = [names[joint] for joint in joints]
+    figure = example.sheet(label.only(joints), few, shown_names, "\n".join(lines))
     Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(cfg.output, dpi=110)
     print("\n".join([*lines, f"{cfg.output}: + is the truth, a dot what is decoded"]))
+
+
+def _worst(cfg: DictConfig, shown: DictConfig) -> None:
+    asked = any(re.match(r"decoder[=@]", text) for text in HydraConfig.get().overrides.task)
+    job = _job(cfg, shown)
+    from heatmap_research.jobs import worst
+
+    worst.show(cfg, job, next(iter(job.config.decoder)) if asked else None)
 
 
 def _job(cfg: DictConfig, shown: DictConfig) -> Job:
@@ -45,6 +61,10 @@ def _job(cfg: DictConfig, shown: DictConfig) -> Job:
 def _refuse(cfg: DictConfig) -> None:
     if cfg.stage not in ("train", "val", "test"):
         raise IncompatibleError(f"stage={cfg.stage}: choose train, val or test.")
+    if cfg.worst is not None and not (isinstance(cfg.worst, int) and cfg.worst > 0):
+        raise IncompatibleError(f"worst={cfg.worst}: give a number of people, such as 24.")
+    if cfg.worst is not None and not cfg.run:
+        raise IncompatibleError(f"worst={cfg.worst}: say of which run, with run=DIR.")
     if not isinstance(cfg.index, int):
         raise IncompatibleError(f"index={cfg.index}: give the number of a sample.")
     if Path(str(cfg.output)).suffix not in PICTURES:

@@ -1,9 +1,8 @@
-"""A table's rows as text: for people, for a paper, for other programs."""
+"""A table's rows as text: for people and for other programs."""
 
 import csv
 import io
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ MAX_KEYS = 8  # that are shown, of those in which runs differ
 ENDLESS = 1_000_000
 
 
-def words(value: Any, name: str = "", plus_minus: str = " ± ") -> str:
+def words(value: Any, name: str = "") -> str:
     """A cell for people to read: metrics to three places, thousands with commas."""
     if value is None:
         return "n/a"
@@ -27,7 +26,7 @@ def words(value: Any, name: str = "", plus_minus: str = " ± ") -> str:
         mean = words(value.mean, name)
         if value.deviation is None:
             return mean
-        return f"{mean}{plus_minus}{words(value.deviation, name)}"
+        return f"{mean} ± {words(value.deviation, name)}"
     if isinstance(value, float):
         return f"{value:{'.3f' if '/' in name else '.1f' if name == 'seconds' else 'g'}}"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -49,16 +48,6 @@ def as_json(rows: Sequence[Row]) -> str:
     return json.dumps([_flat(row) for row in rows], indent=1, default=str) + "\n"
 
 
-def as_latex(rows: Sequence[Row]) -> str:
-    """A tabular for the LaTeX package booktabs."""
-    names = list(rows[0])
-    layout = "".join("r" if all(_is_number(row[name]) for row in rows) else "l" for name in names)
-    lines = [" & ".join(_escaped(name) for name in names) + r" \\", r"\midrule"]
-    lines += [" & ".join(_cell(row[name], name) for name in names) + r" \\" for row in rows]
-    begin, end = rf"\begin{{tabular}}{{{layout}}}", r"\end{tabular}"
-    return "\n".join([begin, r"\toprule", *lines, r"\bottomrule", end, ""])
-
-
 def as_lines(rows: Sequence[Row], apart: Sequence[str], width: int | None) -> list[str]:
     """For people, in lines: in a width, with as many of the keys `apart` as there is room for."""
     kept, below = list(apart[:MAX_KEYS]), []
@@ -73,24 +62,6 @@ def as_lines(rows: Sequence[Row], apart: Sequence[str], width: int | None) -> li
     if left := [name for name in apart if name not in names]:
         below.append(f"... and {len(left)} more differ: --columns {' '.join(left[:3])} ...")
     return [*table, *below]
-
-
-def _cell(value: Any, name: str) -> str:
-    if _is_number(value):
-        text = words(value, name, r" \pm ").replace(",", r"\,")
-        return "n/a" if value is None else f"${text}$"
-    return _escaped(words(value, name))
-
-
-def _escaped(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return re.sub(r"[\\~^&%$#_{}]", lambda m: special.get(m[0], f"\\{m[0]}"), text)
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, (int, float, MeanOfRuns)) and not isinstance(value, bool)
-    )
 
 
 def _flat(row: Row) -> dict[str, Any]:

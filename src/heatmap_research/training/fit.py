@@ -15,10 +15,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
-from heatmap_research.runs import record, source
+from heatmap_research.runs import best, record, source
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
@@ -67,6 +68,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
             if trainer.is_global_zero:
                 save_tensors(task, store.weights)
             metrics = _evaluate(trainer, task, data, job)
+            _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
             _report(metrics, task.first_figures, job.unread, store, sweep)
@@ -128,6 +130,24 @@ def _evaluate(
                 _, decoder, metric = key.split("/")
                 metrics.setdefault(stage, {}).setdefault(decoder, {})[metric] = value
     return metrics
+
+
+def _log_chosen(trainer: pl.Trainer, metrics: Metrics, job: Job) -> None:
+    """Logs what the decoder best on val came to as val/chosen/FIGURE, a name for every arm.
+
+    Not into metrics.csv, where it stands as that decoder's.
+    """
+    figure, mode = best.watched_figure(job.record)
+    on_val = {name: figures.get(figure) for name, figures in metrics.get("val", {}).items()}
+    chosen = best.best(on_val, mode)
+    values = {
+        f"{stage}/chosen/{name}": value
+        for stage, decoders in metrics.items()
+        for name, value in decoders.get(chosen or "", {}).items()
+    }
+    for logger in trainer.loggers:
+        if values and not isinstance(logger, CSVLogger):
+            logger.log_metrics(values, step=trainer.global_step)
 
 
 @contextmanager

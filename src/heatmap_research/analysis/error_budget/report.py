@@ -10,7 +10,9 @@ from heatmap_research.analysis.error_budget import per_joint
 from heatmap_research.analysis.error_budget.account import Account
 from heatmap_research.analysis.error_budget.figures import named, signed
 from heatmap_research.analysis.error_budget.parts import ORDER, Budget
+from heatmap_research.analysis.error_budget.stages import Readout
 
+ENDS = 2  # rows of a table beside its parts: the whole, and the remainder
 ORDERS = (
     "Forwards: from the top down, each after those above it; backwards: from the bottom up. "
     "Parts do not add, so each order shares them out in its own way; a + is error added."
@@ -21,7 +23,8 @@ OFF_BINS = (
 )
 
 
-def table(account: Account, stage: str) -> Table:
+def table(account: Account, stage: str, rows: int | None = None) -> Table:
+    """A row for each part; where that would be more than `rows`, the parts that weigh most."""
     decoder, flip = account.readout
     result = Table(
         title=f"Mean error of {stage}, crop pixels: decoder {decoder}"
@@ -33,13 +36,26 @@ def table(account: Account, stage: str) -> Table:
     one = account.forwards
     whole = f"{one.total_px:.3f}", "100 %"
     result.add_row("as it is", *whole, *whole, f"{one.total_px2:.3f}")
-    for name in ORDER:
+    for name in ORDER if rows is None else _heaviest(account, rows - ENDS):
         style = "dim" if name in account.absent else None
         result.add_row(named(name, account.cell), *_cells(account, name), style=style)
     rest = f"{one.remainder_px:.3f}", f"{100 * one.remainder_px / (one.total_px or 1.0):.0f} %"
     result.add_section()
     result.add_row("remainder", *rest, *rest, f"{one.remainder_px2:.3f}")
     return result
+
+
+def conclusion(account: Account, names: tuple[str, ...]) -> Iterator[str]:
+    """Three sentences: what weighs most, what nothing explains, and what to read and look at."""
+    one = account.forwards
+    yield f"Of {one.total_px:.3f} px by {_readout(account.readout)} {_heaviest_part(account)}."
+    rest = 100 * one.remainder_px / (one.total_px or 1.0)
+    yield f"With all of it put right {one.remainder_px:.3f} px ({rest:.0f} %) would be left."
+    best = " and ".join(map(_readout, account.best))
+    yield (
+        f"It is read best, as chosen on {account.fitted_to}, by {best}, and the joints furthest "
+        f"off are {_worst(account, names)}."
+    )
 
 
 def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
@@ -49,10 +65,7 @@ def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
     total = sum(account.kinds.values())
     shares = ", ".join(f"{n} {100 * count / total:.1f} %" for n, count in account.kinds.items())
     yield f"Of {total} labelled joints: {shares}."
-    means = account.joints.mean_px
-    worst = [joint for joint in np.argsort(-means) if not np.isnan(means[joint])][:3]
-    shown = ", ".join(f"{names[j]} {means[j]:.2f} px" for j in worst)
-    yield f"Joints with the largest mean error: {shown}."
+    yield f"Joints with the largest mean error: {_worst(account, names)}."
     if not np.isnan(account.uncertainty.widths).any():
         first, *more = per_joint.sentences(account.uncertainty, names)
         yield f"How unsure it is (robust spread along an axis, read best), {first}"
@@ -64,6 +77,40 @@ def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
         yield str(account.people)
     for name, why in account.absent.items():
         yield f"n/a: {named(name, account.cell)}: {why}."
+
+
+def _heaviest_part(account: Account) -> str:
+    first, last = (
+        max(each.parts, key=lambda part: part.mean_px)
+        for each in (account.forwards, account.backwards)
+    )
+    name = named(first.name, account.cell)
+    if first.name == last.name:
+        shares = " to ".join(f"{100 * s:.0f}" for s in sorted({first.share, last.share}))
+        return f"{name} is the largest part in either order ({shares} %)"
+    return (
+        f"{name} is the largest part ({100 * first.share:.0f} %), and in the opposite order "
+        f"{named(last.name, account.cell)} ({100 * last.share:.0f} %)"
+    )
+
+
+def _worst(account: Account, names: tuple[str, ...]) -> str:
+    means = account.joints.mean_px
+    worst = [joint for joint in np.argsort(-means) if not np.isnan(means[joint])][:3]
+    return ", ".join(f"{names[j]} {means[j]:.2f} px" for j in worst)
+
+
+def _readout(readout: Readout) -> str:
+    decoder, flip = readout
+    return f"{decoder}{' with a flip test' if flip else ''}"
+
+
+def _heaviest(account: Account, number: int) -> list[str]:
+    """Names of the parts that weigh most in either order, as they are ordered in a table."""
+    both = account.forwards, account.backwards
+    weights = {n: max(abs(b.part(n).share) for b in both) for n in account.forwards.order}
+    kept = sorted(weights, key=lambda name: -weights[name])[:number]
+    return [name for name in ORDER if name in kept]
 
 
 def _cells(account: Account, name: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The page as a whole: one file, which asks nothing of a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from heatmap_research.analysis.page.sections import (
     errors,
     factors,
     learning,
+    one_run,
+    parts_of_error,
     provenance,
     samples,
     setup,
@@ -35,6 +37,12 @@ SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
     *(budgets.section, learning.section, samples.section, provenance.jobs),
     *(provenance.environment, words.section),
 )
+OF_A_RUN: tuple[Callable[[Study], Section | None], ...] = (
+    *(one_run.box, setup.section, parts_of_error.by_joint, parts_of_error.by_size),
+    *(decoders.section, errors.cumulative, errors.by_phase, budgets.section, learning.section),
+    *(samples.section, provenance.environment, words.section),
+)
+MISSED = 4  # sections before the people that are missed most
 TEMPLATES = Environment(
     loader=PackageLoader(__package__),
     autoescape=True,
@@ -50,16 +58,28 @@ def html(study: Study, made: str) -> str:
     """`made` says when the page was made, and from which folders."""
     studies = dict.fromkeys(run.study for run in study.runs if run.study)
     named = ", ".join(studies) or "A sweep"
+    sections = [part for section in SECTIONS if (part := section(study)) is not None]
+    return _rendered(study, f"{named}: {', '.join(study.arms)}", made, sections)
+
+
+def html_of_run(study: Study, made: str, missed: Section) -> str:
+    """The page of a study that is one run."""
+    sections = [part for section in OF_A_RUN if (part := section(study)) is not None]
+    sections.insert(MISSED, missed)
+    return _rendered(study, f"Run {study.runs[0].folder}", made, sections)
+
+
+def _rendered(study: Study, title: str, made: str, sections: Sequence[Section]) -> str:
     return TEMPLATES.get_template("page.html").render(
         generator=GENERATOR,
-        title=f"{named}: {', '.join(study.arms)}",
+        title=title,
         day=COLOURS,
         night=DARK,
         metric=study.name,
         tally=provenance.tally(study),
         lost=provenance.lost(study),
         made=made,
-        sections=[part for section in SECTIONS if (part := section(study)) is not None],
+        sections=sections,
         figure_number=count(1).__next__,
         table_number=count(1).__next__,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -124,6 +124,11 @@ class CocoFormat(Dataset[Sample]):
             others=others.masked_fill(others_visible[..., None] == 0, math.nan).float(),
             others_visible=others_visible,
         )
+
+    def source(self, number: int) -> UInt8[np.ndarray, "height width stored"]:
+        """The whole picture of a person, as its file has it."""
+        image = int(self.people.images[number % len(self)])
+        return self.files.read(image, 1, Buffers())[0]
 
     def _to_source(self, people: People, draws: Draws | None) -> Float64[Tensor, "batch 2 3"]:
         padded = self._padded(people)
