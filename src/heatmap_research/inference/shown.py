@@ -1,0 +1,31 @@
+"""Pictures with what was seen in them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from heatmap_research.drawing import overlay
+from heatmap_research.inference.predictor import Seen
+from heatmap_research.types import Schema
+
+
+def write(seen: Seen, schema: Schema, folder: Path) -> None:
+    """Writes a JPEG of the picture's own size; names of other formats get .jpg behind them."""
+    name = seen.picture.name
+    file = folder / (name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(file), cv2.cvtColor(drawn(seen, schema), cv2.COLOR_RGB2BGR))
+
+
+def drawn(seen: Seen, schema: Schema) -> UInt8[np.ndarray, "height width 3"]:
+    """The picture in red, green and blue, with every person in it."""
+    pixels, _ = seen.picture.read(1)
+    colours = overlay.colours(schema.names, schema.flip)
+    colour = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
+    image = np.array(np.broadcast_to(colour, (*pixels.shape[:2], 3)), order="C")
+    for person in seen.people:
+        joints = person.keypoints, person.scores, person.covariance
+        overlay.draw(image, *joints, schema.skeleton, colours)
+    return image
