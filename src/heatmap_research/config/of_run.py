@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -107,7 +109,7 @@ def read_by_one(folder: Path, decoder: DictConfig | str | None, flip_test: bool 
     """
     config, known = stored(folder), record.read(folder, *sorted(record.ALWAYS))
     if not isinstance(decoder, DictConfig):
-        name = decoder or table.chosen([Run(folder, known)]) or next(iter(config.decoder))
+        name = decoder or table.chosen([Run(folder, known)]) or known["decoders"][0]
         decoder = config.decoder if name in config.decoder else _option("decoder", name)
         decoder = cast(DictConfig, OmegaConf.create({name: decoder[name]}))
     flip = config.flip_test if flip_test is None else flip_test
@@ -145,9 +147,11 @@ def weights_of(folder: Path, checkpoint: str) -> Path:
 
 
 def _option(group: str, name: str) -> DictConfig:
-    """An option of conf/ where no command has begun Hydra."""
+    """An option of conf/, within a command or without."""
+    begun = GlobalHydra.instance().is_initialized()
+    folder = str(conf_folder())
     try:
-        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        with nullcontext() if begun else initialize_config_dir(folder, version_base="1.3"):
             return cast(DictConfig, compose(overrides=[f"+{group}={name}"])[group])
     except HydraException as error:
         raise IncompatibleError(in_words(error)) from error

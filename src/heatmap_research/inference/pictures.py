@@ -16,6 +16,7 @@ from heatmap_research.codec.geometry import Geometry, padded
 from heatmap_research.data import images
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.images import Pixels, UnreadableError
+from heatmap_research.types import IncompatibleError
 
 Boxes = Float64[np.ndarray, "person 4"]  # x, y of the corner, width, height; source pixels
 
@@ -112,11 +113,14 @@ def of_memory(image: Any, channels: int, name: str = "image", image_id: int = 0)
     Whole numbers are levels from 0 to 255, floats shares from 0 to 1.
     """
     if isinstance(image, Image.Image):
-        pixels = images.of_image(image, channels)
-    else:
-        array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-        pixels = images.of_array(array, channels, name=name)
-    return of_pixels(pixels, name, image_id)
+        return of_pixels(images.of_image(image, channels), name, image_id)
+    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    try:
+        return of_pixels(images.of_array(array, channels, name=name), name, image_id)
+    except IncompatibleError:
+        raise
+    except ValueError as error:
+        raise IncompatibleError(f"{name}: {error}; several images are given as a list.") from error
 
 
 def of_pixels(pixels: Pixels, name: str, image_id: int = 0) -> Picture:
