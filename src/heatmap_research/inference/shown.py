@@ -1,5 +1,8 @@
 """Pictures with what was seen in them."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -7,11 +10,24 @@ import numpy as np
 from jaxtyping import UInt8
 
 from heatmap_research.drawing import overlay
+from heatmap_research.inference import video
 from heatmap_research.inference.predictor import Seen
+from heatmap_research.inference.sources import Files
+from heatmap_research.inference.video import Video
 from heatmap_research.types import Schema
 
 
-def write(seen: Seen, schema: Schema, folder: Path) -> None:
+@contextmanager
+def drawing(source: Files | Video, schema: Schema, out: Path) -> Iterator[Callable[[Seen], None]]:
+    """What draws one picture after another: into files of their own, or into one video."""
+    if isinstance(source, Files):
+        yield partial(_write, schema=schema, folder=out / "overlays")
+        return
+    with video.writer(out / source.name, source.rate) as write:
+        yield lambda seen: write(drawn(seen, schema))
+
+
+def _write(seen: Seen, schema: Schema, folder: Path) -> None:
     """Writes a JPEG of the picture's own size; names of other formats get .jpg behind them."""
     name = seen.picture.name
     file = folder / (name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg")

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,70 +15,78 @@ from heatmap_research.config.job import Job
 from heatmap_research.types import IncompatibleError
 
 if TYPE_CHECKING:
-    from heatmap_research.inference.predictor import Predictor, Seen
+    from heatmap_research.inference.boxes import Listing
+    from heatmap_research.inference.predictor import Predictor
     from heatmap_research.inference.sources import Files
+    from heatmap_research.inference.video import Video
 
 log = logging.getLogger(__name__)
 
 
 def predict(cfg: DictConfig) -> None:
     _refuse(cfg)
-    folder, out = Path(cfg.run), Path(cfg.out)
+    folder = Path(cfg.run)
     job = of_run.read_by_one(folder, cfg.decoder or None, cfg.flip_test)
     weights = of_run.weights_of(folder, cfg.checkpoint)
-    from heatmap_research.inference import loading, sources  # torch: after the config is checked
+    from heatmap_research.inference import loading  # torch: after the config has been looked at
+
+    source, listing = _source(cfg, job), _listing(cfg, job)
+    given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms)
+    _run(cfg, loading.predictor(job, weights, *given), source, listing)
+
+
+def _source(cfg: DictConfig, job: Job) -> "Files | Video":
+    from heatmap_research.inference import sources, video
 
     channels = job.config.backbone.in_chans
     source: Any = list(cfg.source) if isinstance(cfg.source, ListConfig) else str(cfg.source)
+    if isinstance(source, str) and sources.is_video(source):
+        if cfg.show:
+            video.refuse_without_writer()
+        return video.Video(source, channels, cfg.frames)
     files = sources.files(source, channels)
-    listing = _listing(cfg, job)
     if cfg.on_error == "stop":
         files.refuse_unreadable()
-    given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms)
-    predictor = loading.predictor(job, weights, *given)
-    _run(cfg, predictor, files, listing, out)
+    return files
 
 
-def _run(cfg: DictConfig, predictor: "Predictor", files: "Files", listing: Any, out: Path) -> None:
+def _run(
+    cfg: DictConfig, predictor: "Predictor", source: "Files | Video", listing: "Listing | None"
+) -> None:
     from heatmap_research.data.threads import announced
-    from heatmap_research.inference import boxes, writing
+    from heatmap_research.inference import boxes, shown, writing
 
-    pictures = iter(files)
+    out, schema = Path(cfg.out), predictor.task.schema
+    pictures = iter(source)
     if listing is not None:
         pictures = (boxes.placed(picture, listing) for picture in pictures)
-    schema = predictor.task.schema
-    began, problems, alone = time.perf_counter(), list[str](), 0
-    with writing.writer(out, schema.names) as writer:
-        for seen in announced(predictor(pictures), len(files), f"{len(files)} pictures"):
+    began, count, problems, alone = time.perf_counter(), 0, list[str](), 0
+    drawing = shown.drawing(source, schema, out) if cfg.show else nullcontext()
+    with writing.writer(out, schema.names) as writer, drawing as draw:
+        for seen in announced(predictor(pictures), len(source), f"{len(source)} pictures"):
             writer.add(seen)
+            count += 1
             if seen.problem:
                 problems.append(str(seen.problem))
+            elif draw:
+                draw(seen)
             alone += not seen.people and not seen.problem
-            if cfg.show:
-                _show(seen, predictor, out)
     seconds = time.perf_counter() - began
-    _report(out, len(files), writer.people, problems, alone, seconds)
-
-
-def _show(seen: "Seen", predictor: "Predictor", out: Path) -> None:
-    from heatmap_research.inference import shown
-
-    if not seen.problem:
-        shown.write(seen, predictor.task.schema, out / "overlays")
+    _report(out, count, writer.people, problems, alone, seconds)
 
 
 def _report(
     out: Path, pictures: int, people: int, problems: Sequence[str], alone: int, seconds: float
 ) -> None:
-    rate = f"{pictures / seconds:.1f} pictures a second"
     empty = f", {alone} pictures without anyone" if alone else ""
+    rate = f"{pictures / seconds:.1f} pictures a second"
     log.info(f"{people} people in {pictures} pictures{empty}, {rate}; written to {out}")
     if problems:
         words = "\n  ".join(problems)
         log.warning(f"{len(problems)} of {pictures} pictures could not be read:\n  {words}")
 
 
-def _listing(cfg: DictConfig, job: Job) -> Any:
+def _listing(cfg: DictConfig, job: Job) -> "Listing | None":
     if cfg.boxes == "whole":
         return None
     from heatmap_research.inference import boxes
@@ -96,6 +105,8 @@ def _refuse(cfg: DictConfig) -> None:
             raise IncompatibleError(f"{key}={cfg[key]}: choose true or false.")
     if not isinstance(cfg.batch_size, int) or cfg.batch_size < 1:
         raise IncompatibleError(f"batch_size={cfg.batch_size}: give a whole number above 0.")
+    if cfg.frames is not None and not (isinstance(cfg.frames, int) and cfg.frames > 0):
+        raise IncompatibleError(f"frames={cfg.frames}: give a whole number above 0, or null.")
     if cfg.nms is not None and not (is_number(cfg.nms) and 0 <= cfg.nms <= 1):
         raise IncompatibleError(f"nms={cfg.nms}: give an OKS from 0 to 1, or null.")
     if cfg.on_error not in ("skip", "stop"):
