@@ -71,6 +71,16 @@ def test_the_covariance_of_a_crop_is_carried_over_to_the_picture(model, file):
     np.testing.assert_allclose(person.covariance, in_crop * (24 * 1.25 / 32) ** 2, rtol=1e-5)
 
 
+def test_a_person_is_drawn_into_a_copy_of_the_image(model, file):
+    image = np.array(Image.open(file))
+    before, (person,) = image.copy(), model(image)
+    drawn = model.draw(image, [person])
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(model.draw(image, []), before)
+    assert drawn.shape == image.shape
+    assert (drawn != image).any() == (person.scores >= 0.05).any()
+
+
 def test_what_cannot_be_seen_is_refused_in_words(model, file):
     with pytest.raises(UnreadableError, match=r"nowhere\.jpg is missing"):
         model("nowhere.jpg")

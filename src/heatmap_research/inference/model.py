@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
+from jaxtyping import UInt8
 from numpy.typing import ArrayLike
 from PIL.Image import Image
 from torch import Tensor
 
 from heatmap_research.config import of_run
-from heatmap_research.inference import loading, pictures
+from heatmap_research.inference import loading, pictures, shown
 from heatmap_research.inference.pictures import Picture
 from heatmap_research.inference.predictor import Person, Predictor
 from heatmap_research.types import IncompatibleError, Schema
@@ -94,6 +95,10 @@ class Model:
             )
         pairs = zip(image, of_each, strict=True)
         return self._people([self._picture(*pair, n) for n, pair in enumerate(pairs)])
+
+    def draw(self, image: OneImage, people: People) -> UInt8[np.ndarray, "height width 3"]:
+        """The image with people drawn into it, and the 95 % ellipses of their joints."""
+        return shown.drawn(self._picture(image, None, 0), people, self.schema)
 
     def _people(self, given: Sequence[Picture]) -> list[People]:
         found = []
