@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from heatmap_research.types import IncompatibleError
 
 if TYPE_CHECKING:
     from heatmap_research.inference.boxes import Listing
-    from heatmap_research.inference.predictor import Predictor
+    from heatmap_research.inference.predictor import Predictor, Seen
     from heatmap_research.inference.sources import Files
     from heatmap_research.inference.video import Video
+    from heatmap_research.inference.writing import Writer
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,14 @@ def predict(cfg: DictConfig) -> None:
 
     source, listing = _source(cfg, job), _listing(cfg, job)
     given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms)
-    _run(cfg, loading.predictor(job, weights, *given), source, listing)
+    predictor = loading.predictor(job, weights, *given)
+    try:
+        Path(cfg.out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IncompatibleError(
+            f"out={cfg.out}: {error.strerror}; choose another folder."
+        ) from error
+    _run(cfg, predictor, source, listing)
 
 
 def _source(cfg: DictConfig, job: Job) -> "Files | Video":
@@ -60,30 +69,53 @@ def _run(
     pictures = iter(source)
     if listing is not None:
         pictures = (boxes.placed(picture, listing) for picture in pictures)
-    began, count, problems, alone = time.perf_counter(), 0, list[str](), 0
     drawing = shown.drawing(source, schema, out) if cfg.show else nullcontext()
     with writing.writer(out, schema.names) as writer, drawing as draw:
-        for seen in announced(predictor(pictures), len(source), f"{len(source)} pictures"):
+        seen = announced(predictor(pictures), len(source), f"{len(source)} pictures")
+        done = _written(seen, writer, draw)
+    log.info(f"{done.words(writer.people)}; written to {out}")
+    if done.problems:
+        words = "\n  ".join(done.problems)
+        log.warning(f"{len(done.problems)} of {done.count} pictures could not be read:\n  {words}")
+    if done.alone and not writer.people:
+        log.warning(f"boxes={cfg.boxes}: it has nobody in these pictures; is it by their names?")
+    if done.stopped:
+        raise KeyboardInterrupt
+
+
+@dataclass
+class _Done:
+    """How far a prediction came."""
+
+    began: float
+    count: int = 0
+    alone: int = 0  # pictures without anyone
+    problems: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    def words(self, people: int) -> str:
+        empty = f", {self.alone} pictures without anyone" if self.alone else ""
+        rate = self.count / (time.perf_counter() - self.began)
+        return f"{people} people in {self.count} pictures{empty}, {rate:.1f} pictures a second"
+
+
+def _written(
+    pictures: "Iterable[Seen]", writer: "Writer", draw: "Callable[[Seen], None] | None"
+) -> _Done:
+    """Writes one picture after another; what is stopped by Ctrl-C keeps what was done."""
+    done = _Done(time.perf_counter())
+    try:
+        for seen in pictures:
             writer.add(seen)
-            count += 1
+            done.count += 1
             if seen.problem:
-                problems.append(str(seen.problem))
+                done.problems.append(str(seen.problem))
             elif draw:
                 draw(seen)
-            alone += not seen.people and not seen.problem
-    seconds = time.perf_counter() - began
-    _report(out, count, writer.people, problems, alone, seconds)
-
-
-def _report(
-    out: Path, pictures: int, people: int, problems: Sequence[str], alone: int, seconds: float
-) -> None:
-    empty = f", {alone} pictures without anyone" if alone else ""
-    rate = f"{pictures / seconds:.1f} pictures a second"
-    log.info(f"{people} people in {pictures} pictures{empty}, {rate}; written to {out}")
-    if problems:
-        words = "\n  ".join(problems)
-        log.warning(f"{len(problems)} of {pictures} pictures could not be read:\n  {words}")
+            done.alone += not seen.people and not seen.problem
+    except KeyboardInterrupt:
+        done.stopped = True
+    return done
 
 
 def _listing(cfg: DictConfig, job: Job) -> "Listing | None":
@@ -96,7 +128,8 @@ def _listing(cfg: DictConfig, job: Job) -> "Listing | None":
     try:
         return boxes.read(Path(str(cfg.boxes)).expanduser(), annotations, category)
     except ValueError as error:
-        raise IncompatibleError(str(error)) from error
+        words = str(error)
+        raise IncompatibleError(f"boxes={words.removeprefix('boxes=')}") from error
 
 
 def _refuse(cfg: DictConfig) -> None:
