@@ -23,8 +23,9 @@ NAMES = (
     "03_ghosts_and_occlusion",
     "04_error_budget",
     "05_what_we_found",
+    "06_use_a_model",
 )
-READ_RUNS = ("02_two_d_versus_one_d", "04_error_budget")
+READ_RUNS = ("02_two_d_versus_one_d", "04_error_budget", "06_use_a_model")
 STRIP = ("--keep-output", "--extra-keys", "metadata.language_info")
 MACHINE = re.compile(r"/(work|root|home|tmp|usr|opt|mnt|Users)/|site-packages")
 
@@ -151,6 +152,8 @@ def test_a_notebook_runs(name, monkeypatch):
     execute(name, monkeypatch, {})
 
 
-@pytest.mark.parametrize("name", [READ_RUNS[0], pytest.param(READ_RUNS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", [READ_RUNS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in READ_RUNS[1:])]
+)
 def test_a_notebook_that_reads_runs_takes_any_sweep_of_its_kind(name, few, monkeypatch):
     execute(name, monkeypatch, {"HEATMAP_NOTEBOOK_RUNS": str(few)})

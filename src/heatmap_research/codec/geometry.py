@@ -56,6 +56,13 @@ class Geometry:
         return middle - scale * size / 2 + self.first * (1 - spacing), spacing
 
 
+def padded(box: Box, padding: float) -> Box:
+    """Grows a box about its middle to so many times its sides."""
+    corner, size = box.split(2, dim=-1)
+    grown = padding * size
+    return torch.cat([corner + (size - grown) / 2, grown], dim=-1)
+
+
 def apply(affine: Affine, points: Points) -> Points:
     return points @ affine[..., :2].mT + affine[..., None, :, 2]
 

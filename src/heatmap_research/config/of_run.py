@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from heatmap_research.config.conf import conf_folder
+from heatmap_research.config.error_words import in_words
 from heatmap_research.config.instantiate import with_values
 from heatmap_research.config.job import Job, prepare
-from heatmap_research.runs import record
+from heatmap_research.runs import record, table
+from heatmap_research.runs.find import Run
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -95,6 +102,27 @@ def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictCon
     return _with_changes(merged, cfg)
 
 
+def read_by_one(folder: Path, decoder: DictConfig | str | None, flip_test: bool | None) -> Job:
+    """A run's job to predict by: with one decoder, and nothing that watches a training.
+
+    The decoder is an option, one of conf/ by its name, or the run's own that is best on val.
+    """
+    config, known = stored(folder), record.read(folder, *sorted(record.ALWAYS))
+    if not isinstance(decoder, DictConfig):
+        name = decoder or table.chosen([Run(folder, known)]) or known["decoders"][0]
+        decoder = config.decoder if name in config.decoder else _option("decoder", name)
+        decoder = cast(DictConfig, OmegaConf.create({name: decoder[name]}))
+    flip = config.flip_test if flip_test is None else flip_test
+    watching: dict[str, Any] = {"output_dir": str(folder), "logger": {}, "callback": {}, "also": {}}
+    job = job_of(with_values(config, decoder=decoder, flip_test=flip, **watching), folder)
+    if len(job.codec.decoders) != 1:
+        asked = ",".join(job.codec.decoders)
+        raise IncompatibleError(
+            f"decoder=[{asked}]: one decoder reads what is predicted; choose one of them."
+        )
+    return job
+
+
 def make_new(folder: Path) -> None:
     """Makes the folder of an evaluation; refuses one that is there."""
     try:
@@ -116,6 +144,17 @@ def weights_of(folder: Path, checkpoint: str) -> Path:
             f"checkpoint={checkpoint}: this run has {', '.join(there) or 'no checkpoint yet'}."
         )
     return file
+
+
+def _option(group: str, name: str) -> DictConfig:
+    """An option of conf/, within a command or without."""
+    begun = GlobalHydra.instance().is_initialized()
+    folder = str(conf_folder())
+    try:
+        with nullcontext() if begun else initialize_config_dir(folder, version_base="1.3"):
+            return cast(DictConfig, compose(overrides=[f"+{group}={name}"])[group])
+    except HydraException as error:
+        raise IncompatibleError(in_words(error)) from error
 
 
 def _with_changes(merged: DictConfig, cfg: DictConfig) -> DictConfig:

@@ -33,6 +33,11 @@ class UnreadableError(IncompatibleError):
     """A file that is missing, damaged, or not what its annotation says."""
 
 
+def spacing(to_source: Float[np.ndarray, "row 2 3"]) -> Float[np.ndarray, " row"]:
+    """Source pixels from one pixel of a crop to the next, along the axis where they are fewer."""
+    return np.linalg.norm(to_source[:, :, :2], axis=1).min(-1)
+
+
 def reduction(spacing: float) -> int:
     """The largest that has a pixel wherever crops, by their spacing, sample the source."""
     return next((factor for factor in REDUCTIONS if factor <= spacing), 1)
@@ -112,8 +117,13 @@ def _picture(content: bytes, channels: int, size: Size) -> Pixels:
         warnings.simplefilter("ignore")  # about odd metadata
         with Image.open(io.BytesIO(content)) as stored:
             stored.load()
-            image = _opaque(_eight_bits(_as_annotated(stored, size)))
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            return of_image(stored, channels, size)
+
+
+def of_image(stored: Image.Image, channels: int, size: Size = None) -> Pixels:
+    """A picture that Pillow has read."""
+    image = _opaque(_eight_bits(_as_annotated(stored, size)))
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return spared(pixels.reshape(*pixels.shape[:2], channels), Buffers())
 
 
@@ -143,7 +153,11 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _array(path: str, channels: int, size: Size) -> Pixels:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return of_array(np.load(path, mmap_mode="r", allow_pickle=False), channels, size, path)
+
+
+def of_array(array: np.ndarray, channels: int, size: Size = None, name: str = "it") -> Pixels:
+    """Pixels of either layout; `name` is what a refusal calls them."""
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3:
@@ -155,7 +169,7 @@ def _array(path: str, channels: int, size: Size) -> Pixels:
     if fitting := [a for a in sized if a.shape[2] == channels]:
         return spared(_levels(fitting[0]), Buffers())
     raise IncompatibleError(
-        f"{path} has {sized[0].shape[2]} channel(s), and backbone.in_chans={channels}."
+        f"{name} has {sized[0].shape[2]} channel(s), and backbone.in_chans={channels}."
     )
 
 

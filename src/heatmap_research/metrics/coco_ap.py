@@ -9,7 +9,7 @@ from heatmap_research.codec import geometry
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.metrics import average_precision, oks, pycocotools_ap
 from heatmap_research.metrics.average_precision import MAX_DETECTIONS, OFFICIAL, Found, People
-from heatmap_research.types import IncompatibleError, Prediction, Sample, Tensor
+from heatmap_research.types import IncompatibleError, PerJoint, Prediction, Sample, Tensor
 
 ENGINES = {"fast": average_precision.evaluate, "pycocotools": pycocotools_ap.evaluate}
 NMS = ("none", "oks", "soft")
@@ -54,15 +54,14 @@ class CocoAp(Metric):
         self._begin()
 
     def update(self, prediction: Prediction, batch: Sample) -> None:
-        kept = prediction.score > self.keypoint_threshold
-        scores = torch.where(kept, prediction.score.double(), 0).sum(-1) / kept.sum(-1).clamp(min=1)
+        scores = of_person(prediction.score, self.keypoint_threshold)
         to_source = batch.to_source.double()
         height, width = batch.image.shape[-2:]
         columns = [
             *(n.long()[:, None].view(torch.float64) for n in (batch.instance_id, batch.image_id)),
             (scores * batch.box_score)[:, None],
             batch.box_score[:, None],
-            (_magnified(to_source) * (height * width))[:, None],
+            (magnified(to_source) * (height * width))[:, None],
             geometry.apply(to_source, prediction.keypoints.double()).flatten(1),
         ]
         if self.truth is None:
@@ -141,7 +140,13 @@ class CocoAp(Metric):
         return People(images, truth.keypoints, truth.areas, truth.boxes, truth.crowd)
 
 
-def _magnified(to_source: Tensor) -> Tensor:
+def of_person(score: PerJoint, threshold: float) -> Tensor:
+    """The mean score of the joints above a threshold; 0 if there is none."""
+    kept = score > threshold
+    return torch.where(kept, score.double(), 0).sum(-1) / kept.sum(-1).clamp(min=1)
+
+
+def magnified(to_source: Tensor) -> Tensor:
     """The area of one crop pixel in the source image, in square pixels."""
     (a, b), (c, d) = (row.unbind(-1) for row in to_source[..., :2].unbind(-2))
     return (a * d - b * c).abs()

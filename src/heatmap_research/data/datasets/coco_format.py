@@ -13,7 +13,7 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from heatmap_research.codec.geometry import Geometry, apply, inverse
+from heatmap_research.codec.geometry import Geometry, apply, inverse, padded
 from heatmap_research.data import augmentation, crop_cache, images
 from heatmap_research.data.annotations import Annotations, read
 from heatmap_research.data.annotations.several import folders_of
@@ -131,10 +131,10 @@ class CocoFormat(Dataset[Sample]):
         return self.files.read(image, 1, Buffers())[0]
 
     def _to_source(self, people: People, draws: Draws | None) -> Float64[Tensor, "batch 2 3"]:
-        padded = self._padded(people)
+        region = self._padded(people)
         if self.augment is None or draws is None:
-            return self.geometry.to_source(padded, self.size)
-        box = self.augment.boxes(draws, padded, self._joints(people))
+            return self.geometry.to_source(region, self.size)
+        box = self.augment.boxes(draws, region, self._joints(people))
         return augmentation.to_source(draws, box, self.size, self.geometry)
 
     def _joints(self, people: People) -> Joints:
@@ -142,9 +142,7 @@ class CocoFormat(Dataset[Sample]):
         return Joints(points, visible, self.upper)
 
     def _padded(self, people: People) -> Float64[Tensor, "batch 4"]:
-        corner, size = torch.from_numpy(people.boxes).split(2, dim=1)
-        grown = self.padding * size
-        return torch.cat([corner + (size - grown) / 2, grown], dim=1)
+        return padded(torch.from_numpy(people.boxes), self.padding)
 
     def _mirrored(self, draws: Draws, points: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         flip, mirrored = list(self.truth.schema.flip), draws.flip[:, None]
@@ -158,7 +156,7 @@ class CocoFormat(Dataset[Sample]):
         done = np.zeros(len(row), bool)
         if self.crops is not None:
             done = self.crops.fill(crops, row, to_source, self.buffers)
-        factors = map(images.reduction, _spacing(to_source).tolist())
+        factors = map(images.reduction, images.spacing(to_source).tolist())
         wanted: dict[tuple[int, int], list[int]] = {}
         for place, task in enumerate(zip(people.images.tolist(), factors, strict=True)):
             if not done[place]:
@@ -221,11 +219,11 @@ class CocoFormat(Dataset[Sample]):
         return crop_cache.load(folder, facts, self.channels, asked, self.files.read)
 
     def _regions(self, sizes: Sides) -> crop_cache.Regions:
-        people, padded = self.people, self._padded(self.people)
-        plain = self.geometry.to_source(padded, self.size).numpy()
-        boxes = [padded]
+        people, region = self.people, self._padded(self.people)
+        plain = self.geometry.to_source(region, self.size).numpy()
+        boxes = [region]
         if self.augment is not None:
-            boxes = self.augment.candidates(padded, self._joints(people))
+            boxes = self.augment.candidates(region, self._joints(people))
         low, high = zip(*map(self._extent, boxes), strict=True)
         ends = np.min(low, axis=0), np.max(high, axis=0)
         return crop_cache.regions(plain, *ends, people.images, sizes)
@@ -234,7 +232,7 @@ class CocoFormat(Dataset[Sample]):
         """The first and the last source pixels, x and y, that crops of a box may reach."""
         plain = self.geometry.to_source(box, self.size).numpy()
         corner, size = box[:, :2].numpy(), box[:, 2:].numpy()
-        reach = _spacing(plain)[:, None] * np.array(self.size[::-1]) / 2
+        reach = images.spacing(plain)[:, None] * np.array(self.size[::-1]) / 2
         if (augment := self.augment) is not None:
             if augment.rotation:
                 reach = np.repeat(np.linalg.norm(reach, axis=1, keepdims=True), 2, axis=1)
@@ -266,11 +264,6 @@ def _both_figures(people: People) -> tuple[Tensor, Tensor]:
     )
     both = torch.cat([points, others[..., :2]], 1)
     return both, torch.cat([visible, others[..., 2].long()], 1)
-
-
-def _spacing(to_source: Affines) -> Float64[np.ndarray, " row"]:
-    """Source pixels from one pixel of a crop to the next, along the axis where they are fewer."""
-    return np.linalg.norm(to_source[:, :, :2], axis=1).min(-1)
 
 
 def _occluded(draws: Draws, crops: Crops, points: Tensor, visible: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Using what was trained: pictures and boxes in, people with joints and their covariance out."""

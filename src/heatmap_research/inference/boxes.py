@@ -1,0 +1,106 @@
+"""Whom to look at: the boxes of people, by the picture they are in, from a file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from heatmap_research.data.annotations import source
+from heatmap_research.inference.pictures import Picture
+
+Row = tuple[Sequence[float], float]  # x, y, width, height, and the detector's score
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The people of one picture of a file."""
+
+    image_id: int | None
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def boxes(self) -> Float64[np.ndarray, "person 4"]:
+        return np.array([box for box, _ in self.rows], dtype=np.float64).reshape(-1, 4)
+
+    @property
+    def scores(self) -> Float64[np.ndarray, " person"]:
+        return np.array([score for _, score in self.rows], dtype=np.float64)
+
+
+Listing = dict[str, Listed]  # by the picture's name, or by its number
+
+
+def read(file: Path, annotations: Path | None, category: str | None) -> Listing:
+    """COCO annotations, COCO results, or a JSON object with a list of boxes for each name."""
+    source.stamp(file)  # says what is missing
+    content = source.parsed(file)
+    if isinstance(content, list):
+        names = _names(annotations) if annotations else {}
+        return _results(file, content, names)
+    if isinstance(content, dict) and "annotations" in content:
+        return _annotations(file, category)
+    if isinstance(content, dict):
+        return {name: _plain(file, name, boxes) for name, boxes in content.items()}
+    raise ValueError(f"boxes={file}: give COCO annotations or results, or {{NAME: [[x,y,w,h]]}}.")
+
+
+def placed(picture: Picture, listing: Listing) -> Picture:
+    """The picture with its people: by its name, by the last part of it, or by its number."""
+    name = Path(picture.name)
+    number = str(int(name.stem)) if name.stem.isdecimal() else str(picture.image_id)
+    keys = (picture.name, name.name, number)
+    listed = next((listing[key] for key in keys if key in listing), Listed(None))
+    known = picture.numbered(picture.image_id if listed.image_id is None else listed.image_id)
+    return known.with_boxes(listed.boxes, listed.scores)
+
+
+def _annotations(file: Path, category: str | None) -> Listing:
+    """Everyone in a COCO file who is no crowd, of a category or of those with joints."""
+    content = source.load(file)
+    kinds = content["categories"]
+    wanted = [kind for kind in kinds if category in (str(kind.get("name")), str(kind.get("id")))]
+    wanted = wanted or [kind for kind in kinds if kind.get("keypoints")] or kinds
+    numbers = {kind.get("id") for kind in wanted}
+    listing = {str(i.get("file_name")): Listed(i.get("id")) for i in content["images"]}
+    by_id = {listed.image_id: listed for listed in listing.values()}
+    for place, record in enumerate(content["annotations"]):
+        counted = record.get("category_id") in numbers and not record.get("iscrowd")
+        if counted and (listed := by_id.get(record.get("image_id"))) is not None:
+            listed.rows.append((_box(file, f"annotation {place}", record.get("bbox")), 1.0))
+    return listing
+
+
+def _results(file: Path, records: Sequence[Any], names: Mapping[int, str]) -> Listing:
+    """A detector's boxes with their scores, by number where no file says a number's name."""
+    listing: Listing = {}
+    for place, record in enumerate(records):
+        if not isinstance(record, dict) or not isinstance(record.get("image_id"), int):
+            raise ValueError(f"boxes={file}: detection {place} has no whole number image_id.")
+        image_id = record["image_id"]
+        name = names.get(image_id, str(image_id))
+        box = _box(file, f"detection {place}", record.get("bbox"))
+        row = box, float(record.get("score", 1.0))
+        listing.setdefault(name, Listed(image_id)).rows.append(row)
+    return listing
+
+
+def _plain(file: Path, name: str, boxes: Any) -> Listed:
+    if not isinstance(boxes, list):
+        raise ValueError(f"boxes={file}: {name} has no list of boxes [x, y, width, height].")
+    single = [boxes] if boxes and not isinstance(boxes[0], list) else boxes
+    return Listed(None, [(_box(file, name, box), 1.0) for box in single])
+
+
+def _names(file: Path) -> dict[int, str]:
+    source.stamp(file)
+    return {image["id"]: str(image.get("file_name")) for image in source.load(file)["images"]}
+
+
+def _box(file: Path, what: str, box: Any) -> Sequence[float]:
+    numbers = isinstance(box, list) and all(type(side) in (int, float) for side in box)
+    if not numbers or len(box) != 4 or not min(box[2:]) > 0 or not np.isfinite(box).all():
+        raise ValueError(f"boxes={file}: {what}: {box} is no x, y, width and height above 0.")
+    return box

@@ -1,0 +1,51 @@
+"""Pictures with what was seen in them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from heatmap_research.drawing import overlay
+from heatmap_research.inference import video
+from heatmap_research.inference.pictures import Picture
+from heatmap_research.inference.predictor import Person, Seen
+from heatmap_research.inference.sources import Files
+from heatmap_research.inference.video import Video
+from heatmap_research.types import Schema
+
+
+@contextmanager
+def drawing(source: Files | Video, schema: Schema, out: Path) -> Iterator[Callable[[Seen], None]]:
+    """What draws one picture after another: into files of their own, or into one video."""
+    if isinstance(source, Files):
+        yield partial(_write, schema=schema, folder=out / "overlays")
+        return
+    with video.writer(out / source.name, source.rate) as write:
+        yield lambda seen: write(drawn(seen.picture, seen.people, schema))
+
+
+def _write(seen: Seen, schema: Schema, folder: Path) -> None:
+    """Writes a JPEG of the picture's own size; names of other formats get .jpg behind them."""
+    name = seen.picture.name
+    file = folder / (name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image = drawn(seen.picture, seen.people, schema)
+    cv2.imwrite(str(file), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def drawn(
+    picture: Picture, people: Sequence[Person], schema: Schema
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The picture in red, green and blue, with these people in it."""
+    pixels, _ = picture.read(1)
+    colours = overlay.colours(schema.names, schema.flip)
+    colour = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
+    image = np.array(np.broadcast_to(colour, (*pixels.shape[:2], 3)), order="C")
+    for person in people:
+        joints = person.keypoints, person.scores, person.covariance
+        overlay.draw(image, *joints, schema.skeleton, colours)
+    return image

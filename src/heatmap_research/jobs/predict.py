@@ -1,0 +1,148 @@
+"""What a trained run sees in pictures, written as COCO results, as CSV, and into the pictures."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, ListConfig
+
+from heatmap_research.config import of_run
+from heatmap_research.config.instantiate import is_number
+from heatmap_research.config.job import Job
+from heatmap_research.types import IncompatibleError
+
+if TYPE_CHECKING:
+    from heatmap_research.inference.boxes import Listing
+    from heatmap_research.inference.predictor import Predictor, Seen
+    from heatmap_research.inference.sources import Files
+    from heatmap_research.inference.video import Video
+    from heatmap_research.inference.writing import Writer
+
+log = logging.getLogger(__name__)
+
+
+def predict(cfg: DictConfig) -> None:
+    _refuse(cfg)
+    folder = Path(cfg.run)
+    job = of_run.read_by_one(folder, cfg.decoder or None, cfg.flip_test)
+    weights = of_run.weights_of(folder, cfg.checkpoint)
+    from heatmap_research.inference import loading  # torch: after the config has been looked at
+
+    source, listing = _source(cfg, job), _listing(cfg, job)
+    given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms)
+    predictor = loading.predictor(job, weights, *given)
+    try:
+        Path(cfg.out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IncompatibleError(
+            f"out={cfg.out}: {error.strerror}; choose another folder."
+        ) from error
+    _run(cfg, predictor, source, listing)
+
+
+def _source(cfg: DictConfig, job: Job) -> "Files | Video":
+    from heatmap_research.inference import sources, video
+
+    channels = job.config.backbone.in_chans
+    source: Any = list(cfg.source) if isinstance(cfg.source, ListConfig) else str(cfg.source)
+    if isinstance(source, str) and sources.is_video(source):
+        if cfg.show:
+            video.refuse_without_writer()
+        return video.Video(source, channels, cfg.frames)
+    files = sources.files(source, channels)
+    if cfg.on_error == "stop":
+        files.refuse_unreadable()
+    return files
+
+
+def _run(
+    cfg: DictConfig, predictor: "Predictor", source: "Files | Video", listing: "Listing | None"
+) -> None:
+    from heatmap_research.data.threads import announced
+    from heatmap_research.inference import boxes, shown, writing
+
+    out, schema = Path(cfg.out), predictor.task.schema
+    pictures = iter(source)
+    if listing is not None:
+        pictures = (boxes.placed(picture, listing) for picture in pictures)
+    drawing = shown.drawing(source, schema, out) if cfg.show else nullcontext()
+    with writing.writer(out, schema.names) as writer, drawing as draw:
+        seen = announced(predictor(pictures), len(source), f"{len(source)} pictures")
+        done = _written(seen, writer, draw)
+    log.info(f"{done.words(writer.people)}; written to {out}")
+    if done.problems:
+        words = "\n  ".join(done.problems)
+        log.warning(f"{len(done.problems)} of {done.count} pictures could not be read:\n  {words}")
+    if done.alone and not writer.people:
+        log.warning(f"boxes={cfg.boxes}: it has nobody in these pictures; is it by their names?")
+    if done.stopped:
+        raise KeyboardInterrupt
+
+
+@dataclass
+class _Done:
+    """How far a prediction came."""
+
+    began: float
+    count: int = 0
+    alone: int = 0  # pictures without anyone
+    problems: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    def words(self, people: int) -> str:
+        empty = f", {self.alone} pictures without anyone" if self.alone else ""
+        rate = self.count / (time.perf_counter() - self.began)
+        return f"{people} people in {self.count} pictures{empty}, {rate:.1f} pictures a second"
+
+
+def _written(
+    pictures: "Iterable[Seen]", writer: "Writer", draw: "Callable[[Seen], None] | None"
+) -> _Done:
+    """Writes one picture after another; what is stopped by Ctrl-C keeps what was done."""
+    done = _Done(time.perf_counter())
+    try:
+        for seen in pictures:
+            writer.add(seen)
+            done.count += 1
+            if seen.problem:
+                done.problems.append(str(seen.problem))
+            elif draw:
+                draw(seen)
+            done.alone += not seen.people and not seen.problem
+    except KeyboardInterrupt:
+        done.stopped = True
+    return done
+
+
+def _listing(cfg: DictConfig, job: Job) -> "Listing | None":
+    if cfg.boxes == "whole":
+        return None
+    from heatmap_research.inference import boxes
+
+    annotations = Path(cfg.annotations).expanduser() if cfg.annotations else None
+    category = job.config.data.get("category")
+    try:
+        return boxes.read(Path(str(cfg.boxes)).expanduser(), annotations, category)
+    except ValueError as error:
+        words = str(error)
+        raise IncompatibleError(f"boxes={words.removeprefix('boxes=')}") from error
+
+
+def _refuse(cfg: DictConfig) -> None:
+    for key in ("flip_test", "half", "show"):
+        if not isinstance(cfg[key], bool) and (key != "flip_test" or cfg[key] is not None):
+            raise IncompatibleError(f"{key}={cfg[key]}: choose true or false.")
+    if not isinstance(cfg.batch_size, int) or cfg.batch_size < 1:
+        raise IncompatibleError(f"batch_size={cfg.batch_size}: give a whole number above 0.")
+    if cfg.frames is not None and not (isinstance(cfg.frames, int) and cfg.frames > 0):
+        raise IncompatibleError(f"frames={cfg.frames}: give a whole number above 0, or null.")
+    if cfg.nms is not None and not (is_number(cfg.nms) and 0 <= cfg.nms <= 1):
+        raise IncompatibleError(f"nms={cfg.nms}: give an OKS from 0 to 1, or null.")
+    if cfg.on_error not in ("skip", "stop"):
+        raise IncompatibleError(f"on_error={cfg.on_error}: choose skip or stop.")
+    if (Path(cfg.out) / "results.json").exists() or Path(cfg.out).is_file():
+        raise IncompatibleError(f"out={cfg.out}: it is there already; choose another folder.")
