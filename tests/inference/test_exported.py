@@ -247,14 +247,14 @@ def _crops(count, side=64):
 
 
 def _steady(task, crops):
-    """Which answers rounding does not move: those that stay where maps change by a millionth."""
+    """Which points rounding does not move: within 0.0001 px where maps change by a millionth."""
     generator = torch.Generator().manual_seed(0)
     with torch.inference_mode():
         maps = task.activated(crops)
         noise = [1 + 1e-6 * torch.randn(m.shape, generator=generator) for m in maps]
         other = task.codec.decode(tuple(m * n for m, n in zip(maps, noise, strict=True)))
         return {
-            f"keypoints of {name}": (found.keypoints - other[name].keypoints).norm(dim=-1) < 1e-3
+            f"keypoints of {name}": (found.keypoints - other[name].keypoints).norm(dim=-1) < 1e-4
             for name, found in task.codec.decode(maps).items()
         }
 
@@ -276,7 +276,7 @@ def test_a_graph_answers_as_the_network_with_every_decoder(arm, backbone, tmp_pa
         share = counted.float().mean()
         print(f"{arm:6} {backbone:16} {each}, {share:.0%} of joints")
         assert each.within
-        assert share > 0.9
+        assert share > 0.8
 
 
 @pytest.mark.slow
