@@ -1,0 +1,73 @@
+"""A trained network written to a file that needs none of this code, and checked at once."""
+
+import logging
+from importlib.util import find_spec
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from heatmap_research.config import of_run
+from heatmap_research.config.instantiate import with_values
+from heatmap_research.types import IncompatibleError
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "safetensors": ""}
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+
+
+def export(cfg: DictConfig) -> None:
+    _refuse(cfg)
+    folder = Path(cfg.run)
+    job = of_run.read_by_one(folder, cfg.decoder or None, cfg.flip_test)
+    out = _out(cfg, folder, next(iter(job.codec.decoders)))
+    weights = of_run.weights_of(folder, cfg.checkpoint)
+    # torch: after the config has been looked at
+    from heatmap_research.jobs import export_steps as steps
+
+    task = steps.task(job, weights)
+    if cfg.maps and not task.codec.grid.ndim:
+        raise IncompatibleError("maps=true: this run answers with coordinates; it has no maps.")
+    if cfg.format != "safetensors" and not steps.has_graph(task):
+        every = with_values(of_run.stored(folder), decoder={"all": True})
+        steps.refuse_decoder(task, of_run.job_of(every, folder).codec.decoders)
+    about = steps.facts(job, task, folder)
+    crops, whose = steps.crops(job, cfg.crops)
+    if cfg.format == "safetensors":
+        found = steps.to_hub(job, task, about, out, crops)
+    else:
+        found = steps.to_graph(steps.Answering(task, cfg.maps), cfg.format, about, out, crops)
+    log.info(f"{out}: decoder={next(iter(job.codec.decoders))}, {steps.megabytes(out)} MB")
+    log.info(f"largest differences from the run on {whose}: {', '.join(map(str, found))}")
+
+
+def _refuse(cfg: DictConfig) -> None:
+    if cfg.format not in SUFFIXES:
+        raise IncompatibleError(f"format={cfg.format}: choose {', '.join(SUFFIXES)}.")
+    if cfg.maps not in (True, False):
+        raise IncompatibleError(f"maps={cfg.maps}: choose true or false.")
+    if cfg.flip_test not in (True, False, None):
+        raise IncompatibleError(f"flip_test={cfg.flip_test}: choose true, false or null.")
+    if not isinstance(cfg.crops, int) or cfg.crops < 2:
+        raise IncompatibleError(f"crops={cfg.crops}: give a whole number, at least 2.")
+    if cfg.maps and cfg.format == "safetensors":
+        raise IncompatibleError("maps=true: safetensors holds weights; choose another format.")
+    if cfg.format == "onnx" and (missing := [p for p in PACKAGES if find_spec(p) is None]):
+        raise IncompatibleError(
+            f"format=onnx needs {', '.join(missing)}: pip install 'heatmap-research[export]', or "
+            "choose format=torch_export or safetensors."
+        )
+
+
+def _out(cfg: DictConfig, folder: Path, decoder: str) -> Path:
+    if cfg.out:
+        out = Path(cfg.out).expanduser()
+    else:
+        out = folder / "export" / (decoder + SUFFIXES[cfg.format])
+    if out.exists():
+        raise IncompatibleError(f"out={out}: it is there already; choose another.")
+    if cfg.out and out.suffix != SUFFIXES[cfg.format]:
+        ending = SUFFIXES[cfg.format]
+        what = f"a file that ends in {ending}" if ending else "a new folder"
+        raise IncompatibleError(f"out={out}: with format={cfg.format} give {what}.")
+    return out
