@@ -196,10 +196,12 @@ def test_what_cannot_be_exported_is_refused_with_what_can(option, smoke):
         export(smoke, *given)
 
 
-def test_a_file_that_is_there_is_kept(smoke, tmp_path):
+def test_a_file_that_is_there_is_kept_and_no_folder_made_of_it(smoke, tmp_path):
     (tmp_path / "mine.pt2").write_text("mine")
     with pytest.raises(IncompatibleError, match="there already"):
         export(smoke, "format=torch_export", f"out={tmp_path}/mine.pt2")
+    with pytest.raises(IncompatibleError, match="nothing can be written there"):
+        export(smoke, "format=torch_export", f"out={tmp_path}/mine.pt2/x.pt2")
     assert (tmp_path / "mine.pt2").read_text() == "mine"
 
 

@@ -3,6 +3,7 @@
 import logging
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from omegaconf import DictConfig
 
@@ -70,4 +71,11 @@ def _out(cfg: DictConfig, folder: Path, decoder: str) -> Path:
         ending = SUFFIXES[cfg.format]
         what = f"a file that ends in {ending}" if ending else "a new folder"
         raise IncompatibleError(f"out={out}: with format={cfg.format} give {what}.")
-    return out
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out.parent):
+            return out
+    except OSError as error:
+        raise IncompatibleError(
+            f"out={out}: nothing can be written there ({error.strerror}); choose another place."
+        ) from error

@@ -64,10 +64,11 @@ def to_graph(
 ) -> list[Difference]:
     """Writes a graph; leaves no file where it answers otherwise than the network."""
     write, run = FORMATS[kind]
+    example = crops[:1].repeat(2, 1, 1, 1)  # of one crop a graph would be for one
     with torch.inference_mode():
-        names = list(model(crops[:2]))
+        names = list(model(example))
     try:
-        program = graph.traced(model, crops[:2])
+        program = graph.traced(model, example)
     except graph.TracingError as error:
         raise IncompatibleError(
             f"this network cannot be written as a graph ({error}): choose format=safetensors, or "
