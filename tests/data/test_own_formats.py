@@ -73,7 +73,7 @@ YOLO_MISTAKES = {
     "line 1: 11 numbers, not 14": (DATA_YAML, "0 .5 .5 .2 .2 .5 .5 2 .5 .5 2\n"),
     "line 1: could not convert string to float: 'x'": (DATA_YAML, "x\n"),
     "visibility 3, not 0, 1 or 2": (DATA_YAML, "0 .5 .5 .2 .2 .5 .5 3 .5 .5 2 .5 .5 2"),
-    "nobody has a keypoint": (DATA_YAML, ""),
+    "no people with a keypoint": (DATA_YAML, ""),
 }
 
 
@@ -154,7 +154,7 @@ TABLE_MISTAKES = {
     "these are predictions": ONE_ANIMAL.replace("x,y,x,y", "x,y,likelihood,x"),
     "its row coords is not x, y": ONE_ANIMAL.replace("x,y,x,y", "x,x,y,y"),
     "row 4, snout: 'ten' is no number": ONE_ANIMAL.replace("10.5", "ten"),
-    "nobody has a keypoint": "".join(ONE_ANIMAL.splitlines(True)[:3]),
+    "no people with a keypoint": "".join(ONE_ANIMAL.splitlines(True)[:3]),
 }
 
 

@@ -428,7 +428,7 @@ def test_the_last_line_says_where_test_is_val(caplog, tmp_path, file, words):
     data = {"val": {"annotations": "b.json"}, "test": {"annotations": file}}
     store.update(config={"data": data}, seconds=1.0)
     figures = {"dark": {"AP": 0.5}}
-    fit._report({"val": figures, "test": figures}, [], store, sweep=False)
+    fit._report({"val": figures, "test": figures}, ["AP"], [], store, sweep=False)
     assert caplog.messages[-1].splitlines()[:2] == [
         "  val AP: dark 0.500",
         f"  {words}: dark 0.500",

@@ -13,7 +13,7 @@ PACKAGES = ("heatmap-research", "torch", "pytorch-lightning", "timm", "hydra-cor
 EXECUTED = (
     *("types.py", "codec", "network", "data", "metrics", "training", "runs"),
     *("config/codec.py", "config/held_out.py", "config/instantiate.py", "config/job.py"),
-    "config/values.py",
+    *("config/values.py", "config/monitor.py", "config/tolerances.py", "config/widths.py"),
 )
 
 

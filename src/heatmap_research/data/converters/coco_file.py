@@ -47,7 +47,7 @@ def write(
     target: Path, description: str, category: Record, images: list[Record], people: list[Record]
 ) -> None:
     if not people:
-        raise ValueError(f"{target}: not written, as nobody has a keypoint.")
+        raise ValueError(f"{target}: not written, as there are no people with a keypoint.")
     content = {
         "info": {"description": description},
         "images": images,
