@@ -4,6 +4,8 @@ A fault of one option, or of two in company, shows in them as it does in the who
 `pytest -m slow` runs the rest.
 """
 
+import functools
+import inspect
 import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +57,28 @@ def few_of(few: Sequence[Any], rest: Sequence[Any]) -> list[Any]:
     """Values of a single factor, such as seeds: the rest of them only where slow tests run."""
     slow = rest if whole_products else ()
     return [*few, *(pytest.param(value, marks=pytest.mark.slow) for value in slow)]
+
+
+def each(**factor: Sequence[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Goes through the values of one factor within a case; a failure says at which it was."""
+    ((name, values),) = factor.items()
+
+    def through(test: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def all_of_them(**given: Any) -> None:
+            for value in values:
+                try:
+                    test(**given, **{name: value})
+                except BaseException as error:
+                    error.add_note(f"{name}={value}")
+                    raise
+
+        known = inspect.signature(test)
+        others = [own for own in known.parameters.values() if own.name != name]
+        all_of_them.__signature__ = known.replace(parameters=others)  # type: ignore[attr-defined]
+        return all_of_them
+
+    return through
 
 
 def _parametrised(

@@ -62,3 +62,18 @@ def test_the_rest_of_a_single_factor_is_slow(monkeypatch):
     zero, one, *rest = pairwise.few_of(range(2), range(2, 5))
     assert (zero, one) == (0, 1)
     assert [(*case.values, case.marks[0].name) for case in rest] == [(n, "slow") for n in (2, 3, 4)]
+
+
+def test_a_test_goes_through_each_value_of_a_factor_and_a_failure_says_at_which():
+    met = []
+
+    @pairwise.each(size=[1, 2, 3])
+    @pytest.mark.parametrize("colour", COLOURS)
+    def through(colour, size):
+        met.append((colour, size))
+        assert size < 3
+
+    with pytest.raises(AssertionError) as failed:
+        through(colour="red")
+    assert met == [("red", 1), ("red", 2), ("red", 3)]
+    assert failed.value.__notes__ == ["size=3"]

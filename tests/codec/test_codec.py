@@ -16,7 +16,7 @@ from options import (
     perfect_scores,
     uniform_keypoints,
 )
-from pairwise import covering, shared
+from pairwise import covering, each, shared
 
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.codec import Codec, readable
@@ -32,7 +32,7 @@ from heatmap_research.types import IncompatibleError, Schema
 
 every_outer_target = pytest.mark.parametrize("target", OUTER.values(), ids=OUTER)
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-both_layouts = pytest.mark.parametrize("ndim", NDIMS)
+both_layouts = each(ndim=NDIMS)
 
 ANY_SCORES = shared(  # what holds whatever a head answers
     "sum",
@@ -523,14 +523,14 @@ def test_a_codec_without_decoders_is_refused():
         Codec(Grid((32, 24), 2, 2), Gaussian(2.0), Mse(), {}, labels_of(), "product")
 
 
-@pytest.mark.parametrize("ndim", NDIMS)
+@each(ndim=NDIMS)
 def test_a_flip_that_does_not_pair_joints_is_refused(ndim):
     for flip in [(1, 2, 0), (0, 1), (0, 1, 3)]:
         with pytest.raises(ValueError, match="flip"):
             Schema(("a", "b", "c"), flip, (), (0.1, 0.1, 0.1))
 
 
-@pytest.mark.parametrize("ndim", [1, 2])
+@each(ndim=(1, 2))
 def test_a_joint_without_a_place_costs_nothing_and_spoils_nothing(ndim: int) -> None:
     codec = Codec(
         Grid((64, 48), 4, ndim),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from options import NDIMS, STRIDES, labels_of, uniform_keypoints
-from pairwise import covering
+from pairwise import covering, each
 
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.decoders.dark import Dark
@@ -53,7 +53,7 @@ def test_a_flip_test_has_no_bias_where_edges_agree(ndim, stride, geometry):
     assert y < 1e-3
 
 
-@pytest.mark.parametrize("ndim", NDIMS)
+@each(ndim=NDIMS)
 @pytest.mark.parametrize("stride", [4, 2, 1, 1 / 2, 1 / 3])
 def test_the_shift_that_follows_from_legacy_geometry_leaves_hardly_any_bias(ndim, stride):
     x, y = bias_of_x(legacy(), ndim, stride, sigma=2 * max(stride, 1), points=200)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from options import NDIMS, STRIDES
+from pairwise import each
 
 from heatmap_research.codec.grid import Grid
 from heatmap_research.types import IncompatibleError
@@ -17,7 +18,7 @@ sizes = st.tuples(sides, sides)
     ("stride", "first", "second"),
     [(4, 1.5, 5.5), (2, 0.5, 2.5), (1, 0.0, 1.0), (1 / 2, -0.25, 0.25), (2 / 3, -1 / 6, 1 / 2)],
 )
-@pytest.mark.parametrize("ndim", NDIMS)
+@each(ndim=NDIMS)
 def test_bins_tile_the_crop_from_its_edge(ndim, stride, first, second):
     grid = Grid((48, 24), stride, ndim)
     corner = grid.split(torch.tensor([[[first, first], [second, second], [-0.5, -0.5]]]))
@@ -84,7 +85,7 @@ def test_mirror_reflects_the_width_alone_in_both_layouts():
     assert reversed_.tolist() == [[[3.0, 2.0, 1.0]]]
 
 
-@pytest.mark.parametrize("ndim", NDIMS)
+@each(ndim=NDIMS)
 def test_mirroring_twice_changes_nothing(ndim):
     grid = Grid((8, 12), 2, ndim)
     maps = tuple(torch.rand(2, 3, *shape) for shape in grid.shapes)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from options import labels_of
+from pairwise import each
 
 from heatmap_research.codec.codec import Codec, Widths
 from heatmap_research.codec.decoders.argmax import Argmax
@@ -31,7 +32,7 @@ def codec_of(labels, loss, ndim=2, **more):
         ("ignore", "zero", [1, 0, 1], [0, 0, 1]),
     ],
 )
-@pytest.mark.parametrize("ndim", [1, 2])
+@each(ndim=(1, 2))
 def test_joints_are_learnt_where_they_are_or_as_nowhere(covered, unlabelled, learnt, blank, ndim):
     codec = codec_of(labels_of(covered, unlabelled), Mse(), ndim)
     for label in codec.encode(PLACES, VISIBLE):
@@ -42,7 +43,7 @@ def test_joints_are_learnt_where_they_are_or_as_nowhere(covered, unlabelled, lea
         ]
 
 
-@pytest.mark.parametrize("ndim", [1, 2])
+@each(ndim=(1, 2))
 def test_a_uniform_label_gives_every_bin_the_same_share(ndim):
     codec = codec_of(labels_of("uniform", "uniform"), CrossEntropy(), ndim)
     for label in codec.encode(PLACES, VISIBLE):
@@ -54,7 +55,7 @@ def test_a_uniform_label_gives_every_bin_the_same_share(ndim):
         assert label.position[0, 1].tolist() == middle  # its mean
 
 
-@pytest.mark.parametrize("ndim", [1, 2])
+@each(ndim=(1, 2))
 def test_an_empty_answer_to_a_zero_label_costs_nothing_and_a_full_one_as_much_as_a_miss(ndim):
     codec = codec_of(labels_of("zero"), Mse(), ndim)
     only_covered = torch.tensor([[0, 1, 0]])
@@ -149,7 +150,7 @@ def test_joints_may_have_widths_of_their_own():
     assert alone.widths.by_joint == (1.0,)
 
 
-@pytest.mark.parametrize("ndim", [1, 2])
+@each(ndim=(1, 2))
 def test_labels_may_be_wider_along_one_axis(ndim):
     codec = codec_of(labels_of(), Mse(), ndim, widths=Widths((1.5, 0.5), None))
     labels = codec.encode(PLACES, torch.full((1, 3), 2))

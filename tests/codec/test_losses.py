@@ -12,7 +12,7 @@ from options import (
     perfect_scores,
     uniform_keypoints,
 )
-from pairwise import covering
+from pairwise import covering, each
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
@@ -51,7 +51,7 @@ every_loss = pytest.mark.parametrize("loss", VARIANTS.values(), ids=VARIANTS)
 every_coordinate_loss = pytest.mark.parametrize("name", COORDINATE_LOSSES)
 SHAPES = [(9,), (5, 7)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
-both_layouts = pytest.mark.parametrize("ndim", NDIMS)
+both_layouts = each(ndim=NDIMS)
 every_density = pytest.mark.parametrize("density", DENSITIES)
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from options import JOINED, NDIMS, OUTER, STRIDES, TARGETS, uniform_keypoints
-from pairwise import covering
+from pairwise import covering, each
 from scipy import ndimage
 
 from heatmap_research.codec import heatmaps
@@ -24,7 +24,7 @@ from heatmap_research.codec.targets.softened import Softened
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 every_outer_target = pytest.mark.parametrize("target", OUTER.values(), ids=OUTER)
 every_shape = pytest.mark.parametrize("shape", [(9,), (5, 7)], ids=str)
-both_layouts = pytest.mark.parametrize("ndim", NDIMS)
+both_layouts = each(ndim=NDIMS)
 
 BINS = (1.0, 1.0)  # strides at which pixels are bins
 DISTRIBUTIONS = {

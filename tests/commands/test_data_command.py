@@ -216,9 +216,10 @@ def test_a_sound_file_has_no_problem(tmp_path):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_problem_is_found_with_its_record_and_nothing_else_is(case, tmp_path):
+def test_a_problem_is_found_with_its_record_and_training_does_what_is_said(case, tmp_path):
     change, words, training, where = CASES[case]
-    findings = audit(write(tmp_path, changed(change))).findings
+    file = write(tmp_path, changed(change))
+    findings = audit(file).findings
     told = [each for each in findings if words in each.problem]
     assert len(told) == 1, findings
     assert told[0].training.startswith(training)
@@ -226,12 +227,10 @@ def test_a_problem_is_found_with_its_record_and_nothing_else_is(case, tmp_path):
     assert where in told[0].where[0]
     kinds = {each.training for each in findings if each is not told[0]}
     assert REFUSED not in kinds or told[0].refused
+    assert_trained_as_said(file, pictures(tmp_path / "images"), training)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_training_does_what_the_audit_says(case, tmp_path):
-    change, _, training, _ = CASES[case]
-    file, folder = write(tmp_path, changed(change)), pictures(tmp_path / "images")
+def assert_trained_as_said(file, folder, training):
     found = audit(file, folder)
     if training == REFUSED:
         assert found.refusal

@@ -108,18 +108,13 @@ of_any_size = pytest.mark.parametrize(
 
 
 @every_head
-def test_a_head_predicts_a_map_of_the_grids_shape_per_joint(head):
-    kind, stride, levels, knobs = head
-    scores = made(kind, stride, levels, **knobs)(features_of(levels))
-    shapes = grid_of(kind, stride).shapes
-    assert [tuple(score.shape) for score in scores] == [(2, JOINTS, *shape) for shape in shapes]
-
-
-@every_head
-def test_every_weight_of_a_head_is_trained(head):
+def test_a_head_predicts_a_map_of_the_grids_shape_per_joint_and_every_weight_is_trained(head):
     kind, stride, levels, knobs = head
     net = made(kind, stride, levels, **knobs)
-    sum(score.square().sum() for score in net(features_of(levels))).backward()
+    scores = net(features_of(levels))
+    shapes = grid_of(kind, stride).shapes
+    assert [tuple(score.shape) for score in scores] == [(2, JOINTS, *shape) for shape in shapes]
+    sum(score.square().sum() for score in scores).backward()
     # The scores of one joint and axis share a bias that a later norm or softmax may take out.
     idle = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import running
 import torch
 from options import LOSSES, NDIMS, STRIDES, labels_of, perfect_scores, uniform_keypoints
+from pairwise import each
 from running import build, build_data
 from torch import nn
 
@@ -651,7 +652,7 @@ class Oracle(nn.Module):
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-@pytest.mark.parametrize("ndim", NDIMS)
+@each(ndim=NDIMS)
 def test_averaging_a_perfect_net_over_the_mirror_image_moves_nothing(ndim, loss):
     for stride in STRIDES:
         assert_moves_nothing(stride, ndim, loss)
