@@ -49,8 +49,10 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     _, size = build.dry_run(parts)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
-    if trainer.is_global_zero:
-        store.weights.unlink(missing_ok=True) if checkpoint else store.clear()
+    if trainer.is_global_zero and checkpoint:
+        store.weights.unlink(missing_ok=True)
+    elif trainer.is_global_zero:
+        store.clear()
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = _begun(parts, go_on=checkpoint is not None), build.build_data(job)
