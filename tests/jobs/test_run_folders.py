@@ -104,6 +104,7 @@ WRONG = (
     ("train", "heads=simcc"),
     ("train", "backbone=nothing"),
     ("train", "trainer.max_steps=-7"),
+    ("train", "resume={run}"),
     ("train", "resume={run}", "trainer.max_steps=2"),
     ("train", "-m", "seed=0,1", "name=mine"),
     ("evaluate", "run={run}", "decoder=[drk]"),

@@ -16,9 +16,16 @@ Schedule = Callable[[Optimizer, int], LRScheduler]
 
 
 def refuse_other_course(job: Job) -> None:
-    """Refuses more steps where those before them would have had other learning rates."""
+    """Refuses a run that has come to its end, and more steps than its learning rates allow."""
     folder, after = job.config.resume, job.config.trainer.max_steps
-    before = record.read(Path(folder), "config")["config"]["trainer"]["max_steps"]
+    known = record.read(Path(folder), "config", "status")
+    before = known["config"]["trainer"]["max_steps"]
+    if known["status"] == "finished" and after <= known.get("steps", 0):
+        raise IncompatibleError(
+            f"resume={folder}: this run has finished. To prolong it, add "
+            "trainer.max_steps=MORE; to begin another with what it has learnt, choose "
+            f"weights={folder} without resume."
+        )
     if before == after:
         return
     if after < before:

@@ -6,7 +6,7 @@ import resource
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -40,7 +40,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     checkpoint = None
     if job.config.resume:
         known = store.read("config", "choices", "decoders_not_applicable")
-        checkpoint = _checkpoint(store, known, job)
+        checkpoint = _checkpoint(store)
         unread = tuple(known["decoders_not_applicable"])
         job = replace(job, choices=known["choices"], unread=unread)
     elif job.config.weights:
@@ -196,16 +196,10 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
             wandb.finish(exit_code=int(failed))
 
 
-def _checkpoint(store: RunStore, known: Mapping[str, Any], job: Job) -> Path:
+def _checkpoint(store: RunStore) -> Path:
     checkpoint = store.checkpoints / "last.ckpt"
     if not checkpoint.exists():
         raise IncompatibleError(f"resume={store.folder}: there is no checkpoints/last.ckpt in it.")
-    if known["status"] == "finished" and job.config.trainer.max_steps <= known.get("steps", 0):
-        raise IncompatibleError(
-            f"resume={store.folder}: this run has finished. To prolong it, add "
-            "trainer.max_steps=MORE; to begin another with what it has learnt, choose "
-            f"weights={store.folder} without resume."
-        )
     return checkpoint
 
 
