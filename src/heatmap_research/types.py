@@ -119,6 +119,7 @@ class Label(NamedTuple):
 class Prediction(NamedTuple):
     keypoints: Keypoints
     score: PerJoint  # 0 to 1; 1 for a map as high as an ideal label
+    covariance: Float[Tensor, "batch joint 2 2"] | None = None  # of x and y, where it is asked for
 
 
 class IncompatibleError(ValueError):

@@ -26,6 +26,7 @@ from heatmap_research.metrics.auc import Auc
 from heatmap_research.metrics.average_precision import OFFICIAL
 from heatmap_research.metrics.breakdown import Breakdown
 from heatmap_research.metrics.coco_ap import CocoAp
+from heatmap_research.metrics.ellipses import Ellipses, square_distance
 from heatmap_research.metrics.ghosts import Ghosts
 from heatmap_research.metrics.mean_oks import MeanOks
 from heatmap_research.metrics.nme import Nme
@@ -64,7 +65,9 @@ def batch_of(keypoints: Tensor, **fields: Tensor) -> Sample:
 
 
 def predicted(keypoints: Tensor, score: Tensor | None = None) -> Prediction:
-    return Prediction(keypoints, torch.ones(keypoints.shape[:2]) if score is None else score)
+    spread = torch.eye(2).expand(*keypoints.shape[:2], 2, 2)
+    score = torch.ones(keypoints.shape[:2]) if score is None else score
+    return Prediction(keypoints, score, spread)
 
 
 def random_people(count: int, seed: int = 0) -> tuple[Prediction, Sample]:
@@ -646,3 +649,43 @@ def test_only_joints_far_apart_along_both_axes_and_labelled_can_be_ghosts():
     alone = Ghosts()
     alone.update(predicted(read), batch_of(truth))
     assert alone.compute()["ghosts"].isnan()
+
+
+def ellipses_of(away: Tensor, covariance: Tensor, metric: Ellipses, stage: str) -> dict[str, float]:
+    """The figures of people at (0, 0) whose joints are read `away` from it."""
+    metric.stage = stage
+    metric.update(Prediction(away, torch.ones(away.shape[:2]), covariance), batch_of(0 * away))
+    return numbers(metric)
+
+
+def test_a_distance_is_counted_in_the_widths_of_its_own_ellipse():
+    """Across the long axis, along it, and of a map without width, by hand."""
+    turned = torch.tensor([[5.0, 4.0], [4.0, 5.0]])  # variances 9 along (1, 1), 1 along (1, -1)
+    covariance = torch.stack([turned, turned, torch.zeros(2, 2)])
+    away = torch.tensor([[3.0, 3.0], [2.0, -2.0], [0.0, 0.0]])
+    found = square_distance(away, covariance)
+    torch.testing.assert_close(found, torch.tensor([2.0, 8.0, 0.0]), rtol=1e-4, atol=1e-4)
+
+
+def test_normal_errors_lie_within_the_ellipses_that_say_so_after_one_factor():
+    """Maps that are half as wide as the errors; the factor of val is kept for test."""
+    generator = torch.Generator().manual_seed(0)
+    root = torch.tensor([[3.0, 0.0], [1.0, 2.0]])
+    covariance = (root @ root.mT / 4).expand(20_000, 2, 2, 2)
+    metric = Ellipses()
+    for stage in ("val", "test"):
+        away = torch.randn(20_000, 2, 2, generator=generator) @ root.mT
+        found = ellipses_of(away, covariance, metric, stage)
+        metric.reset()
+        assert found["widening"] == pytest.approx(2, abs=0.02)
+        assert found["within_68"] == pytest.approx(1 - 0.32**0.25, abs=0.006)
+        assert found["within_95"] == pytest.approx(1 - 0.05**0.25, abs=0.006)
+        assert found["widened_68"] == pytest.approx(0.68, abs=0.006)
+        assert found["widened_95"] == pytest.approx(0.95, abs=0.004)
+
+
+def test_a_layout_without_a_covariance_has_no_ellipses():
+    metric = Ellipses()
+    away = torch.ones(2, 3, 2)
+    metric.update(Prediction(away, torch.ones(2, 3)), batch_of(away))
+    assert all(math.isnan(value) for value in numbers(metric).values())

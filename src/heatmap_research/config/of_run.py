@@ -110,7 +110,7 @@ def read_by_one(folder: Path, decoder: DictConfig | str | None, flip_test: bool 
     config, known = stored(folder), record.read(folder, *sorted(record.ALWAYS))
     if not isinstance(decoder, DictConfig):
         name = decoder or table.chosen([Run(folder, known)]) or known["decoders"][0]
-        decoder = config.decoder if name in config.decoder else _option("decoder", name)
+        decoder = config.decoder if name in config.decoder else option("decoder", name)
         decoder = cast(DictConfig, OmegaConf.create({name: decoder[name]}))
     flip = config.flip_test if flip_test is None else flip_test
     watching: dict[str, Any] = {"output_dir": str(folder), "logger": {}, "callback": {}, "also": {}}
@@ -146,7 +146,7 @@ def weights_of(folder: Path, checkpoint: str) -> Path:
     return file
 
 
-def _option(group: str, name: str) -> DictConfig:
+def option(group: str, name: str) -> DictConfig:
     """An option of conf/, within a command or without."""
     begun = GlobalHydra.instance().is_initialized()
     folder = str(conf_folder())

@@ -17,6 +17,8 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     """`given` is the command line, by which the other processes of DDP are started."""
     trained = RunStore(Path(cfg.run))
     merged = of_run.changed(cfg, trained.folder)
+    if not cfg.metric:
+        merged.metric = {**merged.metric, **of_run.option("metric", "ellipses")}
     additions.refuse(merged)
     job = of_run.job_of(merged, trained.folder)
     checkpoint = of_run.weights_of(trained.folder, cfg.checkpoint)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
+from heatmap_research.codec import covariance
 from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.network.depth import layer_rates
 from heatmap_research.network.net import KeypointNet
@@ -77,10 +78,12 @@ class KeypointTask(LightningModule):
         return cost.loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
-        predictions = self(batch.image)
+        maps = self.activated(batch.image)
+        predictions = self.codec.decode(maps)
+        spread = covariance.of_answer(self.codec.grid, maps) if self._reads_covariance else None
         for decoder, prediction in predictions.items():
             for metric in self._metrics_of(decoder).values():
-                metric.update(prediction, batch)
+                metric.update(prediction._replace(covariance=spread), batch)
         return predictions
 
     test_step = validation_step
@@ -88,9 +91,12 @@ class KeypointTask(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Tells metrics what no sample shows, such as people that nobody looked for."""
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        for metric in self.metrics.modules():
+        metrics: Any = self.metrics.modules()
+        for metric in metrics:
             if hasattr(metric, "truth"):
                 metric.truth = data.truth(self._stage)
+            if hasattr(metric, "stage"):
+                metric.stage = self._stage
 
     def on_validation_epoch_end(self) -> None:
         for decoder in self.codec.decoders:
@@ -131,9 +137,15 @@ class KeypointTask(LightningModule):
 
     @property
     def first_figures(self) -> list[str]:
-        """The name of one figure of each metric, such as AP of COCO's ten."""
+        """The name of one figure of each metric, such as AP of COCO's ten, or of those it shows."""
         of_any: Any = next(iter(self.metrics.values()))
-        return [getattr(metric, "figures", (name,))[0] for name, metric in of_any.items()]
+        figures = {name: getattr(metric, "figures", (name,)) for name, metric in of_any.items()}
+        shown = (getattr(of_any[name], "shown", each[:1]) for name, each in figures.items())
+        return [figure for each in shown for figure in each]
+
+    @property
+    def _reads_covariance(self) -> bool:
+        return any(hasattr(metric, "reads_covariance") for metric in self.metrics.modules())
 
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
