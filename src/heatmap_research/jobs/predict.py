@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,13 @@ from heatmap_research.config.job import Job
 from heatmap_research.types import IncompatibleError
 
 if TYPE_CHECKING:
-    from heatmap_research.inference.boxes import Listing
+    from heatmap_research.inference.pictures import Picture
     from heatmap_research.inference.predictor import Predictor, Seen
     from heatmap_research.inference.sources import Files
     from heatmap_research.inference.video import Video
     from heatmap_research.inference.writing import Writer
+
+    Boxed = Callable[[Picture], Picture]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ def predict(cfg: DictConfig) -> None:
     weights = of_run.weights_of(folder, cfg.checkpoint)
     from heatmap_research.inference import loading  # torch: after the config has been looked at
 
-    source, listing = _source(cfg, job), _listing(cfg, job)
+    source, boxed = _source(cfg, job), _boxed(cfg, job)
     given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms)
     predictor = loading.predictor(job, weights, *given)
     try:
@@ -41,7 +44,7 @@ def predict(cfg: DictConfig) -> None:
         raise IncompatibleError(
             f"out={cfg.out}: {error.strerror}; choose another folder."
         ) from error
-    _run(cfg, predictor, source, listing)
+    _run(cfg, predictor, source, boxed)
 
 
 def _source(cfg: DictConfig, job: Job) -> "Files | Video":
@@ -60,15 +63,15 @@ def _source(cfg: DictConfig, job: Job) -> "Files | Video":
 
 
 def _run(
-    cfg: DictConfig, predictor: "Predictor", source: "Files | Video", listing: "Listing | None"
+    cfg: DictConfig, predictor: "Predictor", source: "Files | Video", boxed: "Boxed | None"
 ) -> None:
     from heatmap_research.data.threads import announced
-    from heatmap_research.inference import boxes, shown, writing
+    from heatmap_research.inference import shown, writing
 
     out, schema = Path(cfg.out), predictor.task.schema
     pictures = iter(source)
-    if listing is not None:
-        pictures = (boxes.placed(picture, listing) for picture in pictures)
+    if boxed is not None:
+        pictures = map(boxed, pictures)
     drawing = shown.drawing(source, schema, out) if cfg.show else nullcontext()
     with writing.writer(out, schema.names) as writer, drawing as draw:
         seen = announced(predictor(pictures), len(source), f"{len(source)} pictures")
@@ -118,15 +121,19 @@ def _written(
     return done
 
 
-def _listing(cfg: DictConfig, job: Job) -> "Listing | None":
+def _boxed(cfg: DictConfig, job: Job) -> "Boxed | None":
+    """What gives a picture its people; None where each picture is one."""
     if cfg.boxes == "whole":
         return None
-    from heatmap_research.inference import boxes
+    from heatmap_research.inference import boxes, detector
 
+    file = Path(str(cfg.boxes)).expanduser()
+    if file.suffix == ".onnx":
+        return detector.opened(file, **cfg.detector)
     annotations = Path(cfg.annotations).expanduser() if cfg.annotations else None
     category = job.config.data.get("category")
     try:
-        return boxes.read(Path(str(cfg.boxes)).expanduser(), annotations, category)
+        return partial(boxes.placed, listing=boxes.read(file, annotations, category))
     except ValueError as error:
         words = str(error)
         raise IncompatibleError(f"boxes={words.removeprefix('boxes=')}") from error
@@ -142,6 +149,11 @@ def _refuse(cfg: DictConfig) -> None:
         raise IncompatibleError(f"frames={cfg.frames}: give a whole number above 0, or null.")
     if cfg.nms is not None and not (is_number(cfg.nms) and 0 <= cfg.nms <= 1):
         raise IncompatibleError(f"nms={cfg.nms}: give an OKS from 0 to 1, or null.")
+    for key in ("least", "overlap"):
+        if not is_number(cfg.detector[key]) or not 0 <= cfg.detector[key] <= 1:
+            raise IncompatibleError(
+                f"detector.{key}={cfg.detector[key]}: give a number from 0 to 1."
+            )
     if cfg.on_error not in ("skip", "stop"):
         raise IncompatibleError(f"on_error={cfg.on_error}: choose skip or stop.")
     if (Path(cfg.out) / "results.json").exists() or Path(cfg.out).is_file():
