@@ -62,10 +62,11 @@ def answer(folder: Path) -> str:
     found = answered(kept.kept(folder), None)
     if found is None:
         raise ValueError(f"{folder}: its runs were made for no question, or it cannot be answered.")
-    return "\n".join(_words(found))
+    return "\n".join(words(found))
 
 
-def _words(answers: Answers) -> Iterator[str]:
+def words(answers: Answers) -> Iterator[str]:
+    """The answer in its words, then every contrast and every cell that it is made of."""
     yield f"{answers.words}\n"
     yield _row(["asked", "figure", "estimate", "95 % interval", "unit", "p", "seeds, images"])
     yield _row(["---"] * 7)
