@@ -8,9 +8,11 @@ Ends with status 1 where a README says otherwise; --write puts the words in.
 import argparse
 import difflib
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -57,8 +59,9 @@ def _holds(folder: Path, write: bool) -> bool:
 def answer(folder: Path) -> str:
     """What the files of an experiment say, in Markdown."""
     if (own := folder / "answer.py").exists():
-        line = [sys.executable, str(own)]
-        return subprocess.run(line, capture_output=True, text=True, check=True).stdout
+        with redirect_stdout(StringIO()) as said:
+            runpy.run_path(str(own), run_name="__main__")
+        return said.getvalue()
     found = answered(kept.kept(folder), None)
     if found is None:
         raise ValueError(f"{folder}: its runs were made for no question, or it cannot be answered.")

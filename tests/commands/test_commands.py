@@ -188,10 +188,9 @@ def test_check_answers_every_job_of_a_grid(tmp_path):
         "neck=identity,top_down",
         "head=conv1x1,simcc",
         "stride=4",
-        "decoder=[dark],[soft_argmax]",
+        "decoder=[dark]",
     )
-    jobs = answers(running.command("check", "-m", *grid, cwd=tmp_path), 2 * 2 * 2 * 2)
-    assert not [job for job, line in jobs.items() if "soft" in job and line.startswith("ok")]
+    jobs = answers(running.command("check", "-m", *grid, cwd=tmp_path), 2 * 2 * 2)
     fits = [job for job, line in jobs.items() if line.startswith("ok")]
     assert "backbone=test_resnet neck=top_down head=conv1x1 stride=4 decoder=[dark]" in fits
     assert "backbone=vit_small neck=top_down head=simcc stride=4 decoder=[dark]" in fits
