@@ -222,6 +222,19 @@ class SignalAt(Callback):
             os.kill(os.getpid(), self.number)
 
 
+class SignalIn(Callback):
+    """Sends this process a signal the first time that one of Lightning's hooks is called."""
+
+    def __init__(self, hook: str, number: int) -> None:
+        self.number, self.sent = number, False
+        setattr(self, hook, self._send)
+
+    def _send(self, *_: object) -> None:
+        if not self.sent:
+            self.sent = True
+            os.kill(os.getpid(), self.number)
+
+
 def _command(
     name: str, arguments: tuple[str, ...], cwd: str, out: str, err: str, paths: tuple[str, ...]
 ) -> None:

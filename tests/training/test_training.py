@@ -384,7 +384,7 @@ class AsksBeforeTheValidation(pl.Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if batch_idx == 1:
             (stop,) = (each for each in trainer.callbacks if isinstance(each, Interruption))
-            stop.asked = True
+            stop.asked.add(signal.SIGINT)
 
 
 def test_a_run_that_is_stopped_does_the_validation_that_is_due_first(tmp_path):

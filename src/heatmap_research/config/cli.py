@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,6 +38,7 @@ def run(
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
     refusals = () if wants_traceback else REFUSALS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     partners.may_help(name)
     entered, unfinished = [], []
 

@@ -62,12 +62,16 @@ def in_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def is_first() -> bool:
+    """Whether this is the only process of a run, or the first of several."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
 def make_room(folder: Path, cfg: DictConfig) -> None:
     """Refuses to train where a run with weights lies; with overwrite=true, moves it aside."""
-    ranks = (os.environ.get(name, "0") for name in RANKS)
     store = RunStore(folder.absolute())
     known = read_or_empty(store.folder)
-    if any(rank != "0" for rank in ranks) or not known:  # the first process decides for all
+    if not is_first() or not known:  # the first process decides for all
         return
     status = known.get("status")
     if status == "finished" or any(store.checkpoints.glob("*.ckpt")):

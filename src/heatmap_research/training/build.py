@@ -25,6 +25,7 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.training.callbacks.every_few_steps import Finite, NeckGradient, Throughput
 from heatmap_research.training.callbacks.interruption import Interruption
 from heatmap_research.training.callbacks.recorder import Recorder
+from heatmap_research.training.checkpoints import WholeFiles
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.training.tensors import tensors_of
 from heatmap_research.types import IncompatibleError
@@ -141,7 +142,7 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
     if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
         loggers.insert(0, CSVLogger(store.folder, name="", version=""))
     with refusing("trainer", MisconfigurationException):
-        return maker(cfg.trainer, "trainer")(
+        trainer = maker(cfg.trainer, "trainer")(
             callbacks=callbacks,
             logger=loggers,
             default_root_dir=store.folder,
@@ -149,6 +150,8 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
+    trainer.strategy.checkpoint_io = WholeFiles()
+    return trainer
 
 
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:
