@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from heatmap_research.config import cli
+from heatmap_research.config import cli, of_run
 from heatmap_research.jobs.train import train
 
 MAY_CHANGE = (  # when a run is resumed
@@ -25,6 +25,7 @@ def _resumed(arguments: list[str]) -> list[str]:
     kept = Path(folder).resolve() / ".hydra"
     if not (kept / "config.yaml").is_file():
         sys.exit(f"heatmap-train: resume={folder}: this is not the folder of a run.")
+    of_run.refuse_instructions(kept / "config.yaml")
     rest = [a for a in arguments if not a.startswith("resume=")]
     if others := [a for a in rest if not a.startswith(MAY_CHANGE)]:
         sys.exit(

@@ -20,6 +20,7 @@ from heatmap_research.config import command_line, help, partners
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.hydra_job import begun, in_sweep
+from heatmap_research.config.trusted import without_trust
 
 SHORT = {"lr": "optimizer.lr", "learning_rate": "optimizer.lr"}
 Words = list[str]
@@ -83,7 +84,8 @@ def _words(name: str, config: str, translated: Callable[[Words], Words]) -> Word
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help.text(name, config))
         sys.exit()
-    return _for_hydra(translated(command_line.arranged(sys.argv[1:])))
+    arguments = without_trust(command_line.arranged(sys.argv[1:]))
+    return _for_hydra(translated(arguments))
 
 
 def _survived(
