@@ -378,11 +378,14 @@ def test_an_interrupt_from_outside_ends_a_run_in_one_line(tmp_path):
     assert (run / "checkpoints" / "last.ckpt").is_file()
 
 
-class AsksBeforeTheValidation(pl.Callback):
-    """Asks for a stop in the second step, after which a validation is due."""
+class Asks(pl.Callback):
+    """Asks for a stop in a step, as a signal does."""
+
+    def __init__(self, batch):
+        self.batch = batch
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if batch_idx == 1:
+        if batch_idx == self.batch:
             (stop,) = (each for each in trainer.callbacks if isinstance(each, Interruption))
             stop.asked.add(signal.SIGINT)
 
@@ -390,7 +393,13 @@ class AsksBeforeTheValidation(pl.Callback):
 def test_a_run_that_is_stopped_does_the_validation_that_is_due_first(tmp_path):
     due = ("trainer.max_steps=4", "+trainer.val_check_interval=2")
     with pytest.raises(InterruptedRunError, match="after step 3"):
-        fit(tmp_path, *due, callbacks=[AsksBeforeTheValidation()])
+        fit(tmp_path, *due, callbacks=[Asks(1)])
+
+
+def test_the_step_that_a_run_is_stopped_after_has_its_row(tmp_path):
+    with pytest.raises(InterruptedRunError, match="after step 1"):
+        fit(tmp_path, "trainer.log_every_n_steps=1", callbacks=[Asks(0)])
+    assert len(running.logged(tmp_path, "train/loss")) == 1
 
 
 def test_a_run_whose_epochs_are_one_batch_can_be_stopped(stop, tmp_path):

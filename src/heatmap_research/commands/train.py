@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from heatmap_research.config import cli, of_run
+from heatmap_research.config.command_line import quoted
 from heatmap_research.jobs.train import train
 
 MAY_CHANGE = (  # when a run is resumed
@@ -32,7 +33,8 @@ def _resumed(arguments: list[str]) -> list[str]:
             f"heatmap-train: resume={folder} goes on with its own config, which "
             f"{' '.join(others)} would change halfway: leave it out, or start a new run."
         )
-    place = [f"hydra.run.dir={kept.parent}", "hydra.output_subdir=null", f"resume={kept.parent}"]
+    folder = quoted(str(kept.parent))
+    place = [f"hydra.run.dir={folder}", "hydra.output_subdir=null", f"resume={folder}"]
     plain = ["hydra.job_logging.formatters.simple.format='%(message)s'"]
     return ["--config-path", str(kept), "--config-name", "config", *rest, *place, *plain]
 

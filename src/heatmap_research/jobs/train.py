@@ -1,7 +1,6 @@
 """One training, or one of a sweep's, from the config that Hydra has composed."""
 
 import logging
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -25,12 +24,8 @@ def train(cfg: DictConfig) -> None:
     if in_sweep():
         _train_in_sweep(cfg)
     else:
-        with sweep.claimed(Path(cfg.output_dir)) as free:
-            if not free and "LOCAL_RANK" not in os.environ:
-                raise IncompatibleError(
-                    f"{cfg.output_dir}: another process trains in it: choose name=NEW, or wait."
-                )
-            _train(composed(cfg))
+        hydra_job.claim(Path(cfg.output_dir))  # unless it was before Hydra wrote there
+        _train(composed(cfg))
 
 
 def composed(cfg: DictConfig) -> Job:

@@ -49,14 +49,17 @@ class Interruption(Callback):
         due = trainer.val_check_batch or math.inf
         if due > 1 and (batch_idx + 1) % due == 0:  # nor a validation yet to come
             return
-        self._stop_if_asked(trainer)
+        self._stop_if_asked(trainer, row_due=True)
 
     def on_train_end(self, trainer: Trainer, *_: object) -> None:
         self._stop_if_asked(trainer)
 
-    def _stop_if_asked(self, trainer: Trainer) -> None:
+    def _stop_if_asked(self, trainer: Trainer, row_due: bool = False) -> None:
         """Stops all processes of a training at the same step, whichever of them was asked."""
         if trainer.strategy.reduce_boolean_decision(bool(self.asked), all=False):
+            if row_due:  # of metrics.csv, which Lightning adds after all callbacks of a step
+                trainer._logger_connector.on_batch_end()
+                trainer._logger_connector.update_train_step_metrics()
             trainer.save_checkpoint(self.checkpoint)
             raise InterruptedRunError(f"stopped after step {trainer.global_step}")
 
