@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,33 +83,31 @@ def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
 
 def test_while_a_checkpoint_is_written_the_last_one_is_whole(tmp_path, monkeypatch):
     """Also where temporary files lie on another file system, over which nothing can be renamed."""
-    file, seen = tmp_path / "last.ckpt", []
+    file, seen, sync = tmp_path / "last.ckpt", [], os.fsync
     WholeFiles().save_checkpoint(GOOD, file)
-    save = torch.save
 
-    def looked_at(*arguments) -> None:
-        save(*arguments)
+    def looked_at(number: int) -> None:
+        sync(number)
         seen.append(checkpoint_of(file)["global_step"])
 
-    monkeypatch.setattr(torch, "save", looked_at)
+    monkeypatch.setattr(os, "fsync", looked_at)
     WholeFiles().save_checkpoint(GOOD | {"global_step": 2}, file)
     assert seen == [1]
     assert checkpoint_of(file)["global_step"] == 2
     assert [each.name for each in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_a_disk_that_fills_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+def test_a_disk_that_fills_leaves_the_last_checkpoint(tmp_path):
     file = tmp_path / "last.ckpt"
     WholeFiles().save_checkpoint(GOOD, file)
-
-    def full(content: object, stream: object) -> None:
-        stream.write(b"half of it")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
-        WholeFiles().save_checkpoint(GOOD, file)
-    monkeypatch.undo()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, most))
+    try:
+        with pytest.raises(OSError, match="too large") as told:
+            WholeFiles().save_checkpoint(GOOD | {"global_step": 2}, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert told.value.filename == str(file)
     assert checkpoint_of(file)["global_step"] == 1
     assert [each.name for each in tmp_path.iterdir()] == ["last.ckpt"]
 

@@ -52,10 +52,8 @@ def run(
         entered.append(cfg)
         if in_sweep():
             return unfinished.extend(_survived(name, job, cfg, wants_traceback))
-        try:
+        with _ending_in_a_line(name, refusals, entered, unfinished):  # Hydra would add lines
             return job(cfg)
-        except refusals as error:  # inside the job, where Hydra would add lines of its own
-            sys.exit(f"heatmap-{name}: {in_words(error)}")
 
     folder = str(conf_folder())
     with _ending_in_a_line(name, refusals, entered, unfinished):

@@ -26,6 +26,7 @@ from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.training.checkpoints import checkpoint_of
+from heatmap_research.training.memory import refuse_beyond_memory
 from heatmap_research.training.starting import file_of, start_from
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.training.tensors import save_tensors
@@ -41,7 +42,8 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     quiet_libraries()
     job, checkpoint = _where_it_stands(job, store)
     parts = build.wire(job)
-    _, size = build.dry_run(parts)
+    plan, size = build.dry_run(parts)
+    refuse_beyond_memory(job, plan)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if trainer.is_global_zero:
@@ -215,6 +217,9 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
             raise KeyboardInterrupt from error
         ended = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        if "more than 1 value per channel" in str(error):  # a batch norm says so
+            size = "choose data.batch_size=2 or more, or a larger image_size"
+            raise IncompatibleError(f"{in_a_line(error)}: {size}.") from error
         raise
     finally:
         if trainer.is_global_zero:
