@@ -4,6 +4,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch counts the cores
 os.environ["WANDB_MODE"] = "offline"
+os.environ["HEATMAP_TRUST"] = "running,crash"  # modules of tests that configs name
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test downloads weights
 
 import pairwise

@@ -222,6 +222,33 @@ class SignalAt(Callback):
             os.kill(os.getpid(), self.number)
 
 
+class SignalIn(Callback):
+    """Sends a signal at a call of one of Lightning's hooks, or of what writes a file to disk.
+
+    A file called `untold` in the working directory keeps it from doing so.
+    """
+
+    def __init__(self, hook: str, number: int, call: int = 1, group: bool = False) -> None:
+        self.number, self.left, self.group = number, call, group
+        if group:  # this process and those that it will start
+            os.setpgid(0, 0)
+        if hook == "fsync":
+            os.fsync = self._before(os.fsync)
+        setattr(self, hook, self._send)
+
+    def _before(self, sync: Callable[[int], None]) -> Callable[[int], None]:
+        def told(file: int) -> None:
+            self._send()
+            sync(file)
+
+        return told
+
+    def _send(self, *_: object) -> None:
+        self.left -= 1
+        if self.left == 0 and not Path("untold").exists():
+            os.killpg(0, self.number) if self.group else os.kill(os.getpid(), self.number)
+
+
 def _command(
     name: str, arguments: tuple[str, ...], cwd: str, out: str, err: str, paths: tuple[str, ...]
 ) -> None:

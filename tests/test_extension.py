@@ -77,7 +77,7 @@ def lab(tmp_path_factory) -> Path:
 
 
 def command(lab, name, *arguments, cwd):
-    line = ("--config-dir", str(lab / "conf"), *arguments)
+    line = ("--config-dir", str(lab / "conf"), "trust=lab", *arguments)
     return running.succeed(name, *line, cwd=cwd, paths=(str(lab),))
 
 
@@ -128,12 +128,21 @@ def test_a_run_of_new_options_is_evaluated_again(lab, run, tmp_path):
 
 
 def test_a_wrong_key_of_a_new_option_is_refused_like_any_other(lab, tmp_path):
-    line = ("--config-dir", str(lab / "conf"), "decoder=[rounded]", "decoder.rounded.prts=3")
-    done = running.command("check", *line, cwd=tmp_path, paths=(str(lab),))
+    line = ("--config-dir", str(lab / "conf"), "trust=lab", "decoder=[rounded]")
+    wrong = (*line, "decoder.rounded.prts=3")
+    done = running.command("check", *wrong, cwd=tmp_path, paths=(str(lab),))
     assert done.status != 0
     assert "prts" in done.out + done.err
     added = running.command(
-        "check", *line[:3], "+decoder.rounded.prts=3", cwd=tmp_path, paths=(str(lab),)
+        "check", *line, "+decoder.rounded.prts=3", cwd=tmp_path, paths=(str(lab),)
     )
     assert added.status != 0
     assert "Did you mean parts?" in added.out + added.err
+
+
+def test_code_of_ones_own_is_executed_only_where_that_is_said(lab, run, tmp_path):
+    for name, *line in (("check", "decoder=[rounded]"), ("evaluate", f"run={run}", "name=other")):
+        folder = ("--config-dir", str(lab / "conf"))
+        done = running.command(name, *folder, *line, cwd=tmp_path, paths=(str(lab),))
+        assert "_target_=lab." in done.out + done.err
+        assert (done.out + done.err).endswith("add trust=lab.\n")

@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from heatmap_research.commands.train import _resumed as resumed
 from heatmap_research.config import help
+from heatmap_research.config.cli import _in_full
 from heatmap_research.config.command_line import arranged
 from heatmap_research.config.key_names import right_key
 from heatmap_research.types import IncompatibleError
@@ -75,3 +78,25 @@ def test_help_has_every_group_and_the_comments_beside_values():
     assert "job_logging" not in text
     assert "heatmap-check: say of a configuration" in help.text("check", "train")
     assert "stage: val # train, val or test" in help.text("show", "show")
+
+
+# Letters that mean other things to Hydra, or come in paths of other languages.
+ODD = ("zürich", "名前", "a=b", "a(b", "a)b", "a,b", "a'b", "a{b", "a}b", "a[b]", "a#b", "a;b")
+ODD += ("a&b", "a b", 'a"b', "a$b", "a\\b", "a\\", "a:b", "~a")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_folder_of_a_run_may_have_any_name(name, tmp_path):
+    run = tmp_path / name
+    (run / ".hydra").mkdir(parents=True)
+    (run / ".hydra" / "config.yaml").write_text("seed: 0\n")
+    read = OverridesParser.create().parse_override
+    words = resumed(arranged([f"resume={run}"]))
+    given = {key.key_or_group: key.value() for key in map(read, map(_in_full, words[4:]))}
+    assert {given["resume"], given["hydra.run.dir"]} == {str(run)}
+    (word,) = map(_in_full, arranged([f"run={run}"]))
+    assert read(word).value() == str(run)
+
+
+def test_several_runs_are_several_values():
+    assert _in_full("run=a,b") == "run=a,b"

@@ -1,9 +1,13 @@
 """A run's folder opens wherever it lies, and nothing that is typed by mistake empties it."""
 
 import hashlib
+import importlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import hydra
 import people
 import pytest
 import running
@@ -134,3 +138,48 @@ def test_a_finished_run_survives_wrong_commands(own_run, tmp_path):
         assert done.status != 0, line
         assert "Traceback" not in done.err, done.err
         assert before.items() <= digests(run).items(), line
+
+
+HOLDS = """
+import sys, time, pathlib
+from heatmap_research.runs.sweep import claimed
+with claimed(pathlib.Path(sys.argv[1])):
+    print("mine", flush=True)
+    time.sleep(120)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """The folder of a run that another process is at."""
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    (tmp_path / "run" / ".hydra" / "config.yaml").write_text("theirs")
+    line = [sys.executable, "-c", HOLDS, str(tmp_path / "run")]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "mine\n"
+        yield tmp_path / "run"
+        other.kill()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_folder_that_another_process_trains_in_is_left_as_it_is(begun, held, tmp_path):
+    """Also where that run has weights already, and is to be moved aside."""
+    if begun:
+        RunStore(held).update(status="running")
+        RunStore(held).checkpoints.mkdir()
+        (RunStore(held).checkpoints / "last.ckpt").write_text("theirs")
+    line = (*running.SMOKE, f"hydra.run.dir={held}", "overwrite=true")
+    done = running.command("train", *line, cwd=tmp_path)
+    assert done.status == 1
+    assert done.err.splitlines() == [
+        f"heatmap-train: {held}: another process trains in it: choose name=NEW, or wait."
+    ]
+    assert (held / ".hydra" / "config.yaml").read_text() == "theirs"
+
+
+def test_two_runs_begun_in_the_same_second_have_folders_of_their_own():
+    importlib.import_module("heatmap_research.config.hydra_job")  # which names folders
+    with running.composing():
+        made = [hydra.compose("train", return_hydra_config=True) for _ in range(2)]
+    first, second = (cfg.hydra.run.dir for cfg in made)
+    assert first != second

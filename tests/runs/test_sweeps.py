@@ -117,13 +117,14 @@ def test_folders_say_what_is_varied_and_nothing_that_all_jobs_share(whole):
     assert {"simcc-seed_0", "simcc-seed_1", "ce_2d-seed_0", "ce_2d-seed_1"} <= set(names)
 
 
-def test_a_sweep_that_is_interrupted_stops_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_interrupted_stops_and_says_how_to_go_on(number, tmp_path):
     folder = tmp_path / "sweep"
     folder.mkdir()
     endless = ("-m", "seed=0,1", *FEW, *LONGER, "trainer.max_steps=100000")
     started = running.start("train", *endless, f"hydra.sweep.dir={folder}", cwd=tmp_path)
     running.wait_for(lambda: bool(list(folder.glob("*/checkpoints/last.ckpt"))), started)
-    started.signal(signal.SIGINT)
+    started.signal(number)
     done = started.wait()
     assert done.status == 130, done.out + done.err
     assert "to go on: the same command" in done.out + done.err

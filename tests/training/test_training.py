@@ -30,7 +30,7 @@ from heatmap_research.training.schedules.cosine import Cosine
 from heatmap_research.training.schedules.multi_step import MultiStep
 from heatmap_research.training.schedules.one_cycle import OneCycle
 from heatmap_research.training.task import KeypointTask
-from heatmap_research.types import Schema
+from heatmap_research.types import IncompatibleError, Schema
 
 JOINTS = 13
 COLUMNS = [
@@ -378,19 +378,28 @@ def test_an_interrupt_from_outside_ends_a_run_in_one_line(tmp_path):
     assert (run / "checkpoints" / "last.ckpt").is_file()
 
 
-class AsksBeforeTheValidation(pl.Callback):
-    """Asks for a stop in the second step, after which a validation is due."""
+class Asks(pl.Callback):
+    """Asks for a stop in a step, as a signal does."""
+
+    def __init__(self, batch):
+        self.batch = batch
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if batch_idx == 1:
+        if batch_idx == self.batch:
             (stop,) = (each for each in trainer.callbacks if isinstance(each, Interruption))
-            stop.asked = True
+            stop.asked.add(signal.SIGINT)
 
 
 def test_a_run_that_is_stopped_does_the_validation_that_is_due_first(tmp_path):
     due = ("trainer.max_steps=4", "+trainer.val_check_interval=2")
     with pytest.raises(InterruptedRunError, match="after step 3"):
-        fit(tmp_path, *due, callbacks=[AsksBeforeTheValidation()])
+        fit(tmp_path, *due, callbacks=[Asks(1)])
+
+
+def test_the_step_that_a_run_is_stopped_after_has_its_row(tmp_path):
+    with pytest.raises(InterruptedRunError, match="after step 1"):
+        fit(tmp_path, "trainer.log_every_n_steps=1", callbacks=[Asks(0)])
+    assert len(running.logged(tmp_path, "train/loss")) == 1
 
 
 def test_a_run_whose_epochs_are_one_batch_can_be_stopped(stop, tmp_path):
@@ -430,6 +439,36 @@ def test_a_folder_without_a_run_is_not_resumed(tmp_path):
     assert done.status != 0
     assert len(done.err.splitlines()) == 1
     assert "resume=nowhere" in done.err
+
+
+class Loses(pl.Callback):
+    """Makes a weight infinite before a step, as a wild gradient does."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == 2:
+            self.images = sorted(set(batch.image_id.tolist()))
+            next(pl_module.parameters()).data.fill_(torch.inf)
+
+
+def test_a_lost_loss_is_found_in_its_step_with_its_images_and_the_last_checkpoint_kept(tmp_path):
+    lose = Loses()
+    every = ("callback=[last]", "callback.last.every_n_train_steps=1", "data.batch_size=4")
+    with pytest.raises(IncompatibleError, match=r"the loss is (nan|inf) after step 3") as told:
+        fit(tmp_path, *every, callbacks=[lose])
+    assert f"(images {', '.join(map(str, lose.images))})" in str(told.value)
+    stored = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert stored["global_step"] == 2
+    assert all(bool(value.isfinite().all()) for value in stored["state_dict"].values())
+
+
+def test_a_checkpoint_with_lost_weights_is_not_written(tmp_path):
+    trainer, task, _ = fit(tmp_path, "trainer.max_steps=1")
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    kept = (tmp_path / "last.ckpt").read_bytes()
+    next(task.parameters()).data.fill_(torch.nan)
+    with pytest.raises(IncompatibleError, match="weights are not finite after step 1"):
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+    assert (tmp_path / "last.ckpt").read_bytes() == kept
 
 
 def test_a_lost_loss_ends_a_run_in_a_clear_line(tmp_path):

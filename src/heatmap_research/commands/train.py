@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from heatmap_research.config import cli
+from heatmap_research.config import cli, of_run
+from heatmap_research.config.command_line import quoted
 from heatmap_research.jobs.train import train
 
 MAY_CHANGE = (  # when a run is resumed
@@ -25,13 +26,15 @@ def _resumed(arguments: list[str]) -> list[str]:
     kept = Path(folder).resolve() / ".hydra"
     if not (kept / "config.yaml").is_file():
         sys.exit(f"heatmap-train: resume={folder}: this is not the folder of a run.")
+    of_run.refuse_instructions(kept / "config.yaml")
     rest = [a for a in arguments if not a.startswith("resume=")]
     if others := [a for a in rest if not a.startswith(MAY_CHANGE)]:
         sys.exit(
             f"heatmap-train: resume={folder} goes on with its own config, which "
             f"{' '.join(others)} would change halfway: leave it out, or start a new run."
         )
-    place = [f"hydra.run.dir={kept.parent}", "hydra.output_subdir=null", f"resume={kept.parent}"]
+    folder = quoted(str(kept.parent))
+    place = [f"hydra.run.dir={folder}", "hydra.output_subdir=null", f"resume={folder}"]
     plain = ["hydra.job_logging.formatters.simple.format='%(message)s'"]
     return ["--config-path", str(kept), "--config-name", "config", *rest, *place, *plain]
 

@@ -4,9 +4,12 @@ import functools
 import gc
 import os
 import re
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -16,11 +19,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from heatmap_research.config import command_line, help, partners
+from heatmap_research.config.command_line import quoted
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.hydra_job import begun, in_sweep
+from heatmap_research.config.trusted import without_trust
 
 SHORT = {"lr": "optimizer.lr", "learning_rate": "optimizer.lr"}
+PATHS = ("run", "weights", "hydra.run.dir", "resume")  # keys whose values are folders or files
 Words = list[str]
 
 
@@ -37,6 +43,7 @@ def run(
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
     refusals = () if wants_traceback else REFUSALS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     partners.may_help(name)
     entered, unfinished = [], []
 
@@ -45,15 +52,26 @@ def run(
         entered.append(cfg)
         if in_sweep():
             return unfinished.extend(_survived(name, job, cfg, wants_traceback))
-        try:
+        with _ending_in_a_line(name, refusals, entered, unfinished):  # Hydra would add lines
             return job(cfg)
-        except refusals as error:  # inside the job, where Hydra would add lines of its own
-            sys.exit(f"heatmap-{name}: {in_words(error)}")
 
     folder = str(conf_folder())
-    try:
+    with _ending_in_a_line(name, refusals, entered, unfinished):
         sys.argv[1:] = _words(name, config or name, translated)
         hydra.main(version_base="1.3", config_path=folder, config_name=config or name)(guarded)()
+    with _ending_in_a_line(name, refusals, entered, unfinished):
+        partners.wait()
+    if not partners.is_partner():  # the first process says how all jobs ended
+        _conclude(name, unfinished)
+
+
+@contextmanager
+def _ending_in_a_line(
+    name: str, refusals: tuple[type[Exception], ...], entered: list[DictConfig], unfinished: Words
+) -> Iterator[None]:
+    """Ends the process with what went wrong, in a line; of a sweep, notes it as unfinished."""
+    try:
+        yield
     except refusals as error:
         sys.exit(f"heatmap-{name}: {in_words(error)}")
     except BrokenPipeError:  # who reads what is printed has read enough, as `head` does
@@ -68,9 +86,10 @@ def run(
         if begun() is None:
             raise
         unfinished.append(f"a launcher's process: {in_words(error)}")
-    partners.wait()
-    if partners.is_partner():
-        return  # the first process says how all jobs ended
+
+
+def _conclude(name: str, unfinished: Words) -> None:
+    """Ends with a line for each job that did not finish, if there is one."""
     sweep = begun()  # whose records tell more: its jobs may have had processes of their own
     if lines := (sweep.conclude() if sweep else []) or unfinished:
         sys.exit("\n  ".join([f"heatmap-{name}: {len(lines)} of the jobs did not finish:", *lines]))
@@ -81,7 +100,8 @@ def _words(name: str, config: str, translated: Callable[[Words], Words]) -> Word
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help.text(name, config))
         sys.exit()
-    return _for_hydra(translated(command_line.arranged(sys.argv[1:])))
+    arguments = without_trust(command_line.arranged(sys.argv[1:]))
+    return _for_hydra(translated(arguments))
 
 
 def _survived(
@@ -117,8 +137,13 @@ def _for_hydra(arguments: Words) -> Words:
 
 
 def _in_full(argument: str) -> str:
-    """The key that a short word stands for: `lr=` is `optimizer.lr=`."""
+    """The key that a short word stands for, as `lr=` is `optimizer.lr=`; a path there is, quoted.
+
+    A run's folder may have any letters in its name, some of which mean other things to Hydra.
+    """
     key, equals, value = argument.partition("=")
+    if key in PATHS and re.search(r"[^\w./-]|[^\x00-\x7f]", value) and Path(value).exists():
+        value = quoted(value)
     return f"{SHORT.get(key, key)}{equals}{value}"
 
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from hydra.core.override_parser.types import Quote, QuotedString
+
 from heatmap_research.types import IncompatibleError
 
 FLAGS = (  # Hydra's, alone or with a value behind it
@@ -31,6 +33,11 @@ def arranged(words: Sequence[str]) -> list[str]:
         else:
             values.append(_checked(word, rest))
     return [*flags, *values]
+
+
+def quoted(value: str) -> str:
+    """A value that Hydra takes letter by letter."""
+    return QuotedString(value, Quote.single).with_quotes()
 
 
 def _flag(word: str) -> str:

@@ -1,5 +1,6 @@
 """What went wrong, in one line and in the words of the command line."""
 
+import errno
 import re
 import sys
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ LISTS = (  # last words of keys that take several values in one run
     *("decoder", "metric", "callback", "logger"),
     *("image_size", "joints", "anisotropy", "evaluate", "annotations", "images"),
 )
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a disk that is full or only read
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 
 
@@ -62,12 +64,13 @@ def _of_files(key: str) -> str:
 
 
 def before_any_job(error: Exception, entered: bool) -> str:
-    """A line for what Hydra itself stumbles over, in the user's words; empty for all else."""
+    """A line for what Hydra itself stumbles over, or a disk; empty for all else."""
     if isinstance(error, ValueError) and "group override" in str(error):
         nulls = [word for word in sys.argv if re.fullmatch(r"\w+=null", word)]
         return f"{' '.join(nulls)}: to leave a group out, write ~GROUP."
-    if isinstance(error, OSError) and not entered:
-        return f"{error.filename}: {error.strerror}; choose another folder."
+    if isinstance(error, OSError) and (not entered or error.errno in NO_PLACE):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; make room, or choose another folder."
     return ""
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from heatmap_research.config import partners
 from heatmap_research.runs.record import INCIDENTAL, config_hash, read_or_empty
 from heatmap_research.runs.store import RunStore
-from heatmap_research.runs.sweep import OLDER, Sweep, set_aside
+from heatmap_research.runs.sweep import OLDER, Sweep, claimed, set_aside
 from heatmap_research.types import IncompatibleError
 
 FOLDER_LETTERS = 80  # of the readable part of a folder's name
@@ -29,6 +29,7 @@ UNSAID = (
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # of one of several processes, in its environment
 
 _begun: list[Sweep] = []  # by this process
+_held, _claimed = ExitStack(), set[Path]()  # folders that are this process's until it ends
 
 
 class Begun(Callback):
@@ -39,6 +40,7 @@ class Begun(Callback):
         with suppress(OmegaConfBaseException):
             try:
                 make_room(Path(config.hydra.run.dir), config)
+                claim(Path(config.hydra.run.dir))
             except IncompatibleError as error:  # Hydra would only warn of it
                 sys.exit(f"{config.hydra.help.app_name}: {error}")
 
@@ -62,12 +64,16 @@ def in_sweep() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
+def is_first() -> bool:
+    """Whether this is the only process of a run, or the first of several."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
 def make_room(folder: Path, cfg: DictConfig) -> None:
     """Refuses to train where a run with weights lies; with overwrite=true, moves it aside."""
-    ranks = (os.environ.get(name, "0") for name in RANKS)
     store = RunStore(folder.absolute())
     known = read_or_empty(store.folder)
-    if any(rank != "0" for rank in ranks) or not known:  # the first process decides for all
+    if not is_first() or not known:  # the first process decides for all
         return
     status = known.get("status")
     if status == "finished" or any(store.checkpoints.glob("*.ckpt")):
@@ -78,7 +84,29 @@ def make_room(folder: Path, cfg: DictConfig) -> None:
                 f"Choose {go_on}name=NEW for another folder, or overwrite=true, which keeps the "
                 f"old run in {folder.parent / OLDER}."
             )
-        print(f"the run that lay there is kept in {set_aside(store.folder)}")
+        with claimed(store.folder) as free:
+            if not free:
+                raise _taken(folder)
+            print(f"the run that lay there is kept in {set_aside(store.folder)}")
+
+
+def claim(folder: Path) -> None:
+    """Keeps a folder for this process until it ends; refuses one that another process holds.
+
+    Where the folder cannot be made, whoever writes there first says so.
+    """
+    place = folder.absolute()
+    if not is_first() or place in _claimed:
+        return
+    with suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        if not _held.enter_context(claimed(place)):
+            raise _taken(folder)
+        _claimed.add(place)
+
+
+def _taken(folder: Path) -> IncompatibleError:
+    return IncompatibleError(f"{folder}: another process trains in it: choose name=NEW, or wait.")
 
 
 def folder_of_study(study: str | None, otherwise: str) -> str:
@@ -155,7 +183,7 @@ def _study(cfg: DictConfig) -> str | None:
     if not in_sweep():
         return None
     sweep = Path(job.sweep.dir)
-    only_a_time = re.fullmatch(r"\d\d-\d\d-\d\d", sweep.name)
+    only_a_time = re.fullmatch(r"\d\d-\d\d-\d\d(-\d+)?", sweep.name)
     return f"{sweep.parent.name}/{sweep.name}" if only_a_time else sweep.name
 
 

@@ -13,6 +13,7 @@ import hydra.utils
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig, open_dict
 
+from heatmap_research.config.trusted import located, refuse_unknown
 from heatmap_research.types import IncompatibleError, first_line
 
 logging.getLogger("hydra.utils").disabled = True  # it also prints what it raises
@@ -26,6 +27,7 @@ def instantiate(node: Any, path: str) -> Any:
 
 def make(node: Any, path: str) -> Any:
     """The same for a part whose keys have been looked at."""
+    refuse_unknown(node, path)
     with making(path):
         return hydra.utils.instantiate(node, _convert_="all")
 
@@ -35,6 +37,7 @@ def maker(node: Any, path: str) -> partial[Any]:
 
     It is called within `making(path)`, so that what it refuses is said as if it were made here.
     """
+    refuse_unknown(node, path)
     with making(path):
         return hydra.utils.instantiate(node, _convert_="all", _partial_=True)
 
@@ -95,11 +98,7 @@ def is_number(value: Any) -> bool:
 
 def _compare(node: Any, path: str) -> None:
     target = node["_target_"]
-    try:
-        takes = inspect.signature(hydra.utils.get_object(target)).parameters
-    except (ImportError, AttributeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise IncompatibleError(f"{path}._target_={target} cannot be had: {reason}") from error
+    takes = inspect.signature(located(target, f"{path}._target_")).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
         return
     for key, value in node.items():

@@ -51,6 +51,19 @@ def stored(folder: Path) -> DictConfig:
     return _by_itself(config, record.read_or_empty(folder))
 
 
+def refuse_instructions(file: Path) -> None:
+    """Refuses a stored config that would have Hydra do more than compose it, as none of ours does.
+
+    Hydra makes what stands below `hydra` by itself, and looks for `defaults` in other folders.
+    """
+    told = [key for key in ("hydra", "defaults") if key in OmegaConf.load(file)]
+    if told or re.search(r"^\s*#\s*@", file.read_text(), re.MULTILINE):
+        raise IncompatibleError(
+            f"{file}: it instructs Hydra ({', '.join(told) or '@package'}), which the config of a "
+            "run of ours does not."
+        )
+
+
 def of_record(known: Mapping[str, Any]) -> DictConfig:
     """The same from a record that has been read."""
     return _by_itself(cast(DictConfig, OmegaConf.create(known["config"])), known)

@@ -3,10 +3,10 @@
 import inspect
 from typing import Any, get_args
 
-import hydra.utils
 from omegaconf import DictConfig
 
 from heatmap_research.config.instantiate import with_values
+from heatmap_research.config.trusted import located
 from heatmap_research.types import IncompatibleError, Schema
 
 
@@ -33,5 +33,5 @@ def lacks_tolerances(node: Any) -> bool:
     """Whether an option takes OKS tolerances, cannot do without, and has none."""
     if not isinstance(node, DictConfig) or node.get("tolerances", 0) is not None:
         return False
-    takes = inspect.signature(hydra.utils.get_object(node["_target_"])).parameters["tolerances"]
+    takes = inspect.signature(located(node["_target_"], "_target_")).parameters["tolerances"]
     return type(None) not in get_args(takes.annotation)

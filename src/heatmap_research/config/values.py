@@ -20,6 +20,15 @@ def at_least(least: int) -> Callable[[Any], bool]:
     return lambda value: is_number(value) and isinstance(value, int) and value >= least
 
 
+def within(least: float, most: float) -> Callable[[Any], bool]:
+    """Tells numbers from one to another, both among them."""
+    return lambda value: is_number(value) and least <= value <= most
+
+
+def _or_null(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
 def _pair_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, ListConfig) and [fits(n) for n in value] == [True, True]
 
@@ -50,7 +59,10 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "anisotropy": (_pair_of(is_finite), "label widths along y and x in sigmas, as [1,0.9]"),
     "widths": (_are_widths, "same, oks, or a JSON or YAML file of NAME: WIDTH"),
     "beta": (is_finite, "a number"),
-    "seed": (at_least(0), "a whole number, at least 0"),
+    "seed": (
+        lambda value: at_least(0)(value) and value < 2**32,
+        "a whole number from 0 to 4294967295",
+    ),
     "weights": (lambda value: value is None or isinstance(value, str), "a folder or file, or null"),
     "freeze": (
         lambda value: isinstance(value, str) or (value is not None and _are_names(value)),
@@ -63,11 +75,24 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "overfit": (at_least(0), "a number of batches, 0 for all"),
     "evaluate": (_are_stages, "a list of val and test"),
     "backbone.in_chans": (at_least(1), "a number of channels, at least 1"),
+    "optimizer.lr": (_or_null(within(0, 1e30)), "a learning rate, such as 0.001"),
+    "trainer.max_steps": (
+        lambda value: value == -1 or at_least(1)(value),
+        "a number of steps, or -1 with trainer.max_epochs=NUMBER",
+    ),
+    "trainer.max_epochs": (
+        _or_null(lambda value: value == -1 or at_least(1)(value)),
+        "a number of epochs, or -1 with trainer.max_steps=NUMBER",
+    ),
+    "trainer.gradient_clip_val": (_or_null(within(0, 1e30)), "a norm above 0, or null"),
     "trainer.log_every_n_steps": (at_least(1), "a number of steps"),
     "trainer.accumulate_grad_batches": (at_least(1), "a number, at least 1"),
     "data.batch_size": (at_least(1), "a number of images, at least 1"),
     "data.workers": (at_least(0), "a number of processes, at least 0"),
 }
+LEAST_SIGMA = 0.001  # input pixels
+LEAST_SHARE = 0.001  # of a sigma along one axis
+MOST_BINS = 16_384  # along an axis
 NEEDED = (
     *("data", "geometry", "backbone", "neck", "head", "target", "loss", "labels", "decoder"),
     *("optimizer", "schedule", "trainer"),
@@ -88,6 +113,36 @@ def check_root(cfg: DictConfig) -> None:
     for part in NEEDED:
         if not cfg.get(part):
             raise IncompatibleError(f"{part}: choose at least one, such as those in conf/{part}.")
+    _refuse_without_end(cfg)
+    _refuse_extremes(cfg)
+
+
+def _refuse_without_end(cfg: DictConfig) -> None:
+    if cfg.trainer.max_steps == -1 and cfg.trainer.get("max_epochs") in (-1, None):
+        raise IncompatibleError(
+            "trainer.max_steps=-1 leaves the length to trainer.max_epochs, which is not given "
+            "either: give one of the two."
+        )
+
+
+def _refuse_extremes(cfg: DictConfig) -> None:
+    """Refuses lengths that are numbers, and of which nothing can be drawn."""
+    if 0 < cfg.sigma < LEAST_SIGMA:
+        raise IncompatibleError(
+            f"sigma={cfg.sigma:g}: no map has a label so narrow; give a width in input pixels, at "
+            f"least {LEAST_SIGMA:g}."
+        )
+    if any(0 < side < LEAST_SHARE or side > 1 / LEAST_SHARE for side in cfg.anisotropy):
+        raise IncompatibleError(
+            f"anisotropy={list(cfg.anisotropy)}: give label widths along y and x in sigmas, from "
+            f"{LEAST_SHARE:g} to {1 / LEAST_SHARE:g}, as [1,0.9]."
+        )
+    stride = stride_of(cfg)
+    if stride > 0 and (bins := max(cfg.image_size) / stride) > MOST_BINS:
+        raise IncompatibleError(
+            f"stride={cfg.stride} makes {bins:,.0f} bins of image_size={list(cfg.image_size)} "
+            f"along an axis, and {MOST_BINS:,} are the most: choose a coarser stride."
+        )
 
 
 def stride_of(cfg: DictConfig) -> float:

@@ -1,11 +1,14 @@
 """The loaders of a run. The order of training depends on the seed and the batch's number alone."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
+from lightning_fabric.utilities.seed import pl_worker_init_function
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Sampler, Subset, default_collate
 
@@ -55,6 +58,17 @@ def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None)
     only = list(joints)
     per_joint = ("keypoints", "visible", "others", "others_visible")
     return batch._replace(**{name: getattr(batch, name)[:, only] for name in per_joint})
+
+
+def _begin_worker(number: int) -> None:
+    """Leaves it to the loader to end its workers, whom a terminal or a scheduler signals as well.
+
+    The first SIGTERM passes; a second, as the loader sends it to one that hangs, ends the worker.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
+    if os.environ.get("PL_SEED_WORKERS") == "1":  # what Lightning does where nothing else is done
+        pl_worker_init_function(number)
 
 
 class DataModule(LightningDataModule):
@@ -163,6 +177,7 @@ class DataModule(LightningDataModule):
             collate_fn=self.collate,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
+            worker_init_fn=_begin_worker if self.workers else None,
             pin_memory=torch.cuda.is_available() and about(data).device is None,
             **order,
         )

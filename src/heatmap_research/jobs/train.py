@@ -1,7 +1,7 @@
 """One training, or one of a sweep's, from the config that Hydra has composed."""
 
 import logging
-import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,8 @@ def train(cfg: DictConfig) -> None:
     if in_sweep():
         _train_in_sweep(cfg)
     else:
-        with sweep.claimed(Path(cfg.output_dir)) as free:
-            if not free and "LOCAL_RANK" not in os.environ:
-                raise IncompatibleError(
-                    f"{cfg.output_dir}: another process trains in it: choose name=NEW, or wait."
-                )
-            _train(composed(cfg))
+        hydra_job.claim(Path(cfg.output_dir))  # unless it was before Hydra wrote there
+        _train(composed(cfg))
 
 
 def composed(cfg: DictConfig) -> Job:
@@ -51,9 +47,17 @@ def _train(job: Job) -> None:
         fit.train(job, store, in_sweep())
         evaluate_also(job, store.folder)
     except fit.InterruptedRunError as stop:
-        command = "the same command" if in_sweep() else f"heatmap-train resume={store.folder}"
-        log.warning(f"{stop}; to go on: {command}")
-        sys.exit(130)
+        _say_how_to_go_on(store, str(stop))
+        sys.exit(130 * hydra_job.is_first())  # another's status would have Lightning kill the first
+    except KeyboardInterrupt:
+        _say_how_to_go_on(store, "stopped")
+        raise
+
+
+def _say_how_to_go_on(store: RunStore, stopped: str) -> None:
+    again = f"heatmap-train {shlex.quote(f'resume={store.folder}')}"
+    if in_sweep() or (store.checkpoints / "last.ckpt").is_file():
+        log.warning(f"{stopped}; to go on: {'the same command' if in_sweep() else again}")
 
 
 def _refuse_question(job: Job) -> None:
@@ -87,4 +91,19 @@ def _train_unless_done(job: Job, store: RunStore) -> None:
         sweep.leave(store.folder)
         evaluate_also(job, place)
     else:
-        _train(job.but(resume=str(store.folder)) if sweep.goes_on(store, identity) else job)
+        _train(job.but(resume=str(store.folder)) if _goes_on(store, identity) else job)
+
+
+def _goes_on(store: RunStore, identity: dict[str, Any]) -> bool:
+    """Whether there is a checkpoint that can be read; if not, the folder is made as new."""
+    from heatmap_research.training.checkpoints import checkpoint_of  # torch, where there is one
+
+    if not sweep.goes_on(store, identity):
+        return False
+    try:
+        checkpoint_of(store.checkpoints / "last.ckpt")
+    except IncompatibleError as error:
+        log.warning(f"  {error} This job is trained anew.")
+        store.clear()
+        return False
+    return True

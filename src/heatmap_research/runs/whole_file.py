@@ -20,6 +20,9 @@ def written(file: Path, suffix: str = "partial") -> Iterator[Path]:
         with partial.open("rb") as content:
             os.fsync(content.fileno())
         os.replace(partial, file)
+    except OSError as error:
+        error.filename = error.filename or str(file)  # a full disk does not say
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

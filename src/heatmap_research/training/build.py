@@ -1,7 +1,8 @@
 """From a checked job to network, data and trainer: the only place where things are wired."""
 
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.training.callbacks.every_few_steps import Finite, NeckGradient, Throughput
 from heatmap_research.training.callbacks.interruption import Interruption
 from heatmap_research.training.callbacks.recorder import Recorder
+from heatmap_research.training.checkpoints import WholeFiles
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.training.tensors import tensors_of
 from heatmap_research.types import IncompatibleError
@@ -35,7 +37,10 @@ PARTS = (  # of a config, each made by itself
     *("optimizer", "schedule", "photometric"),
 )
 OF_TASK = ("optimizer", "schedule", "photometric")  # parts that a task takes, with the metrics
+OF_STEPS = ("train/loss", "train/excess", "train/neck_gradient", "lr")  # logged in training
 WITHOUT_WEIGHTS = {"pretrained": False, "checkpoint": None}
+NAMED = 6  # figures in a message
+PRECISIONS = ("32-true", "32", "bf16-mixed", "bf16", "16-mixed", "16")
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -65,6 +70,11 @@ def wire(job: Job) -> Parts:
         raise IncompatibleError(
             "augment turns, scales and mirrors crops of images in files, and this data set draws "
             "its own variety: choose augment=none, or data=coco or custom."
+        )
+    if str(cfg.trainer.precision) not in PRECISIONS:
+        raise IncompatibleError(
+            f"trainer.precision={cfg.trainer.precision}: choose 32-true, bf16-mixed or 16-mixed; "
+            "labels, losses and decoders stay in float32."
         )
     if cfg.trainer.accelerator == "cpu" and str(cfg.trainer.precision).startswith("16"):
         raise IncompatibleError(
@@ -131,8 +141,9 @@ def build_data(job: Job) -> DataModule:
 def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
     cfg = job.but(monitor=job.watched).config
     every = cfg.trainer.log_every_n_steps
-    watching = [NeckGradient(every), Finite(every), Throughput(every)]
+    watching = [NeckGradient(every), Finite(), Throughput(every)]
     given = _given(cfg.callback, "callback")
+    _refuse_unlogged(given, job)
     callbacks = [progress, Recorder(store, cfg.flip_test), *watching, *given]
     if cfg.ema:  # puts the average away after a validation, when others have looked
         callbacks.append(EMAWeightAveraging(decay=cfg.ema))
@@ -141,7 +152,7 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
     if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
         loggers.insert(0, CSVLogger(store.folder, name="", version=""))
     with refusing("trainer", MisconfigurationException):
-        return maker(cfg.trainer, "trainer")(
+        trainer = maker(cfg.trainer, "trainer")(
             callbacks=callbacks,
             logger=loggers,
             default_root_dir=store.folder,
@@ -149,6 +160,31 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
+    trainer.strategy.checkpoint_io = WholeFiles()
+    return trainer
+
+
+def _refuse_unlogged(callbacks: Sequence[Callback], job: Job) -> None:
+    """Refuses a callback that goes by a figure which no step and no validation logs."""
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if monitor in (None, *OF_STEPS):
+            continue
+        figures = [f for name, metric in job.metrics.items() for f in _figures(name, metric)]
+        if monitor not in [f"val/{name}/{f}" for name in job.codec.decoders for f in figures]:
+            raise IncompatibleError(
+                f"{type(callback).__name__} goes by {monitor}, which is not logged: choose "
+                f"monitor={' or '.join(figures[:NAMED])}."
+            )
+
+
+def _figures(name: str, metric: Any) -> Sequence[str]:
+    """The names that a metric answers by, read off an answer to nothing where it lists none."""
+    if listed := getattr(metric, "figures", None):
+        return tuple(listed)
+    with warnings.catch_warnings(action="ignore"):  # of torchmetrics: there was no update
+        computed = metric.clone().compute()
+    return tuple(computed) if isinstance(computed, Mapping) else (name,)
 
 
 def load_weights(task: KeypointTask, checkpoint: Path) -> None:

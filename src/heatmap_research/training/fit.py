@@ -19,11 +19,14 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
+from heatmap_research.data.datamodule import DataModule
 from heatmap_research.runs import best, record, source
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
+from heatmap_research.training.checkpoints import checkpoint_of
+from heatmap_research.training.memory import refuse_beyond_memory
 from heatmap_research.training.starting import file_of, start_from
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.training.tensors import save_tensors
@@ -37,38 +40,24 @@ Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] = ()) -> Metrics:
     """Fits a network, evaluates it with its last weights, and leaves all of it in the folder."""
     quiet_libraries()
-    checkpoint = None
-    if job.config.resume:
-        known = store.read("config", "choices", "decoders_not_applicable")
-        checkpoint = _checkpoint(store)
-        unread = tuple(known["decoders_not_applicable"])
-        job = replace(job, choices=known["choices"], unread=unread)
-    elif job.config.weights:
-        file_of(job.config.weights)  # refuses before anything is written
+    job, checkpoint = _where_it_stands(job, store)
     parts = build.wire(job)
-    _, size = build.dry_run(parts)
+    plan, size = build.dry_run(parts)
+    refuse_beyond_memory(job, plan)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
-    if trainer.is_global_zero and checkpoint:
-        store.weights.unlink(missing_ok=True)
-    elif trainer.is_global_zero:
-        store.clear()
+    if trainer.is_global_zero:
+        _make_room(store, checkpoint)
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
-        task, data = _begun(parts, go_on=checkpoint is not None), build.build_data(job)
+        task, data = _begun(parts, checkpoint), build.build_data(job)
         if not sweep:
             _announce(job, size)
         data.make_ready()
         continued = checkpoint is not None and trainer.is_global_zero
-        grouped_by = {"arm": job.choices.get("arm") or "custom", "choices": job.choices}
         with store.continued_metrics() if continued else nullcontext():
-            for logger in trainer.loggers:
-                logger.log_hyperparams(job.record | grouped_by | size)
-            with _timed(store, trainer):
-                trainer.fit(task, data, ckpt_path=checkpoint, weights_only=False)
-            trainer.save_checkpoint(store.checkpoints / "last.ckpt")
-            if trainer.is_global_zero:
-                save_tensors(task, store.weights)
+            _log_what_it_is(trainer, job, size)
+            _fit(trainer, task, data, store, checkpoint)
             metrics = _evaluate(trainer, task, data, job)
             _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
@@ -93,15 +82,58 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
     return metrics
 
 
-def _begun(parts: build.Parts, go_on: bool) -> KeypointTask:
+def _where_it_stands(job: Job, store: RunStore) -> tuple[Job, Path | None]:
+    """What is resumed with the choices of its start, and its checkpoint; refuses what lacks one.
+
+    All that can be refused is, before anything is written.
+    """
+    if not job.config.resume:
+        if job.config.weights:
+            file_of(job.config.weights)
+        return job, None
+    known = store.read("config", "choices", "decoders_not_applicable")
+    checkpoint = store.checkpoints / "last.ckpt"
+    if not checkpoint.exists():
+        raise IncompatibleError(f"resume={store.folder}: there is no checkpoints/last.ckpt in it.")
+    checkpoint_of(checkpoint)
+    unread = tuple(known["decoders_not_applicable"])
+    return replace(job, choices=known["choices"], unread=unread), checkpoint
+
+
+def _make_room(store: RunStore, checkpoint: Path | None) -> None:
+    if checkpoint:
+        store.weights.unlink(missing_ok=True)
+    else:
+        store.clear()
+
+
+def _begun(parts: build.Parts, checkpoint: Path | None) -> KeypointTask:
     """The network before its first step, with the weights that it was told to begin with."""
     config = parts.job.config
-    if not config.weights:
+    if not (checkpoint or config.weights):
         return build.build(parts)
     task = build.build(parts, **build.without_weights(config))
-    if not go_on:
+    if checkpoint:
+        build.load_weights(task, checkpoint)  # as Lightning does later, but with a refusal in words
+    else:
         start_from(task, config.weights)
     return task
+
+
+def _log_what_it_is(trainer: pl.Trainer, job: Job, size: dict[str, int]) -> None:
+    grouped_by = {"arm": job.choices.get("arm") or "custom", "choices": job.choices}
+    for logger in trainer.loggers:
+        logger.log_hyperparams(job.record | grouped_by | size)
+
+
+def _fit(
+    trainer: pl.Trainer, task: KeypointTask, data: DataModule, store: RunStore, go_on: Path | None
+) -> None:
+    with _timed(store, trainer):
+        trainer.fit(task, data, ckpt_path=go_on)
+    trainer.save_checkpoint(store.checkpoints / "last.ckpt")
+    if trainer.is_global_zero:
+        save_tensors(task, store.weights)
 
 
 def quiet_libraries() -> None:
@@ -176,7 +208,7 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
     try:
         yield
         ended = {"status": "finished", "error": None, "peak_memory": _peak_memory()}
-    except InterruptedRunError:
+    except (InterruptedRunError, KeyboardInterrupt):
         raise
     except MisconfigurationException as error:
         ended = {"status": "failed", "error": str(error)}
@@ -185,6 +217,9 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
             raise KeyboardInterrupt from error
         ended = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        if "more than 1 value per channel" in str(error):  # a batch norm says so
+            size = "choose data.batch_size=2 or more, or a larger image_size"
+            raise IncompatibleError(f"{in_a_line(error)}: {size}.") from error
         raise
     finally:
         if trainer.is_global_zero:
@@ -194,13 +229,6 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
             logger.finalize("failed" if failed else "success")
         if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
             wandb.finish(exit_code=int(failed))
-
-
-def _checkpoint(store: RunStore) -> Path:
-    checkpoint = store.checkpoints / "last.ckpt"
-    if not checkpoint.exists():
-        raise IncompatibleError(f"resume={store.folder}: there is no checkpoints/last.ckpt in it.")
-    return checkpoint
 
 
 def _facts(job: Job) -> dict[str, Any]:

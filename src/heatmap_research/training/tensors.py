@@ -1,6 +1,8 @@
 """Tensors on disk, read without executing anything that a file from elsewhere may hold."""
 
 import pickle
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from heatmap_research.runs.whole_file import written
 from heatmap_research.types import IncompatibleError, first_line
 
 WITHIN = ("state_dict", "model")  # keys under which checkpoints keep them
-DAMAGED = (pickle.UnpicklingError, SafetensorError, EOFError, KeyError, RuntimeError, ValueError)
+DAMAGED = (
+    *(pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile),
+    *(EOFError, KeyError, RuntimeError, ValueError),
+)
 
 
 def save_tensors(module: nn.Module, file: Path) -> None:
@@ -27,13 +32,37 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        stored: Any = torch.load(file, map_location="cpu", weights_only=True)
+        stored = unpickled(file)
         inside = next((stored[key] for key in WITHIN if key in stored), stored)
         if tensors := {name: each for name, each in inside.items() if isinstance(each, Tensor)}:
             return tensors
         raise ValueError("there are no tensors in it")
+    except IncompatibleError:
+        raise
     except (*DAMAGED, TypeError, AttributeError) as error:
-        raise IncompatibleError(
-            f"{file}: no weights can be read from it ({first_line(error)}); choose another file, "
-            "or train anew."
-        ) from error
+        raise _unreadable(file, first_line(error)) from error
+
+
+def unpickled(file: Path) -> Any:
+    """Reads what torch.save has written, of tensors and plain values alone; refuses all else."""
+    try:
+        if zipfile.is_zipfile(file) and (part := zipfile.ZipFile(file).testzip()):
+            raise ValueError(f"its part {part} is damaged")  # which torch does not look for
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (*DAMAGED, OSError) as error:
+        code = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error))
+        why = f"it names {code[1]}, no plain value" if code else _in_short(error)
+        raise _unreadable(file, why) from error
+
+
+def _in_short(error: Exception) -> str:
+    """Without what torch tells those who would write `weights_only=False`."""
+    words = first_line(error)
+    alien = "weights_only" in words or words.isdigit()
+    return "it is no file of torch.save" if alien else words.partition(". ")[0]
+
+
+def _unreadable(file: Path, why: str) -> IncompatibleError:
+    return IncompatibleError(
+        f"{file}: no weights can be read from it ({why}); choose another file, or train anew."
+    )

@@ -1,4 +1,4 @@
-"""What every training is watched by, at the steps that are logged: others wait for no figure."""
+"""What every training is watched by; of a GPU only the steps that are logged wait for a figure."""
 
 import math
 import time
@@ -10,22 +10,55 @@ from torch import Tensor, nn
 
 from heatmap_research.types import IncompatibleError
 
+NAMED = 64  # images of a batch in a message
+
 
 class Finite(Callback):
-    """Ends a run whose loss is not finite."""
+    """Ends a run at the step whose loss is not finite, and names the images of that step.
 
-    def __init__(self, every: int) -> None:
-        self.every = every  # steps
+    No step waits for a GPU: its loss is copied while the next step is begun, and read after that.
+    """
 
-    def on_train_batch_end(self, trainer: Trainer, _: object, outputs: Any, *rest: Any) -> None:
-        if trainer.global_step % self.every:
-            return
-        if not math.isfinite(loss := float(outputs["loss"])):
-            raise _lost(f"the loss is {loss}", trainer.global_step)
+    def __init__(self) -> None:
+        self.last: _Seen | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        before, self.last = self.last, _Seen(trainer.global_step, outputs["loss"], batch.image_id)
+        for seen in (before, self.last if self.last.copied is None else None):
+            if seen:
+                seen.refuse_lost()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, _: Any) -> None:
+        """Keeps the last good checkpoint in its place."""
+        self.on_train_end(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not all(bool(torch.isfinite(weight).all()) for weight in pl_module.parameters()):
+        if self.last:
+            self.last.refuse_lost()
+        fine = [torch.isfinite(weight).all() for weight in pl_module.parameters()]
+        if not bool(torch.stack(fine).all()):
             raise _lost("weights are not finite", trainer.global_step)
+
+
+class _Seen:
+    """The loss of a step, on its way here, and the images it is of."""
+
+    def __init__(self, step: int, loss: Tensor, images: Tensor) -> None:
+        self.step, self.images = step, images
+        self.loss = loss.detach().to("cpu", non_blocking=True)
+        self.copied = torch.cuda.Event() if loss.is_cuda else None
+        if self.copied:
+            self.copied.record()
+
+    def refuse_lost(self) -> None:
+        if self.copied:
+            self.copied.synchronize()
+        if not math.isfinite(loss := float(self.loss)):
+            numbers = sorted(set(self.images.tolist()))
+            some = ", ".join(map(str, numbers[:NAMED])) + ", ..." * (len(numbers) > NAMED)
+            raise _lost(f"the loss is {loss}", self.step, f" (images {some})")
 
 
 class NeckGradient(Callback):
@@ -85,8 +118,8 @@ class Throughput(Callback):
         self.images, self.began = 0, time.monotonic()
 
 
-def _lost(what: str, step: int) -> IncompatibleError:
+def _lost(what: str, step: int, of: str = "") -> IncompatibleError:
     return IncompatibleError(
-        f"{what} after step {step}: choose a lower optimizer.lr, trainer.gradient_clip_val=1 or "
-        "trainer.precision=32-true."
+        f"{what} after step {step}{of}: choose a lower optimizer.lr, "
+        "trainer.gradient_clip_val=1 or trainer.precision=32-true."
     )
