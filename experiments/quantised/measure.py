@@ -2,7 +2,8 @@
 
 Reads finished runs of experiments/budget and experiments/layout. Writes cells.parquet, a row for
 each run and test image with its mean error in crop pixels in every precision, and graphs.parquet, a
-row for each run and precision with the size of its graph and the time that it takes.
+row for each run and precision with the size of the network as a graph and the time
+that it takes.
 """
 
 import argparse
@@ -20,8 +21,9 @@ import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from heatmap_research.codec.codec import Codec
 from heatmap_research.config import of_run
 from heatmap_research.config.job import Job
 from heatmap_research.inference import graph, quantised
@@ -30,7 +32,7 @@ from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run, find
 from heatmap_research.training import build
 from heatmap_research.training.task import KeypointTask
-from heatmap_research.types import Sample
+from heatmap_research.types import Heatmaps, Sample
 
 HERE = Path(__file__).parent
 STEPS = "trainer.max_steps"
@@ -46,7 +48,11 @@ Named = dict[str, Any]
 def chosen(studies: Sequence[Path]) -> list[Run]:
     runs = [run for study in studies for run in find(study) if run.status == "finished"]
     asked = [run for run in runs if run.value(STEPS) in ASKED]
-    return sorted(asked, key=lambda run: (-run.value(STEPS), *group_of(run), run.seed))
+    return sorted(asked, key=lambda run: (-run.value(STEPS), run.study != "layout", *key_of(run)))
+
+
+def key_of(run: Run) -> tuple[Any, ...]:
+    return (*group_of(run), run.seed)
 
 
 def group_of(run: Run) -> tuple[str, str, int]:
@@ -63,13 +69,23 @@ def decoder_of(runs: Sequence[Run]) -> str:
     return best(figures) or ""
 
 
+class Network(nn.Module):
+    """Crops to scores, without a decoder: those of all layouts are exact, and cost what they do."""
+
+    def __init__(self, task: KeypointTask) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, image: Tensor) -> Heatmaps:
+        return self.task.net(image)
+
+
 def graphs(task: KeypointTask, crops: Tensor, folder: Path) -> Iterator[Path]:
     """Writes the four graphs of a network, each named by its precision."""
+    names = [f"scores_{axis}" for axis in range(len(task.codec.grid.shapes))]
     for name, each in (("float32", task), ("fp16", quantised.halved(task))):
-        model = steps.Answering(each, maps=False)
-        with torch.inference_mode():
-            names = list(model(crops[:2]))
-        graph.write_onnx(graph.traced(model, crops[:2]), names, {}, folder / name)
+        program = graph.traced(Network(each), crops[:2])
+        graph.write_onnx(program, names, {}, folder / name)
         yield folder / name
     for name, head in (("int8", True), ("int8_float_head", False)):
         quantised.to_integers(folder / "float32", crops, folder / name, head)
@@ -82,21 +98,22 @@ def session(file: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
 
 
-def answer(of: onnxruntime.InferenceSession, image: Tensor) -> np.ndarray:
-    return of.run(["keypoints"], {"image": image.numpy()})[0]
+def scores(of: onnxruntime.InferenceSession, image: Tensor) -> Heatmaps:
+    return tuple(map(torch.from_numpy, of.run(None, {"image": image.numpy()})))
 
 
-def error(read: Callable[[Tensor], Any], test: Sample) -> np.ndarray:
+def error(net: Callable[[Tensor], Heatmaps], codec: Codec, test: Sample) -> np.ndarray:
     """The mean error of each image over its labelled joints, crop pixels."""
     with torch.inference_mode():
-        found = [torch.as_tensor(read(part)) for part in test.image.split(BATCH)]
+        activated = [codec.activate(net(part)) for part in test.image.split(BATCH)]
+        found = [next(iter(codec.decode(each).values())).keypoints for each in activated]
     away = (torch.cat(found) - test.keypoints).norm(dim=-1)
     counted = test.visible > 0
     return (torch.where(counted, away, 0).sum(1) / counted.sum(1)).numpy()
 
 
 def times(sessions: Named, crop: Tensor) -> dict[str, float]:
-    """Milliseconds for one crop on one thread, in turns, so that what else runs slows all alike."""
+    """Milliseconds of a network for one crop on one thread; in turns, as others may run beside."""
     taken: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(ROUNDS):
         for name, each in sessions.items():
@@ -109,19 +126,16 @@ def times(sessions: Named, crop: Tensor) -> dict[str, float]:
 def measured(run: Run, decoder: str, val: Sample, test: Sample) -> tuple[pa.Table, list[Named]]:
     job = of_run.read_by_one(run.folder, decoder, None)
     task = steps.task(job, of_run.weights_of(run.folder, "last"))
-    half = steps.Answering(quantised.halved(task), maps=False)
+    half = quantised.halved(task).net
     with TemporaryDirectory() as folder:
         files = {file.name: file for file in graphs(task, val.image, Path(folder))}
         sessions = {name: session(file) for name, file in files.items()}
         errors = {
-            name: error(
-                lambda image, s=each: s.run(["keypoints"], {"image": image.numpy()})[0], test
-            )
-            for name, each in sessions.items()
+            name: error(partial(scores, each), task.codec, test) for name, each in sessions.items()
         }
         taken = times(sessions, test.image[:1])
         size = {name: file.stat().st_size for name, file in files.items()}
-    errors["fp16_by_layer"] = error(lambda image: half(image)["keypoints"], test)
+    errors["fp16_by_layer"] = error(half, task.codec, test)
     _refuse_other(run, decoder, errors["float32"])
     study, arm, count = group_of(run)
     named = {"study": study, "arm": arm, "steps": count, "seed": run.seed, "decoder": decoder}
