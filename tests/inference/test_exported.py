@@ -170,12 +170,13 @@ def test_a_decoder_that_has_no_graph_is_told_from_one_that_has():
 def test_crops_are_drawn_where_the_data_are_gone(tmp_path):
     file = people.write(tmp_path / "set")
     job = prepare(running.compose(*people.options(file)), {})
-    crops, whose = steps.crops(job, 3)
-    assert (whose, crops.shape) == ("3 crops of val", (3, 3, 32, 32))
+    crops = steps.crops(job, 3)
+    assert (crops.whose, crops.image.shape) == ("3 crops of val", (3, 3, 32, 32))
     shutil.rmtree(tmp_path / "set")
-    crops, whose = steps.crops(job, 3)
-    assert whose.startswith("3 drawn figures (the run's data cannot be read")
-    assert torch.equal(crops, steps.crops(job, 5)[0][:3])
+    crops = steps.crops(job, 3)
+    assert crops.whose.startswith("3 drawn figures (the run's data cannot be read")
+    assert crops.labelled is None
+    assert torch.equal(crops.image, steps.crops(job, 5).image[:3])
 
 
 REFUSED = {

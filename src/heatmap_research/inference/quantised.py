@@ -67,7 +67,7 @@ def to_integers(exact: Path, crops: Tensor, file: Path, head: bool) -> None:
             f"onnxruntime cannot quantise this network ({first_line(error)}): choose "
             "precision=fp16 or float32."
         ) from error
-    _refuse(set(names), onnx.load(file).graph)
+    refuse(set(names), onnx.load(file).graph)
 
 
 def _to_half(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -81,7 +81,8 @@ def _to_float(_: nn.Module, __: Any, scores: tuple[Tensor, ...]) -> tuple[Tensor
 def _folded(exact: Path) -> ModelProto:
     """A graph whose weights lie as they are used, also those that a flip test uses twice."""
     model = ir.load(exact)
-    fold_constants(model, should_fold=lambda node: node.op_type == "Transpose" or None)
+    with _silent():
+        fold_constants(model, should_fold=lambda node: node.op_type == "Transpose" or None)
     return ir.to_proto(model)
 
 
@@ -91,7 +92,7 @@ def _comes_of(node: NodeProto, part: re.Pattern[str]) -> bool:
     return any(map(part.match, modules))
 
 
-def _refuse(names: set[str], graph: GraphProto) -> None:
+def refuse(names: set[str], graph: GraphProto) -> None:
     """Refuses a graph in which an operation with weights has kept them in float32."""
     weights = {each.name for each in graph.initializer}
     ours = [node for node in graph.node if node.name in names and node.op_type in WEIGHTED]
@@ -103,7 +104,7 @@ def _refuse(names: set[str], graph: GraphProto) -> None:
         )
 
 
-class _Crops(CalibrationDataReader):  # type: ignore[misc]
+class _Crops(CalibrationDataReader):
     def __init__(self, crops: Tensor) -> None:
         self.batches = iter(crops.split(BATCH))
 
