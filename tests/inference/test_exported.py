@@ -170,12 +170,13 @@ def test_a_decoder_that_has_no_graph_is_told_from_one_that_has():
 def test_crops_are_drawn_where_the_data_are_gone(tmp_path):
     file = people.write(tmp_path / "set")
     job = prepare(running.compose(*people.options(file)), {})
-    crops, whose = steps.crops(job, 3)
-    assert (whose, crops.shape) == ("3 crops of val", (3, 3, 32, 32))
+    crops = steps.crops(job, 3)
+    assert (crops.whose, crops.image.shape) == ("3 crops of val", (3, 3, 32, 32))
     shutil.rmtree(tmp_path / "set")
-    crops, whose = steps.crops(job, 3)
-    assert whose.startswith("3 drawn figures (the run's data cannot be read")
-    assert torch.equal(crops, steps.crops(job, 5)[0][:3])
+    crops = steps.crops(job, 3)
+    assert crops.whose.startswith("3 drawn figures (the run's data cannot be read")
+    assert crops.labelled is None
+    assert torch.equal(crops.image, steps.crops(job, 5).image[:3])
 
 
 REFUSED = {
@@ -228,12 +229,7 @@ class EveryDecoder(nn.Module):
 
 def _network(arm, *overrides):
     """Random weights, whose scores are spread so that maps have peaks as a trained network's do."""
-    torch.manual_seed(0)
-    with running.composing():
-        cfg = hydra.compose(
-            "train", ["output_dir=.", "decoder=all", f"arm={arm}", *running.DATA, *overrides]
-        )
-        task = building.build(building.wire(prepare(cfg, {})), pretrained=False).eval()
+    task = _untrained(arm, *overrides)
     decoders = {n: d for n, d in task.codec.decoders.items() if n not in FLAT}
     with torch.inference_mode():
         scores = task.net(_crops(4))
@@ -244,6 +240,15 @@ def _network(arm, *overrides):
             parameter.data *= 0.3 / spread
     task.codec = replace(task.codec, decoders=decoders, beta=beta)
     return task
+
+
+def _untrained(arm, *overrides):
+    torch.manual_seed(0)
+    with running.composing():
+        cfg = hydra.compose(
+            "train", ["output_dir=.", "decoder=all", f"arm={arm}", *running.DATA, *overrides]
+        )
+        return building.build(building.wire(prepare(cfg, {})), pretrained=False).eval()
 
 
 def _crops(count, side=64):
@@ -284,6 +289,29 @@ def test_a_graph_answers_as_the_network_with_every_decoder(arm, backbone, tmp_pa
         print(f"{arm:6} {backbone:16} {each}, {share:.0%} of joints")
         assert each.within
         assert share > 0.6  # dark_simcc on 2-D maps; of all others, nearly all
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["resnet18", "vit_small"])
+@pytest.mark.parametrize("arm", ["regression", "rle"])
+def test_coordinates_leave_as_a_graph_in_every_precision(arm, backbone, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    bits = pytest.importorskip("heatmap_research.jobs.export_quantised")
+    task, crops = _untrained(arm, f"backbone={backbone}"), _crops(8)
+    with torch.inference_mode():
+        spread = task.net(crops)[0].std().item()
+    for parameter in task.net.head.parameters():
+        parameter.data *= 0.3 / spread  # all over the crop, not near its middle
+    model = steps.Answering(task, maps=False)
+    found = steps.to_graph(model, "onnx", {}, tmp_path / "exact.onnx", crops)
+    assert [each.name for each in found][:2] == ["keypoints", "scores"]
+    assert (len(found) == 3) == (arm == "rle")  # a covariance, where widths are learnt
+    checked = steps.Crops(crops, "8 crops", None)
+    for precision, ranges in {"fp16": None, "int8": crops, "int8_float_head": crops}.items():
+        about, out = {"precision": precision}, tmp_path / f"{precision}.onnx"
+        print(arm, backbone, bits.to_graph(model, about, out, checked, ranges))
+        cost = json.loads({each.key: each.value for each in onnx.load(out).metadata_props}["cost"])
+        assert cost["moved"]["keypoints"]["mean"] < (0.1 if precision == "fp16" else 6)
 
 
 @pytest.mark.slow

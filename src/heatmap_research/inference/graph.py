@@ -57,8 +57,21 @@ def write_onnx(
             verbose=False,
         )
     assert made is not None
-    made.model.metadata_props.update({key: json.dumps(value) for key, value in facts.items()})
+    made.model.metadata_props.update(_as_json(facts))
     made.save(file, external_data=False)
+
+
+def say(facts: Mapping[str, Any], file: Path) -> None:
+    """Puts these facts into a file, in place of what a tool has left there."""
+    import onnx
+
+    model = onnx.load(file)
+    onnx.helper.set_model_props(model, _as_json(facts))
+    onnx.save(model, file)
+
+
+def _as_json(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {key: json.dumps(value) for key, value in facts.items()}
 
 
 def write_torch(

@@ -45,6 +45,10 @@ def largest(differences: Mapping[str, PerJoint]) -> list[Difference]:
     return [_largest(name, of_joints) for name, of_joints in differences.items()]
 
 
+def unit(name: str) -> str:
+    return _limit(name)[1]
+
+
 def refuse(differences: list[Difference], decoder: str, names: tuple[str, ...]) -> None:
     for worst in differences:
         if not worst.within:

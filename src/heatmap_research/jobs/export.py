@@ -14,6 +14,8 @@ from heatmap_research.types import IncompatibleError
 log = logging.getLogger(__name__)
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "safetensors": ""}
+EXACT = "float32"
+PRECISIONS = (EXACT, "fp16", "int8", "int8_float_head")
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -32,14 +34,22 @@ def export(cfg: DictConfig) -> None:
     if cfg.format != "safetensors" and not steps.has_graph(task):
         every = with_values(of_run.stored(folder), decoder={"all": True})
         steps.refuse_decoder(task, of_run.job_of(every, folder).codec.decoders)
-    about = steps.facts(job, task, folder)
-    crops, whose = steps.crops(job, cfg.crops)
-    if cfg.format == "safetensors":
-        found = steps.to_hub(job, task, about, out, crops)
+    about = steps.facts(job, task, folder) | {"precision": cfg.precision}
+    crops = steps.crops(job, cfg.crops)
+    model = steps.Answering(task, cfg.maps)
+    if cfg.precision != EXACT:
+        # onnx, which nothing else needs
+        from heatmap_research.jobs import export_quantised as quantised
+
+        ranges = quantised.calibration(job, cfg.precision, cfg.calibrate)
+        said = quantised.to_graph(model, about, out, crops, ranges)
+    elif cfg.format == "safetensors":
+        said = steps.said(steps.to_hub(job, task, about, out, crops.image), crops)
     else:
-        found = steps.to_graph(steps.Answering(task, cfg.maps), cfg.format, about, out, crops)
+        found = steps.to_graph(model, cfg.format, about, out, crops.image)
+        said = steps.said(found, crops)
     log.info(f"{out}: decoder={next(iter(job.codec.decoders))}, {steps.megabytes(out)} MB")
-    log.info(f"largest differences from the run on {whose}: {', '.join(map(str, found))}")
+    log.info(said)
 
 
 def _refuse(cfg: DictConfig) -> None:
@@ -51,6 +61,15 @@ def _refuse(cfg: DictConfig) -> None:
         raise IncompatibleError(f"flip_test={cfg.flip_test}: choose true, false or null.")
     if not isinstance(cfg.crops, int) or cfg.crops < 2:
         raise IncompatibleError(f"crops={cfg.crops}: give a whole number, at least 2.")
+    if not isinstance(cfg.calibrate, int) or cfg.calibrate < 1:
+        raise IncompatibleError(f"calibrate={cfg.calibrate}: give a whole number, at least 1.")
+    if cfg.precision not in PRECISIONS:
+        raise IncompatibleError(f"precision={cfg.precision}: choose {', '.join(PRECISIONS)}.")
+    if cfg.precision != EXACT and cfg.format != "onnx":
+        raise IncompatibleError(
+            f"precision={cfg.precision}: format={cfg.format} is written in float32; choose "
+            "format=onnx."
+        )
     if cfg.maps and cfg.format == "safetensors":
         raise IncompatibleError("maps=true: safetensors holds weights; choose another format.")
     if cfg.format == "onnx" and (missing := [p for p in PACKAGES if find_spec(p) is None]):
@@ -64,7 +83,8 @@ def _out(cfg: DictConfig, folder: Path, decoder: str) -> Path:
     if cfg.out:
         out = Path(cfg.out).expanduser()
     else:
-        out = folder / "export" / (decoder + SUFFIXES[cfg.format])
+        bits = "" if cfg.precision == EXACT else f".{cfg.precision}"
+        out = folder / "export" / (decoder + bits + SUFFIXES[cfg.format])
     if out.exists():
         raise IncompatibleError(f"out={out}: it is there already; choose another.")
     if cfg.out and out.suffix != SUFFIXES[cfg.format]:

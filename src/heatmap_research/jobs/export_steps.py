@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,7 +19,7 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.whole_file import written
 from heatmap_research.training import build
 from heatmap_research.training.task import KeypointTask
-from heatmap_research.types import IncompatibleError, Tensor, first_line
+from heatmap_research.types import IncompatibleError, Sample, Tensor, first_line
 
 FORMATS = {
     "onnx": (graph.write_onnx, graph.run_onnx),
@@ -38,17 +38,29 @@ def task(job: Job, weights: Path) -> KeypointTask:
     return made.eval()
 
 
-def crops(job: Job, count: int) -> tuple[Tensor, str]:
+class Crops(NamedTuple):
+    """What a file is checked on."""
+
+    image: Tensor
+    whose: str
+    labelled: Sample | None  # the same crops with their joints; none of those that were drawn
+
+
+def crops(job: Job, count: int) -> Crops:
     """The first crops of val and whose they are; drawn ones where val cannot be read."""
     try:
-        module = build.build_data(job)
-        data = module.dataset("val")
-        rows = range(min(count, len(data)))
-        return module.collate([data[row] for row in rows]).image.cpu(), f"{len(rows)} crops of val"
+        sample = of_val(job, slice(count))
+        return Crops(sample.image.cpu(), f"{len(sample.image)} crops of val", sample)
     except (IncompatibleError, OSError) as error:
         figures = Figures(list(job.config.image_size), job.config.backbone.in_chans, **DRAWN)
         whose = f"{count} drawn figures (the run's data cannot be read: {first_line(error)})"
-        return figures(torch.arange(count)), whose
+        return Crops(figures(torch.arange(count)), whose, None)
+
+
+def of_val(job: Job, rows: slice) -> Sample:
+    module = build.build_data(job)
+    data = module.dataset("val")
+    return module.collate([data[row] for row in range(len(data))[rows]])
 
 
 def facts(job: Job, task: KeypointTask, folder: Path) -> dict[str, Any]:
@@ -106,6 +118,10 @@ def to_hub(
         return found
     finally:
         shutil.rmtree(unsure, ignore_errors=True)
+
+
+def said(found: list[Difference], crops: Crops) -> str:
+    return f"largest differences from the run on {crops.whose}: {', '.join(map(str, found))}"
 
 
 def megabytes(out: Path) -> str:

@@ -31,7 +31,10 @@ class DebiasedSoftArgmax:
         logits = self.beta * heatmap.double()
         mean = heatmaps.expectation(heatmaps.activate(logits, "softmax"))
         shape = heatmap.shape[2:]
-        above = logits.flatten(2).logsumexp(-1) - math.log(math.prod(shape))  # log (C / n)
+        bins = heatmaps.constant(
+            [math.prod(shape)], logits
+        )  # a graph would hold its log in float32
+        above = logits.flatten(2).logsumexp(-1) - bins.log()  # log (C / n)
         excess = above.clamp(max=500).expm1()[..., None]  # C / n - 1
         last = heatmaps.constant([size - 1 for size in shape], mean)
         position = mean + (mean - last / 2) / excess.clamp(min=MIN_EXCESS)
