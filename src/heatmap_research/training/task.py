@@ -47,7 +47,9 @@ class KeypointTask(LightningModule):
         self.metrics = nn.ModuleDict({name: deepcopy(of_a_decoder) for name in codec.decoders})
 
     def forward(self, image: Images) -> Predictions:
-        return self.codec.decode(self.activated(image))
+        if self.flip_test:
+            return self.codec.decode(self.activated(image))
+        return self.codec.read(self.net(image))
 
     def activated(self, image: Images) -> Heatmaps:
         """The maps as they are read; in a flip test the mean with those of the mirror image."""

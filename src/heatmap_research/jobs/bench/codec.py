@@ -84,8 +84,8 @@ def rows(case: Case) -> Iterator[Row]:
         "labels": lambda: codec.encode(case.keypoints, case.visible),
         **{name: _located(codec, name, maps) for name in SETTLED},
         "argmax and score": lambda: _only(codec, "argmax").decode(maps),
-        "softmax and expectation": lambda: read(_only(codec, "soft_argmax"), case.scores),
-        "all of main and score, from scores": lambda: read(codec, case.scores),
+        "softmax and expectation": lambda: _only(codec, "soft_argmax").read(case.scores),
+        "all of main and score, from scores": lambda: codec.read(case.scores),
         "labels and loss, forwards and backwards": loss,
     }
     floor, count = f"{case.layout}: copy of the maps", len(case.keypoints)
@@ -93,10 +93,6 @@ def rows(case: Case) -> Iterator[Row]:
     for name, each in work.items():
         bound = BOUNDS.get(name, (None, None))[case.layout == "1-D"]
         yield Row(f"{case.layout}: {name}", each, floor, bound, count)
-
-
-def read(codec: Codec, scores: Heatmaps) -> object:
-    return codec.decode(codec.activate(scores))
 
 
 def _only(codec: Codec, decoder: str) -> Codec:
