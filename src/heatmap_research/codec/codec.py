@@ -1,7 +1,7 @@
 """The representation by maps: keypoints to labels, scores to a loss, heatmaps to keypoints."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -10,7 +10,9 @@ from jaxtyping import Float
 from heatmap_research.codec import heatmaps
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.learnt_joints import Labels
+from heatmap_research.codec.parts import in_cache, joined
 from heatmap_research.codec.protocols import Decoder, Loss, Target
+from heatmap_research.codec.sharing import sharing
 from heatmap_research.types import (
     Activation,
     Heatmap,
@@ -33,6 +35,14 @@ class Cost(NamedTuple):
 
     loss: Float[Tensor, ""]
     excess: Float[Tensor, ""]
+
+
+class Ideal(NamedTuple):
+    """Facts of one map's label far from the border, joint by joint."""
+
+    height: Float[Tensor, "1 joint"]  # as it is read, on a bin
+    between: Float[Tensor, "1 joint"]  # halfway between two bins
+    energy: Float[Tensor, "1 joint"]  # sum of squares
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,9 @@ class Codec:
     score: ScoreRule  # how the heights, or the masses, of a joint's maps make one score
     widths: Widths = UNSCALED
     beta: float = 1.0  # scores are multiplied by it before a softmax
+    _ideals: dict[object, Ideal] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.score not in get_args(ScoreRule):
@@ -108,15 +121,18 @@ class Codec:
         self, scores: Heatmaps, keypoints: Keypoints, visible: Visible, others: Others | None = None
     ) -> Cost:
         """Adds up the maps of a joint, as log-likelihoods are, and takes the mean over joints."""
-        with torch.autocast(keypoints.device.type, enabled=False):
+        with torch.autocast(keypoints.device.type, enabled=False), sharing():
             labels = self.encode(keypoints, visible, others)
             pairs = zip(scores, labels, strict=True)
-            loss = _mean([self.loss(s.float() * self.beta, label) for s, label in pairs], labels)
+            loss = _mean([self.loss(self._sharp(s), label) for s, label in pairs], labels)
             least = _mean([self.loss.least(label) for label in labels], labels)
         return Cost(loss, loss.detach() - least)
 
     def activate(self, scores: Heatmaps) -> Heatmaps:
-        return tuple(heatmaps.activate(s.float() * self.beta, self.loss.activation) for s in scores)
+        return tuple(heatmaps.activate(self._sharp(s), self.loss.activation) for s in scores)
+
+    def _sharp(self, scores: Heatmap) -> Heatmap:
+        return scores.float() if self.beta == 1 else scores.float() * self.beta
 
     def mirror(self, activated: Heatmaps, flip: tuple[int, ...]) -> Heatmaps:
         """Turns the maps of a mirrored image into maps of the image itself."""
@@ -124,7 +140,14 @@ class Codec:
 
     def decode(self, activated: Heatmaps) -> dict[str, Prediction]:
         """Returns what each decoder, by name, finds in the same maps."""
-        with torch.autocast(activated[0].device.type, enabled=False):
+        return joined([self._decode(part) for part in in_cache(activated)])
+
+    def read(self, scores: Heatmaps) -> dict[str, Prediction]:
+        """Activates and decodes; maps that are only read are then never written to memory."""
+        return joined([self._decode(self.activate(part)) for part in in_cache(scores)])
+
+    def _decode(self, activated: Heatmaps) -> dict[str, Prediction]:
+        with torch.autocast(activated[0].device.type, enabled=False), sharing():
             score = self._score(activated)
             return {
                 name: Prediction(self._locate(decoder, activated), score)
@@ -166,20 +189,34 @@ class Codec:
         if self.labels.blanks:
             empty = 1 / heatmap[0, 0].numel() if self.labels.blanks == "uniform" else 0.0
             heatmap = torch.where(heatmaps.over(heatmap, blank) > 0, empty, heatmap)
-        ideal = self._ideal(position, 0.0, m)
         return Label(
             heatmap=heatmap,
             position=position,
             visible=torch.maximum(drawn, blank),
             stride=self.grid.strides[m],
-            energy=ideal.square().flatten(2).sum(-1),
+            energy=self._ideal(position, m).energy,
         )
 
     def _draw(self, position: Float[Tensor, "batch *person joint axis"], m: int) -> Heatmap:
         stride = self.widths(self.grid.strides[m], self.grid.axes[m], position)
         return self.target(position, self.grid.shapes[m], stride)
 
-    def _ideal(self, like: Tensor, phase: float, m: int) -> Heatmap:
+    def _ideal(self, like: Tensor, m: int) -> Ideal:
+        """The facts of map m, drawn once for each kind of tensor; a compiler keeps its own."""
+        if torch.compiler.is_compiling():
+            return self._draw_ideal(like, m)
+        key = m, like.shape[1], like.dtype, like.device
+        if key not in self._ideals:
+            with torch.inference_mode(False), torch.no_grad():  # or training could not use them
+                self._ideals[key] = self._draw_ideal(like, m)
+        return self._ideals[key]
+
+    def _draw_ideal(self, like: Tensor, m: int) -> Ideal:
+        on_a_bin, between = (self._middle(like, phase, m) for phase in (0.0, 0.5))
+        heights = (self.as_read(each).flatten(2).amax(-1) for each in (on_a_bin, between))
+        return Ideal(*heights, energy=on_a_bin.square().flatten(2).sum(-1))
+
+    def _middle(self, like: Tensor, phase: float, m: int) -> Heatmap:
         """Draws one label per joint about the middle of map m, `phase` bins beyond a bin."""
         middle = heatmaps.constant([size // 2 + phase for size in self.grid.shapes[m]], like)
         return self._draw(middle.expand(1, like.shape[1], -1), m)
@@ -200,12 +237,13 @@ class Codec:
         A parabola estimates the peak from the highest bin. It may raise that bin by no more than
         it would raise the highest bin of a label halfway between two bins.
         """
-        on_a_bin, between = (
-            self.as_read(self._ideal(heatmap, phase, m)).flatten(2).amax(-1) for phase in (0.0, 0.5)
-        )
-        top = heatmap.flatten(2).amax(-1).clamp(min=torch.finfo(heatmap.dtype).tiny)
-        _, rise = heatmaps.parabola(heatmap / heatmaps.over(heatmap, top), floor=1e-12)
-        return top / on_a_bin * torch.minimum(rise, on_a_bin / between)
+        ideal = self._ideal(heatmap, m)
+        centre = heatmaps.argmax(heatmap)
+        near, _ = heatmaps.neighbourhood(heatmap, centre)
+        top = heatmaps.middle(near).clamp(min=torch.finfo(heatmap.dtype).tiny)
+        share = near / heatmaps.over(near, top)
+        _, rise = heatmaps.paraboloid(share, heatmaps.interior(centre, heatmap.shape[2:]), 1e-12)
+        return top / ideal.height * torch.minimum(rise, ideal.height / ideal.between)
 
     def _mass(self, heatmap: Heatmap, m: int) -> PerJoint:
         """Returns the share of mass near the highest bin, divided by that of a label drawn there.

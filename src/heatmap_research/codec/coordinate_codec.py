@@ -77,6 +77,9 @@ class CoordinateCodec:
             name: Prediction(decoder(points, 1.0), score) for name, decoder in self.decoders.items()
         }
 
+    def read(self, scores: Heatmaps) -> dict[str, Prediction]:
+        return self.decode(self.activate(scores))
+
     def _size(self, like: Tensor) -> Tensor:
         height, width = self.grid.image_size
         return heatmaps.constant([width, height], like.float())

@@ -1,10 +1,12 @@
 """Pure functions on one map, of any number of spatial axes: (batch, joint, *shape)."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 
+from heatmap_research.codec.sharing import once
 from heatmap_research.types import Activation, Heatmap, PerJoint, Position, Strides, Tensor
 
 Rounding = Literal["nearest", "even", "hrnet", "truncate"]
@@ -14,6 +16,9 @@ OPENCV_KERNELS = {  # weights by size in 256ths; OpenCV computes those of other 
     7: (8, 28, 56, 72, 56, 28, 8),
     9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
 }
+LEAST = -40.0  # exponent of a Gaussian
+BLOCK = 96  # bins that are blurred by one product of matrices
+SEARCHED = (torch.float32, torch.float64)  # by NumPy, fast
 
 
 def activate(scores: Heatmap, activation: Activation) -> Heatmap:
@@ -25,6 +30,7 @@ def activate(scores: Heatmap, activation: Activation) -> Heatmap:
     return scores.flatten(2).softmax(-1).view_as(scores)
 
 
+@once
 def normalise(heatmap: Heatmap) -> Heatmap:
     """Cuts off negative values and scales the rest to sum to one."""
     positive = heatmap.clamp(min=0)
@@ -43,12 +49,27 @@ def gaussian(position: Position, sigma: Strides, shape: tuple[int, ...]) -> Heat
 
 
 def gaussian_profiles(position: Position, sigma: Strides, shape: tuple[int, ...]) -> list[Tensor]:
-    """Returns a Gaussian's profile along each axis, (B, K, size), whose product it is.
+    """Returns a Gaussian's profile along each axis, (B, K, size), whose product it is."""
+    axes = zip(position.unbind(-1), sigma, shape, strict=True)
+    return [_profile(place, width, size) for place, width, size in axes]
 
-    Exponents stop at -40: a CPU takes 10 to 30 times longer where exp underflows.
-    """
-    pairs = zip(distances(position, shape), sigma, strict=True)
-    return [(-0.5 * (d / s).square()).clamp(min=-40).exp() for d, s in pairs]
+
+def _profile(place: PerJoint, sigma: float | Tensor, size: int) -> Tensor:
+    """On a CPU, where exponentials are dear, a long axis has none for bins that are all alike."""
+    reach = (
+        size if isinstance(sigma, torch.Tensor) else math.ceil(math.sqrt(-2 * LEAST) * sigma) + 1
+    )
+    if 4 * reach > size or place.device.type != "cpu":
+        return _bell(_bins(size, place) - place[..., None], sigma)
+    first = (place.round().long() - reach).clamp(0, size - 2 * reach - 1)
+    bins = first[..., None] + torch.arange(2 * reach + 1, device=place.device)
+    near = _bell(bins.to(place.dtype) - place[..., None], sigma)
+    return place.new_full((*place.shape, size), math.exp(LEAST)).scatter(-1, bins, near)
+
+
+def _bell(away: Tensor, sigma: float | Tensor) -> Tensor:
+    """Exponents stop at -40: a CPU takes 10 to 30 times longer where exp underflows."""
+    return (-0.5 * (away / sigma).square()).clamp(min=LEAST).exp()
 
 
 def distances(position: Position, shape: tuple[int, ...]) -> list[Tensor]:
@@ -74,10 +95,18 @@ def rounded(position: Position, rule: Rounding) -> Position:
     return (position + 0.5 if rule == "hrnet" else position).trunc()
 
 
+@once
 def argmax(heatmap: Heatmap) -> Position:
     """Returns the highest bin, and the first of them if several are equal."""
-    flat = heatmap.flatten(2).max(-1).indices
+    flat = _highest(heatmap.flatten(2))
     return torch.stack(torch.unravel_index(flat, heatmap.shape[2:]), dim=-1).to(heatmap.dtype)
+
+
+def _highest(bins: Tensor) -> Tensor:
+    """Searches by NumPy on a CPU: torch looks at one number after the other, NumPy at many."""
+    if bins.device.type == "cpu" and bins.dtype in SEARCHED and not torch.compiler.is_compiling():
+        return torch.from_numpy(bins.detach().numpy().argmax(-1))
+    return bins.max(-1).indices
 
 
 def expectation(probability: Heatmap) -> Position:
@@ -96,6 +125,7 @@ def marginals(heatmap: Heatmap) -> list[Tensor]:
     return [heatmap.sum(rest) if rest else heatmap for rest in others]
 
 
+@once
 def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[Heatmap, Tensor]:
     """The bins within `radius` of a centre, 0 beyond the map, and which of them lie in it."""
     shape = heatmap.shape[2:]
@@ -103,7 +133,7 @@ def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[
     flat = torch.zeros((), dtype=torch.long, device=heatmap.device)
     inside = torch.ones((), dtype=torch.bool, device=heatmap.device)
     for axis, size in enumerate(shape):
-        along = [1] * axis + [-1] + [1] * (len(shape) - axis - 1)
+        along = [1] * axis + [2 * radius + 1] + [1] * (len(shape) - axis - 1)
         index = (centre[..., axis].long()[..., None] + offsets).view(*centre.shape[:2], *along)
         inside = inside & (index >= 0) & (index < size)
         flat = flat * size + index.clamp(0, size - 1)
@@ -127,7 +157,8 @@ def through(near: Heatmap, *axes: int) -> Heatmap:
 
 def bend(line: Tensor) -> PerJoint:
     """Returns the second difference of three values."""
-    return line[..., 2] - 2 * line[..., 1] + line[..., 0]
+    before, own, after = line.unbind(-1)
+    return after - 2 * own + before
 
 
 def hessian(near: Heatmap) -> Tensor:
@@ -142,19 +173,25 @@ def uphill(gradient: Position, hessian: Tensor) -> Position:
 
     Elimination is written out because a solver would make a GPU wait and could not be exported.
     """
-    matrix, right = -hessian, gradient
-    ndim = gradient.shape[-1]
-    solid = torch.ones_like(gradient[..., 0], dtype=torch.bool)
-    for pivot in range(ndim):
-        diagonal = matrix[..., pivot, pivot]
-        solid = solid & (diagonal > 0)
-        ratio = matrix[..., pivot] / torch.where(diagonal > 0, diagonal, 1)[..., None]
-        ratio = ratio * (torch.arange(ndim, device=ratio.device) != pivot)  # Gauss-Jordan
-        right = right - ratio * right[..., pivot, None]
-        matrix = matrix - ratio[..., None] * matrix[..., pivot, None, :]
-    diagonal = matrix.diagonal(dim1=-2, dim2=-1)
-    step = right / torch.where(solid[..., None], diagonal, 1)
-    return torch.where(solid[..., None], step, 0)
+    rows = [list(row.unbind(-1)) for row in (-hessian).unbind(-2)]
+    return torch.stack(_solved(rows, list(gradient.unbind(-1))), dim=-1)
+
+
+def _solved(matrix: list[list[PerJoint]], right: list[PerJoint]) -> list[PerJoint]:
+    """Solves by Gauss-Jordan; zero where the matrix is not positive definite. Changes its lists."""
+    axes, flat = range(len(right)), torch.zeros_like(right[0], dtype=torch.bool)
+    for pivot in axes:
+        low = (matrix[pivot][pivot] > 0).logical_not()
+        flat = flat | low
+        diagonal = matrix[pivot][pivot].masked_fill(low, 1)
+        for row in axes:
+            if row != pivot:
+                ratio = matrix[row][pivot] / diagonal
+                right[row] = right[row] - ratio * right[pivot]
+                pairs = zip(matrix[row], matrix[pivot], strict=True)
+                matrix[row] = [own - ratio * other for own, other in pairs]
+    diagonals = (matrix[axis][axis].masked_fill(flat, 1) for axis in axes)
+    return [(r / d).masked_fill(flat, 0) for r, d in zip(right, diagonals, strict=True)]
 
 
 def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
@@ -165,13 +202,28 @@ def parabola(heatmap: Heatmap, floor: float) -> tuple[Position, PerJoint]:
     """
     centre = argmax(heatmap)
     near, _ = neighbourhood(heatmap, centre)
-    log = near.clamp(min=floor).log()
-    free = interior(centre, heatmap.shape[2:])
-    first = gradient(log) * free
-    pairs = free[..., None] * free[..., None, :]
-    second = hessian(log) * pairs - torch.diag_embed(1 - free)
-    step = uphill(first, second).clamp(-1, 1)
-    return centre + step, ((step * first).sum(-1) / 2).exp()
+    step, rise = paraboloid(near, interior(centre, heatmap.shape[2:]), floor)
+    return centre + step, rise
+
+
+def paraboloid(near: Heatmap, free: Position, floor: float) -> tuple[Position, PerJoint]:
+    """As `parabola`, from the neighbourhood of radius 1 of the highest bin; returns the step."""
+    log, axes = near.clamp(min=floor).log(), range(near.ndim - 2)
+    lines = [through(log, axis).unbind(-1) for axis in axes]
+    inner = free.unbind(-1)
+    first = [(line[2] - line[0]) / 2 * own for line, own in zip(lines, inner, strict=True)]
+    upper = {(a, b): _less_bend(log, a, b, inner) for b in axes for a in range(b + 1)}
+    matrix = [[upper[min(a, b), max(a, b)] for b in axes] for a in axes]
+    step = [each.clamp(-1, 1) for each in _solved(matrix, list(first))]
+    rise = torch.stack([s * f for s, f in zip(step, first, strict=True)]).sum(0) / 2
+    return torch.stack(step, dim=-1), rise.exp()
+
+
+def _less_bend(log: Heatmap, first: int, second: int, free: Sequence[PerJoint]) -> PerJoint:
+    """An entry of the Hessian with its sign changed: that of -1 along an axis without a step."""
+    if first == second:
+        return (1 - free[first]) - bend(through(log, first)) * free[first]
+    return -_second(log, first, second) * (free[first] * free[second])
 
 
 def middle(near: Heatmap) -> PerJoint:
@@ -180,6 +232,7 @@ def middle(near: Heatmap) -> PerJoint:
     return bins[..., bins.shape[-1] // 2]
 
 
+@once
 def interior(centre: Position, shape: tuple[int, ...]) -> Position:
     """1 along the axes where a bin has a neighbour on both sides, else 0."""
     axes = zip(centre.unbind(-1), shape, strict=True)
@@ -187,6 +240,7 @@ def interior(centre: Position, shape: tuple[int, ...]) -> Position:
     return torch.stack(free, dim=-1).to(centre.dtype)
 
 
+@once
 def blur(heatmap: Heatmap, sigma: float) -> Heatmap:
     """Blurs along every axis by a Gaussian, sigma in bins; the map is 0 beyond its border."""
     return convolve(heatmap, kernel(2 * max(1, round(4 * sigma)) + 1, sigma, heatmap))
@@ -205,13 +259,34 @@ def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
 def convolve(heatmap: Heatmap, kernel: Tensor) -> Heatmap:
     """Convolves every axis with the same kernel; the map is 0 beyond its border."""
     for axis in range(2, heatmap.ndim):
-        lines = heatmap.movedim(axis, -1)
-        rows = lines.reshape(-1, 1, lines.shape[-1])
-        smooth = torch.nn.functional.conv1d(rows, kernel[None, None], padding=kernel.numel() // 2)
-        heatmap = smooth.view(lines.shape).movedim(-1, axis)
+        heatmap = _along(axis, heatmap, kernel)
     return heatmap
 
 
+def _along(axis: int, heatmap: Heatmap, kernel: Tensor) -> Heatmap:
+    """Convolves by products of matrices, which a CPU does many times faster than a convolution."""
+    size, reach = heatmap.shape[axis], kernel.numel() // 2
+    band, last = _band(kernel, size), axis == heatmap.ndim - 1
+    columns = heatmap if last else heatmap.movedim(axis, -2)
+    parts = []
+    for begin in range(0, size, BLOCK):
+        end = min(begin + BLOCK, size)
+        read = slice(max(0, begin - reach), end + reach)
+        own = band[read, begin:end]
+        parts.append(columns[..., read] @ own if last else own.mT @ columns[..., read, :])
+    whole = parts[0] if len(parts) == 1 else torch.cat(parts, -1 if last else -2)
+    return whole if last else whole.movedim(-2, axis)
+
+
+def _band(kernel: Tensor, size: int) -> Tensor:
+    """The kernel about each bin, a column a bin: (size, size)."""
+    bins = torch.arange(size, device=kernel.device)
+    tap = bins[:, None] - bins + kernel.numel() // 2
+    held = (tap >= 0) & (tap < kernel.numel())
+    return torch.where(held, kernel[tap.clamp(0, kernel.numel() - 1)], 0)
+
+
+@once
 def modulated(heatmap: Heatmap, size: int) -> Heatmap:
     """Blurs by OpenCV's kernel and restores the height of the peak, as published decoders do."""
     blurred = convolve(heatmap, kernel(size, None, heatmap))
@@ -250,8 +325,8 @@ def _bins(size: int, like: Tensor) -> Tensor:
 def _second(near: Heatmap, first: int, second: int) -> PerJoint:
     if first == second:
         return bend(through(near, first))
-    plane = through(near, first, second)
-    return (plane[..., 2, 2] - plane[..., 2, 0] - plane[..., 0, 2] + plane[..., 0, 0]) / 4
+    bins = through(near, first, second).flatten(-2).unbind(-1)
+    return (bins[8] - bins[6] - bins[2] + bins[0]) / 4
 
 
 def _determinant(matrix: Tensor) -> Tensor:

@@ -48,7 +48,9 @@ class KeypointTask(LightningModule):
         self.metrics = nn.ModuleDict({name: deepcopy(of_a_decoder) for name in codec.decoders})
 
     def forward(self, image: Images) -> Predictions:
-        return self.codec.decode(self.activated(image))
+        if self.flip_test:
+            return self.codec.decode(self.activated(image))
+        return self.codec.read(self.net(image))
 
     def activated(self, image: Images) -> Heatmaps:
         """The maps as they are read; in a flip test the mean with those of the mirror image."""
@@ -78,13 +80,20 @@ class KeypointTask(LightningModule):
         return cost.loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
-        maps = self.activated(batch.image)
-        predictions = self.codec.decode(maps)
-        spread = covariance.of_answer(self.codec.grid, maps) if self._reads_covariance else None
+        predictions = (
+            self._with_spread(batch.image) if self._reads_covariance else self(batch.image)
+        )
         for decoder, prediction in predictions.items():
             for metric in self._metrics_of(decoder).values():
-                metric.update(prediction._replace(covariance=spread), batch)
+                metric.update(prediction, batch)
         return predictions
+
+    def _with_spread(self, image: Images) -> Predictions:
+        """The predictions with the covariance of the maps that they are read from."""
+        maps = self.activated(image)
+        spread = covariance.of_answer(self.codec.grid, maps)
+        found = self.codec.decode(maps)
+        return {name: each._replace(covariance=spread) for name, each in found.items()}
 
     test_step = validation_step
 

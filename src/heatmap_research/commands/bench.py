@@ -1,0 +1,54 @@
+"""heatmap-bench: what each piece of work costs, as a multiple of a floor timed in the same run."""
+
+import argparse
+import sys
+from pathlib import Path
+
+GROUPS = ("codec",)
+
+
+def main() -> None:
+    flags = _flags().parse_args()
+    from heatmap_research.jobs.bench import bench
+
+    try:
+        sys.exit(bench.run(flags))
+    except (ValueError, OSError) as error:
+        sys.exit(f"heatmap-bench: {error}")
+
+
+def _flags() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="heatmap-bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="codec: labels, decoders and loss beside a copy of the maps, and loops over people\n"
+        "  as published code has them.\n"
+        "Rounds go through all rows in turn. On a CPU with one thread, time is that of this\n"
+        "process alone, so that what else the machine does is counted as little as can be.",
+    )
+    of = f"{', '.join(GROUPS)}; all if none is given"
+    parser.add_argument("groups", nargs="*", choices=GROUPS, metavar="GROUP", help=of)
+    parser.add_argument("--device", default="cpu", help="of the codec: cpu or cuda")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--batch", type=int, default=256, help="instances")
+    parser.add_argument("--size", type=int, nargs=2, default=[256, 192], metavar=("H", "W"))
+    parser.add_argument("--joints", type=int, default=17)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON to write")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="an earlier --out of this machine: name what became slower by more than its noise",
+    )
+    parser.add_argument(
+        "--short",
+        action="store_true",
+        help="our rows of the codec alone, in seconds; status 1 if one is over its bound by half",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

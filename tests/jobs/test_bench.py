@@ -1,0 +1,112 @@
+"""heatmap-bench: what pieces of work cost, as multiples of a floor of the same run."""
+
+import json
+import sys
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from heatmap_research.codec.decoders.argmax import Argmax
+from heatmap_research.codec.decoders.quarter_offset import QuarterOffset
+from heatmap_research.commands import bench as command
+from heatmap_research.jobs.bench import bench, codec, peers
+from heatmap_research.jobs.bench.timing import Figure, Row, timed
+
+SMALL = ("codec", "--batch", "2", "--joints", "3", "--size", "64", "48", "--rounds", "2")
+
+
+def call(monkeypatch, *arguments: str) -> str | int:
+    monkeypatch.setattr(sys, "argv", ["heatmap-bench", *arguments])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    return end.value.code
+
+
+def figure(name: str, *ratios: float, bound: float | None = None) -> Figure:
+    return Figure("codec", name, "floor", bound, [1.0] * len(ratios), list(ratios))
+
+
+def test_a_row_is_divided_by_its_floor_of_the_same_round():
+    ticks = count()
+
+    def work(ticked: int):
+        return lambda: [next(ticks) for _ in range(ticked)]
+
+    rows = [Row("floor", work(1), "floor", count=2), Row("slow", work(5), "floor", 4.0, count=4)]
+    least, slow = timed("codec", rows, rounds=3, clock=lambda: float(next(ticks)))
+    assert least.microseconds == [1e6] * 3  # two ticks for two instances
+    assert slow.microseconds == [1.5e6] * 3
+    assert slow.ratios == [1.5] * 3
+
+
+def test_every_row_is_in_the_json_and_a_row_that_became_slower_is_named(
+    monkeypatch, tmp_path, capsys
+):
+    out = tmp_path / "codec.json"
+    assert call(monkeypatch, *SMALL, "--out", str(out)) == 0
+    made = json.loads(out.read_text())
+    assert made["asked"] | {"batch": 2, "joints": 3, "size": [64, 48]} == made["asked"]
+    for layout in codec.ARMS:
+        named = {each["name"] for each in made["figures"] if each["name"].startswith(layout)}
+        assert {f"{layout}: {name}" for name in codec.BOUNDS} < named
+    assert all(len(each["ratios"]) == 2 for each in made["figures"])
+    assert "2 instances, 3 joints, 64x48; cpu, 1 thread(s)" in capsys.readouterr().out
+    fast = Argmax.__call__
+
+    def slow(*given):
+        for _ in range(40):
+            fast(*given)
+        return fast(*given)
+
+    monkeypatch.setattr(Argmax, "__call__", slow)
+    assert call(monkeypatch, *SMALL, "--against", str(out)) == 1
+    assert "2-D: argmax: " in capsys.readouterr().err
+
+
+def test_a_ratio_is_slower_where_most_rounds_are_above_most_rounds_before():
+    before = {name: figure(name, 1.0, 1.1, 1.2, 9.0) for name in ("same", "slow")}
+    now = [figure("same", 1.1, 1.2, 1.3, 1.4), figure("slow", 4.0, 4.1, 4.2, 0.9), figure("new", 9)]
+    (line,) = bench.slower(now, before)
+    assert line == "slow: 1.15 before, now 4.05"
+
+
+def test_the_best_round_is_held_to_the_bound_and_a_half():
+    kept, late = figure("kept", 9.0, 1.4, bound=1.0), figure("late", 9.0, 1.6, bound=1.0)
+    (line,) = bench.over_bound([kept, late, figure("free", 99.0)])
+    assert line.startswith("late: 1.60 times its floor")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--batch", "0"], "--batch 0: give at least 1."),
+        (["--out", "nowhere/a.json"], "--out nowhere/a.json: there is no folder nowhere."),
+        (["--against", "nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_a_line(monkeypatch, words, said):
+    refusal = call(monkeypatch, *SMALL, *words)
+    assert said in refusal
+    assert "\n" not in refusal
+
+
+def test_the_loops_of_others_find_what_we_find():
+    """So that the rows beside ours do the same work."""
+    torch.manual_seed(0)
+    plane, line = codec.cases((64, 48), 3, 4, "cpu")
+    (maps,), (places,) = plane.maps, plane.codec.grid.split(plane.keypoints)
+    drawn = plane.codec.encode(plane.keypoints, plane.visible)[0].heatmap
+    theirs = [peers.draw_plane(each.numpy(), maps.shape[2:], 2.0) for each in places]
+    torch.testing.assert_close(torch.tensor(np.array(theirs)), drawn, atol=1e-5, rtol=0)
+    quarter = QuarterOffset(step=0.25, dead_zone=0.0, border="hrnet")(maps, 4.0)
+    found = torch.tensor([peers.quarter(person.numpy()) for person in maps], dtype=torch.float32)
+    torch.testing.assert_close(found, quarter, atol=1e-6, rtol=0)
+    (scores,) = plane.scores
+    mean = torch.tensor([peers.soft(person.numpy()) for person in scores], dtype=torch.float32)
+    torch.testing.assert_close(mean, plane.codec.decoders["soft_argmax"](maps, 4.0))
+    ours = line.codec.encode(line.keypoints, line.visible)[0].heatmap
+    rows = line.codec.grid.split(line.keypoints)[0].numpy()
+    loops = [[peers.draw_line(joint, ours.shape[2], 5.32) for joint in each] for each in rows]
+    torch.testing.assert_close(torch.tensor(np.array(loops)), ours, atol=1e-5, rtol=0)
