@@ -20,6 +20,7 @@ PER_PART = ("instantiate", "make", "maker", "refuse_strays", "_compare")  # once
 # Of no part of a config: they hold a value, or say what is wrong with it.
 TOOLS = ("refusing", "making", "with_values", "is_number", "did_you_mean", "is_option")
 TOOLS += ("Job.record", "Job.joints", "is_finite", "lacks_tolerances", "Job.names")
+TOOLS += ("at_least",)
 
 
 def entries(job) -> Counter:

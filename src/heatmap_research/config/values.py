@@ -137,22 +137,22 @@ def _refuse_extremes(cfg: DictConfig) -> None:
             f"anisotropy={list(cfg.anisotropy)}: give label widths along y and x in sigmas, from "
             f"{LEAST_SHARE:g} to {1 / LEAST_SHARE:g}, as [1,0.9]."
         )
-    stride = stride_of(cfg)
-    if stride > 0 and (bins := max(cfg.image_size) / stride) > MOST_BINS:
-        raise IncompatibleError(
-            f"stride={cfg.stride} makes {bins:,.0f} bins of image_size={list(cfg.image_size)} "
-            f"along an axis, and {MOST_BINS:,} are the most: choose a coarser stride."
-        )
 
 
 def stride_of(cfg: DictConfig) -> float:
     """Input pixels per bin, as a number; the command line hands 2/3 over as words."""
     try:
-        return float(Fraction(str(cfg.stride)))
+        stride = float(Fraction(str(cfg.stride)))
     except (ValueError, ZeroDivisionError) as error:
         raise IncompatibleError(
             f"stride={cfg.stride}: give the input pixels per bin, such as 4, 0.5 or 2/3."
         ) from error
+    if stride > 0 and (bins := max(cfg.image_size) / stride) > MOST_BINS:
+        raise IncompatibleError(
+            f"stride={cfg.stride} makes {bins:,.0f} bins of image_size={list(cfg.image_size)} "
+            f"along an axis, and {MOST_BINS:,} are the most: choose a coarser stride."
+        )
+    return stride
 
 
 def refuse_flip_test(cfg: DictConfig, schema: Schema) -> None:
