@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint docs notebooks answers-check check-all faults
+.PHONY: install demo test lint docs notebooks answers-check check-all faults kills
 
 install: $(VENV)/.installed
 
@@ -59,8 +59,12 @@ check-all: install
 	@! grep -v -e '^ok ' -e '^refused: ' check-all.txt
 
 # Plants mistakes, one at a time, in a copy of the source, and lists the tests that notice each.
-faults: $(VENV)/.installed-dev
+faults: kills
 	$(BIN)/python tests/faults/run.py
+
+# Stops and kills runs in the middle of what they do, and says what was left of each.
+kills: $(VENV)/.installed-dev
+	$(BIN)/python -W ignore tests/faults/kills.py
 
 # Bytecode is compiled at once: where the environment forbids Python to write any, as
 # PYTHONDONTWRITEBYTECODE does, each command would compile its 4,000 modules anew.

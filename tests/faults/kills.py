@@ -42,12 +42,16 @@ HABITS = {
 PLACES = {  # a hook, and its call
     "a step": ("on_train_batch_start", 14),
     "a logged step": ("on_train_batch_start", 15),
+    "a late step": ("on_train_batch_start", 32),  # where three batches make a step
     "a validation": ("on_validation_batch_start", 6),
     "a checkpoint": ("on_save_checkpoint", 3),
-    "a write": ("fsync", 12),
+    "a checkpoint's write": ("fsync", 4),  # once run.json and two checkpoints are written
+    "a later write": ("fsync", 12),  # of the evaluation
     "the last step": ("on_train_end", 1),
     "the evaluation": ("on_test_batch_start", 2),
 }
+LAST = ("a late step", "the last step")
+OF_KILLS = ("a checkpoint's write", "a later write", "a late step")
 
 
 @dataclass(frozen=True)
@@ -71,15 +75,18 @@ class Case:
         line = ("--config-dir", str(config_dir()), "callback=[last,told]", *told)
         where = (f"callback.told.hook={hook}", f"callback.told.call={call}", f"hydra.run.dir={run}")
         line = (*COMMON, *HABITS[self.habit], *line, *where)
-        if self.tmpdir:  # of a process that is not forked from one which has found its own
-            path = os.pathsep.join([str(running.ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-            own = {"PYTHONPATH": path, "TMPDIR": self.tmpdir}
-            done = running.script("train", *line, cwd=root, environment=own)
-        else:
-            done = running.start("train", *line, cwd=root).wait(SECONDS)
-        yield from ended(done, self.number, RunStore(run))
+        yield from ended(self.command(*line, cwd=root), self.number, RunStore(run))
         again = (f"resume={run}", "callback.told.hook=none", "callback.told.group=false")
-        yield from went_on(running.command("train", *again, cwd=root), run, whole(self.habit))
+        other = whole("plain" if self.habit == "workers" else self.habit)
+        yield from went_on(self.command(*again, cwd=root), run, other)
+
+    def command(self, *line: str, cwd: Path) -> running.Finished:
+        """A process that was forked would start others by its server, and keep its TMPDIR."""
+        if self.habit != "workers" and not self.tmpdir:
+            return running.start("train", *line, cwd=cwd).wait(SECONDS)
+        path = os.pathsep.join([str(running.ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+        own = {"PYTHONPATH": path} | ({"TMPDIR": self.tmpdir} if self.tmpdir else {})
+        return running.script("train", *line, cwd=cwd, environment=own, timeout=SECONDS)
 
 
 def ended(done: running.Finished, number: signal.Signals, store: RunStore) -> Iterator[str]:
@@ -172,7 +179,11 @@ def processes(root: Path, number: signal.Signals, ranks: Sequence[int]) -> Itera
     line = (*COMMON, *ddp, "trainer.precision=32-true", "trainer.max_steps=100000")
     script = [sys.executable, str(running.SCRIPTS / "heatmap-train"), *line, f"hydra.run.dir={run}"]
     with (root / "out").open("w") as out, subprocess.Popen(script, stdout=out, stderr=out) as first:
-        until(lambda: (run / "checkpoints" / "last.ckpt").exists())
+        try:
+            until(lambda: (run / "checkpoints" / "last.ckpt").exists())
+        except TimeoutError:
+            first.kill()
+            raise
         children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
         pids = [first.pid, *map(int, children)]
         for rank in ranks:
@@ -198,14 +209,14 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 CASES = (
-    *(Case("plain", place, SIGTERM) for place in PLACES if place != "a write"),
-    *(Case("plain", place, SIGKILL) for place in PLACES if place != "the last step"),
+    *(Case("plain", place, SIGTERM) for place in PLACES if place not in OF_KILLS),
+    *(Case("plain", place, SIGKILL) for place in PLACES if place not in LAST),
     *(Case("plain", place, SIGINT) for place in ("a logged step", "the evaluation")),
     *(Case("workers", place, SIGTERM, group=True) for place in ("a step", "a validation")),
     Case("workers", "a step", SIGKILL),
     *(Case("averaged", place, SIGTERM) for place in ("a step", "a validation", "the last step")),
-    *(Case("averaged", place, SIGKILL) for place in ("a step", "a write")),
-    Case("plain", "a write", SIGKILL, tmpdir="/dev/shm"),
+    *(Case("averaged", place, SIGKILL) for place in ("a late step", "a checkpoint's write")),
+    Case("plain", "a checkpoint's write", SIGKILL, tmpdir="/dev/shm"),
 )
 OTHERS: dict[str, Callable[[Path], Iterator[str]]] = {
     "SIGTERM in heatmap-evaluate": lambda root: evaluation(root, SIGTERM),
