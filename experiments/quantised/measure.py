@@ -36,7 +36,7 @@ from heatmap_research.types import Heatmaps, Sample
 
 HERE = Path(__file__).parent
 STEPS = "trainer.max_steps"
-ASKED = (1000, 4000)  # steps of training
+ASKED = {"budget": (4000,), "layout": (1000,)}  # steps of training
 CALIBRATED_ON = 128  # first crops of val
 BATCH = 50  # test images
 ROUNDS, REST = 60, 10  # times that each graph answers one crop; the first are not counted
@@ -47,7 +47,7 @@ Named = dict[str, Any]
 
 def chosen(studies: Sequence[Path]) -> list[Run]:
     runs = [run for study in studies for run in find(study) if run.status == "finished"]
-    asked = [run for run in runs if run.value(STEPS) in ASKED]
+    asked = [run for run in runs if run.value(STEPS) in ASKED.get(run.study, ())]
     return sorted(asked, key=lambda run: (-run.value(STEPS), run.study != "layout", *key_of(run)))
 
 
