@@ -1,11 +1,13 @@
 """heatmap-bench: what pieces of work cost, as multiples of a floor of the same run."""
 
 import json
+import subprocess
 import sys
 from itertools import count
 
 import numpy as np
 import pytest
+import running
 import torch
 
 from heatmap_research.codec.decoders.argmax import Argmax
@@ -110,3 +112,10 @@ def test_the_loops_of_others_find_what_we_find():
     rows = line.codec.grid.split(line.keypoints)[0].numpy()
     loops = [[peers.draw_line(joint, ours.shape[2], 5.32) for joint in each] for each in rows]
     torch.testing.assert_close(torch.tensor(np.array(loops)), ours, atol=1e-5, rtol=0)
+
+
+def test_no_row_of_the_codec_is_over_its_bound_by_half():
+    """In a process of its own, where no types are checked at run time."""
+    command = [sys.executable, "-m", "heatmap_research.commands.bench", "--short"]
+    done = subprocess.run(command, env=running.plain_environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

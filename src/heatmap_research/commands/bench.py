@@ -27,8 +27,9 @@ def _flags() -> argparse.ArgumentParser:
         "Rounds go through all rows in turn. On a CPU with one thread, time is that of this\n"
         "process alone, so that what else the machine does is counted as little as can be.",
     )
-    of = f"{', '.join(GROUPS)}; all if none is given"
-    parser.add_argument("groups", nargs="*", choices=GROUPS, metavar="GROUP", help=of)
+    every = ("all", *GROUPS)
+    of = f"of {', '.join(every)}; all if none is given"
+    parser.add_argument("groups", nargs="*", choices=every, default="all", metavar="GROUP", help=of)
     parser.add_argument("--device", default="cpu", help="of the codec: cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--batch", type=int, default=256, help="instances")

@@ -54,14 +54,16 @@ def refuse(flags: argparse.Namespace) -> None:
 
 def measured(flags: argparse.Namespace) -> Iterator[Figure]:
     rounds = SHORT_ROUNDS if flags.short else flags.rounds
-    if flags.short or not flags.groups or "codec" in flags.groups:
+    if flags.short or "all" in flags.groups or "codec" in flags.groups:
         yield from timed("codec", of_codec(flags), rounds, clock_of(flags.device, flags.threads))
 
 
 def of_codec(flags: argparse.Namespace) -> list[Row]:
     cases = codec.cases(tuple(flags.size), flags.batch, flags.joints, flags.device)
     ours = [row for case in cases for row in codec.rows(case)]
-    return ours + ([] if flags.short else [row for case in cases for row in peers.rows(case)])
+    if flags.short:
+        return [row for row in ours if row.bound is not None or row.name == row.floor]
+    return ours + [row for case in cases for row in peers.rows(case)]
 
 
 def machine(flags: argparse.Namespace) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from heatmap_research.codec.codec import Codec
+from heatmap_research.codec.parts import in_cache
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import instantiate
 from heatmap_research.config.job import prepare
@@ -20,14 +21,14 @@ ARMS = {  # sigma is 2 bins of the map, and 5.3 of the vectors
 }
 SETTLED = ("argmax", "dark", "argmax_blur", "dark_blur")
 BOUNDS: dict[str, tuple[float, float]] = {  # times a copy of the maps, in 2-D and in 1-D
-    "labels": (1.2, 4.0),
+    "labels": (3.5, 5.0),
     "argmax": (1.0, 1.5),
     "dark": (1.5, 3.0),
-    "argmax_blur": (12.0, 12.0),
-    "dark_blur": (6.0, 12.0),
-    "argmax and score": (1.5, 3.0),
-    "softmax and expectation": (2.5, 4.0),
-    "all of main and score, from scores": (10.0, 19.0),
+    "argmax_blur": (6.0, 9.0),
+    "dark_blur": (7.0, 10.0),
+    "argmax and score": (2.0, 3.0),
+    "softmax and expectation": (5.0, 5.0),
+    "all of main and score, from scores": (13.0, 18.0),
 }
 
 
@@ -100,5 +101,6 @@ def _only(codec: Codec, decoder: str) -> Codec:
 
 
 def _located(codec: Codec, decoder: str, maps: Heatmaps) -> Callable[[], object]:
-    """Without the score, and without what decoders share."""
-    return lambda: [codec.decoders[decoder](each, codec.grid.stride) for each in maps]
+    """Without the score, and without what decoders share; in the parts that the codec reads."""
+    chosen, stride = codec.decoders[decoder], codec.grid.stride
+    return lambda: [[chosen(each, stride) for each in part] for part in in_cache(maps)]
