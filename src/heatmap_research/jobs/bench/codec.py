@@ -21,14 +21,14 @@ ARMS = {  # sigma is 2 bins of the map, and 5.3 of the vectors
 }
 SETTLED = ("argmax", "dark", "argmax_blur", "dark_blur")
 BOUNDS: dict[str, tuple[float, float]] = {  # times a copy of the maps, in 2-D and in 1-D
-    "labels": (3.5, 5.0),
+    "labels": (3.5, 6.0),
     "argmax": (1.0, 1.5),
-    "dark": (1.5, 3.0),
-    "argmax_blur": (6.0, 9.0),
-    "dark_blur": (7.0, 10.0),
-    "argmax and score": (2.0, 3.0),
+    "dark": (2.0, 3.0),
+    "argmax_blur": (6.0, 12.0),
+    "dark_blur": (7.0, 13.0),
+    "argmax and score": (2.5, 4.0),
     "softmax and expectation": (5.0, 5.0),
-    "all of main and score, from scores": (13.0, 18.0),
+    "all of main and score, from scores": (13.0, 22.0),
 }
 
 
