@@ -27,6 +27,7 @@ from pytorch_lightning import Callback
 
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.data.datamodule import DataModule
+from heatmap_research.metrics.ellipses import FIGURES
 from heatmap_research.training import build as building
 from heatmap_research.training.task import KeypointTask
 
@@ -209,6 +210,14 @@ def metrics(run: Path) -> list[dict[str, str]]:
 
 def logged(run: Path, name: str) -> list[float]:
     return [float(row[name]) for row in metrics(run) if name in row]
+
+
+def without_ellipses(metrics: Mapping[str, Mapping[str, dict]]) -> dict[str, dict[str, dict]]:
+    """What a training counts; an evaluation asks of its covariances, too."""
+    return {
+        stage: {d: {f: v for f, v in got.items() if f not in FIGURES} for d, got in each.items()}
+        for stage, each in metrics.items()
+    }
 
 
 class SignalAt(Callback):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pairwise import each
 
 from heatmap_research.analysis.comparison.contrast import weights
 from heatmap_research.analysis.comparison.contrast.answer import linearised
@@ -188,8 +189,8 @@ def test_slopes_are_those_of_small_steps(contrast):
         assert slope == pytest.approx(numeric, rel=1e-4, abs=1e-5)
 
 
-@pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("name", PLANTED)
+@each(seeds=[3, 5])
 def test_intervals_cover_a_planted_truth(name, seeds):
     """Four standard errors of 150 tables at 95 % are 7 %; experiments/statistics has thousands."""
     covered, told_apart = measured(PLANTED[name], seeds, TABLES)

@@ -12,6 +12,7 @@ import scipy.optimize
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairwise import each
 
 from heatmap_research.analysis.comparison.statistics import bootstrap, student, two_way, weighted_ap
 from heatmap_research.analysis.comparison.statistics.families import holm
@@ -69,8 +70,8 @@ def test_the_freedom_of_a_quantile_is_found_again():
     assert student.freedom(0.975, 100.0, 2.0, 199.0) == pytest.approx(2)
 
 
-@pytest.mark.parametrize("freedom", [1.0, 2.0, 9.0, 400.0])
 @pytest.mark.parametrize("ratio", [0.0, 1.0, 3.0, 8.0])
+@each(freedom=[1.0, 2.0, 9.0, 400.0])
 def test_power_is_that_of_the_noncentral_t(freedom, ratio):
     limit = scipy.stats.t.ppf(0.975, freedom)
     error = scipy.stats.chi(freedom, scale=freedom**-0.5)
@@ -116,8 +117,8 @@ def test_the_primary_interval_is_as_wide_as_its_parts_and_says_what_it_covers():
     assert 3 <= found.freedom <= 59
 
 
-@pytest.mark.parametrize("distance", [0.3, 1.0, 4.0, 25.0])
 @pytest.mark.parametrize("variances", [(0.1, 0.02), (0.001, 0.2), (0.5, 0.0), (0.0, 0.5)])
+@each(distance=[0.3, 1.0, 4.0, 25.0])
 def test_the_chance_of_two_errors_is_that_at_which_their_reaches_add_up(distance, variances):
     def beyond(log_chance):
         reaches = scipy.stats.t.isf(np.exp(log_chance), [2, 199])
@@ -362,13 +363,13 @@ def test_ap_of_weighted_images_is_that_of_so_many_copies(seed):
     truth, found = people(rng(seed), 30)
     weights = bootstrap.weights(rng(seed), 3, 30)
     got = weighted_ap.matched(truth, found, SIGMAS, np.arange(30)).of(weights)
-    for each, weight in zip(got, weights, strict=True):
+    for ours, weight in zip(got, weights, strict=True):
         rows, image = copied(truth.image, weight)
         many = truth.rows(rows)._replace(image=image)
         rows, image = copied(found.image, weight)
         several = found.rows(rows)._replace(image=image)
         expected = average_precision.evaluate(many, several, SIGMAS)["AP"]
-        assert each == pytest.approx(expected, abs=1e-14)
+        assert ours == pytest.approx(expected, abs=1e-14)
 
 
 def test_ap_of_nobody_found_is_zero_and_of_nobody_to_find_not_a_number():

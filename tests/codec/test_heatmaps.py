@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from options import uniform_keypoints
+from pairwise import each
 from scipy import ndimage
 
 from heatmap_research.codec import heatmaps
@@ -228,8 +229,8 @@ def test_only_bins_with_two_neighbours_are_interior():
     assert heatmaps.interior(torch.zeros(1, 1, 2), (1, 1)).tolist() == [[[0, 0]]]
 
 
-@pytest.mark.parametrize("sigma", [0.3, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("shape", [(9,), (5, 5), (16, 11), (4, 5, 6)])
+@each(sigma=[0.3, 0.5, 1.0, 2.0])
 def test_blur_is_a_gaussian_filter_with_nothing_beyond_the_map(shape, sigma):
     heatmap = torch.rand(2, 2, *shape, generator=generator(), dtype=torch.float64)
     smooth = heatmaps.blur(heatmap, sigma)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from pairwise import each
 
 from heatmap_research.commands.train import _resumed as resumed
 from heatmap_research.config import help
@@ -85,7 +86,7 @@ ODD = ("zürich", "名前", "a=b", "a(b", "a)b", "a,b", "a'b", "a{b", "a}b", "a[
 ODD += ("a&b", "a b", 'a"b', "a$b", "a\\b", "a\\", "a:b", "~a")
 
 
-@pytest.mark.parametrize("name", ODD)
+@each(name=ODD)
 def test_the_folder_of_a_run_may_have_any_name(name, tmp_path):
     run = tmp_path / name
     (run / ".hydra").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import pytest
 import running
+from pairwise import each
 
 from heatmap_research.config.job import prepare
 from heatmap_research.runs.store import RunStore
@@ -27,7 +28,7 @@ BEYOND = {
 LIMITS = ("sigma=0.05", "sigma=60", "seed=4294967295", "stride=1/16", "anisotropy=[0.5,2]")
 
 
-@pytest.mark.parametrize("override", BEYOND)
+@each(override=BEYOND)
 def test_a_number_that_cannot_be_meant_is_refused(override):
     with pytest.raises(IncompatibleError) as told:
         prepare(running.compose(override), {})
@@ -35,7 +36,7 @@ def test_a_number_that_cannot_be_meant_is_refused(override):
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("override", LIMITS)
+@each(override=LIMITS)
 def test_a_number_at_its_limit_is_taken(override):
     prepare(running.compose(override), {})
 

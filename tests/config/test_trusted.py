@@ -3,6 +3,7 @@
 import pytest
 import running
 from omegaconf import OmegaConf
+from pairwise import each
 
 from heatmap_research.config import instantiate
 from heatmap_research.config.of_run import refuse_instructions
@@ -42,7 +43,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("case", EVIL)
-@pytest.mark.parametrize("way", [instantiate.make, instantiate.maker, instantiate.instantiate])
+@each(way=[instantiate.make, instantiate.maker, instantiate.instantiate])
 def test_code_that_is_no_option_is_refused_before_it_is_imported(way, case, tmp_path, monkeypatch):
     (tmp_path / "lab.py").write_text("import os; os.mkdir('RAN')")
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -18,7 +18,6 @@ OPENCV_KERNELS = {  # weights by size in 256ths; OpenCV computes those of other 
 }
 LEAST = -40.0  # exponent of a Gaussian
 BLOCK = 96  # bins that are blurred by one product of matrices
-SEARCHED = (torch.float32, torch.float64)  # by NumPy, fast
 
 
 def activate(scores: Heatmap, activation: Activation) -> Heatmap:
@@ -104,7 +103,8 @@ def argmax(heatmap: Heatmap) -> Position:
 
 def _highest(bins: Tensor) -> Tensor:
     """Searches by NumPy on a CPU: torch looks at one number after the other, NumPy at many."""
-    if bins.device.type == "cpu" and bins.dtype in SEARCHED and not torch.compiler.is_compiling():
+    fast = bins.device.type == "cpu" and bins.dtype in (torch.float32, torch.float64)
+    if fast and not torch.compiler.is_compiling():
         return torch.from_numpy(bins.detach().numpy().argmax(-1))
     return bins.max(-1).indices
 
