@@ -45,7 +45,7 @@ def test_a_length_in_epochs_is_taken():
     prepare(running.compose("trainer.max_steps=-1", "trainer.max_epochs=3"), {})
 
 
-@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "16-true"])
+@each(precision=["bf16-true", "64-true", "16-true"])
 def test_labels_and_losses_stay_in_single_precision(precision):
     with pytest.raises(IncompatibleError, match=f"trainer.precision={precision}: choose 32-true"):
         wire(prepare(running.compose(f"trainer.precision={precision}"), {}))
@@ -65,8 +65,6 @@ def test_what_a_callback_goes_by_is_logged(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    "chosen", ["monitor=pixel_error", "monitor=argmax/pixel_error", "callback.best.monitor=lr"]
-)
+@each(chosen=["monitor=pixel_error", "monitor=argmax/pixel_error", "callback.best.monitor=lr"])
 def test_what_is_logged_can_be_gone_by(chosen, tmp_path):
     trainer_of(tmp_path, "metric=[pixel_error,pck]", "callback=[best,early_stopping]", chosen)

@@ -78,9 +78,8 @@ def test_a_module_of_ones_own_is_trusted_by_name_and_nothing_beyond_it(tmp_path,
         instantiate.make({"_target_": "lab_of_mine.os.getcwd"}, "part")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+@each(
+    text=[
         "seed: 0\nhydra:\n  callbacks: {a: {_target_: os.getcwd}}\n",
         "seed: 0\n'hydr\\u0061': {searchpath: [file:///]}\n".replace("'", '"'),
         "{seed: 0, defaults: [a]}\n",

@@ -12,6 +12,7 @@ import people
 import pytest
 import running
 import torch
+from pairwise import each
 from safetensors.torch import load_file, save_file
 
 from heatmap_research.config import of_run
@@ -86,7 +87,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no tensors at all"])
+@each(content=[b"", b"no tensors at all"])
 def test_weights_that_are_damaged_are_refused_in_a_line(content, tmp_path):
     for name in ("weights.safetensors", "last.ckpt"):
         (tmp_path / name).write_bytes(content)
