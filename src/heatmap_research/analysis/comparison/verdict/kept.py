@@ -37,8 +37,10 @@ COLUMNS = pa.schema(
 )
 STAGE = "test"
 # Where a run and its files were, and how it was watched; of files the name stays.
-LEFT_OUT = ("output_dir", "resume", "root", "cache", "callback", "logger")
-LEFT_OUT += ("started_in", "run", "checkpoint")
+LEFT_OUT = (
+    *("output_dir", "resume", "root", "cache", "callback", "logger"),
+    *("started_in", "run", "checkpoint"),
+)
 FILES = ("annotations", "images", "detections")
 
 
