@@ -142,6 +142,7 @@ REFUSED = {
     ("half=often",): ("half=often", "true or false"),
     ("batch_size=0",): ("batch_size=0", "above 0"),
     ("nms=2",): ("nms=2", "null"),
+    ("detector.person=dog",): ("detector.person=dog", "number of a class"),
     ("on_error=go_on",): ("on_error=go_on", "skip"),
     ("checkpoint=best",): ("checkpoint=best", "last"),
     ("run=set",): ("run=set", "not the folder of a run"),

@@ -149,6 +149,10 @@ def _refuse(cfg: DictConfig) -> None:
         raise IncompatibleError(f"frames={cfg.frames}: give a whole number above 0, or null.")
     if cfg.nms is not None and not (is_number(cfg.nms) and 0 <= cfg.nms <= 1):
         raise IncompatibleError(f"nms={cfg.nms}: give an OKS from 0 to 1, or null.")
+    if not isinstance(cfg.detector.person, int) or cfg.detector.person < 0:
+        raise IncompatibleError(
+            f"detector.person={cfg.detector.person}: give the number of a class, from 0 on."
+        )
     for key in ("least", "overlap"):
         if not is_number(cfg.detector[key]) or not 0 <= cfg.detector[key] <= 1:
             raise IncompatibleError(
