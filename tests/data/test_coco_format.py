@@ -473,6 +473,15 @@ def test_the_first_images_are_of_those_that_are_not_held_out(forty):
     assert not first & apart
 
 
+def test_images_that_are_left_out_are_of_no_part(forty):
+    assert image_ids(forty) - image_ids(forty, leave_out=[17, 13, 999]) == {13, 17}
+    parts = [image_ids(forty, part=p, held_out=3, leave_out=[17, 13]) for p in ("held_out", "rest")]
+    assert not set.union(*parts) & {13, 17}
+    assert not set.intersection(*parts)
+    kept = dataset(forty, leave_out=[17, 13])
+    assert not {13, 17} & set(kept.truth.image_ids[kept.people.images].tolist())
+
+
 def test_more_first_images_than_there_are_with_people_are_refused(forty):
     with pytest.raises(ValueError, match=r"data\.train\.first=40: .* has 39 images with people"):
         dataset(forty, first=40)
@@ -554,6 +563,7 @@ def test_a_picture_of_another_size_than_annotated_is_named(crowd):
         ({"padding": 0.0}, "data.padding=0.0"),
         ({"part": "held_out"}, "data.held_out=0"),
         ({"first": 0}, "data.train.first=0: give a number of images, or null"),
+        ({"leave_out": range(1000)}, "none of .* images would be left"),
         ({"images": "/nowhere"}, "/nowhere: there is no such folder"),
     ],
 )

@@ -66,6 +66,18 @@ def part_of(truth: Annotations, part: str, held_out: int, first: int | None) -> 
     return truth.select(_drawn(truth, "first", first))
 
 
+def without(truth: Annotations, leave_out: Sequence[int]) -> Annotations:
+    """All images but those of these ids, which other parts of the same set may hold."""
+    left_out = np.isin(truth.image_ids, np.asarray(leave_out, np.int64))
+    if not left_out.any():
+        return truth
+    if left_out.all():
+        raise ValueError(f"data.leave_out: none of {truth.file}'s images would be left.")
+    counts = int(left_out.sum()), len(left_out)
+    log.info("%s: %d of its %d images are left out (data.leave_out)", truth.file, *counts)
+    return truth.select(~left_out)
+
+
 def _drawn(truth: Annotations, purpose: str, count: int) -> Bool[np.ndarray, " image"]:
     """Marks the images with people whose hashes are lowest, whatever their order in the file."""
     usable = _usable(truth)

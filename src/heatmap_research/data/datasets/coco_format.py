@@ -21,7 +21,7 @@ from heatmap_research.data.augmentation import Augmentation, Draws, Joints
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.crop_cache import Affines, CropCache, Crops, Places, Rows, Sides
 from heatmap_research.data.datasets._image_files import ImageFiles
-from heatmap_research.data.people import People, detected, labelled, part_of
+from heatmap_research.data.people import People, detected, labelled, part_of, without
 from heatmap_research.data.protocols import About
 from heatmap_research.types import Sample
 
@@ -60,6 +60,7 @@ class CocoFormat(Dataset[Sample]):
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
     part: str  # all images, the held_out ones, or the rest
     first: int | None  # of these images, in an order drawn by their ids; None: all
+    leave_out: Sequence[int] = ()  # ids of images that are not used
     skipped: tuple[str, ...] = field(init=False, repr=False, default=())
     crops: CropCache | None = field(init=False, repr=False, default=None)
     buffers: Buffers = field(init=False, repr=False, default_factory=Buffers)
@@ -72,6 +73,7 @@ class CocoFormat(Dataset[Sample]):
             self.augment = replace(self.augment, flip=0.0)
         if self.augment is not None and not self.augment.active:
             self.augment = None
+        whole = without(whole, self.leave_out)
         self.truth = part_of(whole, self.part, self.held_out, self.first)
         self.people = self._people()
         self.files = self._image_files()
