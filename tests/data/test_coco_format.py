@@ -563,6 +563,7 @@ def test_a_picture_of_another_size_than_annotated_is_named(crowd):
         ({"padding": 0.0}, "data.padding=0.0"),
         ({"part": "held_out"}, "data.held_out=0"),
         ({"first": 0}, "data.train.first=0: give a number of images, or null"),
+        ({"leave_out": ["a.png"]}, r"data.leave_out=\['a.png'\]: give a list of images' ids"),
         ({"leave_out": range(1000)}, "none of .* images would be left"),
         ({"images": "/nowhere"}, "/nowhere: there is no such folder"),
     ],

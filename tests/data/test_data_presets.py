@@ -93,7 +93,7 @@ def test_a_folder_of_images_can_be_given_instead():
 @needs_data
 @pytest.mark.parametrize(
     ("option", "joints", "people"),
-    [("coco_tests", 17, None), ("lspet", 14, (7864, 996, 977)), ("dlc_openfield", 4, (87, 29, 29))],
+    [("coco_tests", 17, None), ("lspet", 14, (7864, 994, 976)), ("dlc_openfield", 4, (87, 29, 29))],
 )
 def test_real_data_are_cropped_in_every_stage(option, joints, people):
     root, size = DATA / option, "image_size=[64,48]"

@@ -66,8 +66,10 @@ def part_of(truth: Annotations, part: str, held_out: int, first: int | None) -> 
     return truth.select(_drawn(truth, "first", first))
 
 
-def without(truth: Annotations, leave_out: Sequence[int]) -> Annotations:
+def without(truth: Annotations, leave_out: Any) -> Annotations:
     """All images but those of these ids, which other parts of the same set may hold."""
+    if isinstance(leave_out, str | int) or not all(isinstance(image, int) for image in leave_out):
+        raise ValueError(f"data.leave_out={leave_out}: give a list of images' ids, such as [3,17].")
     left_out = np.isin(truth.image_ids, np.asarray(leave_out, np.int64))
     if not left_out.any():
         return truth

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ class CocoFormat(Dataset[Sample]):
     held_out: int  # images set apart, the same for every seed; at most one in ten, at least one
     part: str  # all images, the held_out ones, or the rest
     first: int | None  # of these images, in an order drawn by their ids; None: all
-    leave_out: Sequence[int] = ()  # ids of images that are not used
+    leave_out: Any = ()  # ids of images that are not used
     skipped: tuple[str, ...] = field(init=False, repr=False, default=())
     crops: CropCache | None = field(init=False, repr=False, default=None)
     buffers: Buffers = field(init=False, repr=False, default_factory=Buffers)
