@@ -199,7 +199,10 @@ def test_values_of_a_group_can_be_given_beside_its_options(tmp_path):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_ends_of_every_study_can_be_trained(study):
-    if study in ("finetune", "lspet", "lspet_pretrained", "photographs") and "HEATMAP_DATA" not in os.environ:
+    if (
+        study in ("finetune", "lspet", "lspet_pretrained", "photographs")
+        and "HEATMAP_DATA" not in os.environ
+    ):
         pytest.skip("HEATMAP_DATA is unset")
     for values in ends(study):
         with running.composing():
