@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from heatmap_research.config import command_line, help, partners
+from heatmap_research.config import command_line, help, partners, quick
 from heatmap_research.config.command_line import quoted
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
@@ -58,6 +58,7 @@ def run(
     folder = str(conf_folder())
     with _ending_in_a_line(name, refusals, entered, unfinished):
         sys.argv[1:] = _words(name, config or name, translated)
+        quick.composing_once()
         hydra.main(version_base="1.3", config_path=folder, config_name=config or name)(guarded)()
     with _ending_in_a_line(name, refusals, entered, unfinished):
         partners.wait()

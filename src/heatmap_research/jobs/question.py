@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from heatmap_research.analysis.comparison.contrast.product import Product
 from heatmap_research.analysis.comparison.contrast.question import Answers, Question
