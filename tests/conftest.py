@@ -15,7 +15,15 @@ import torch
 
 torch.set_num_threads(1)
 
-LONG = ("test_demo", "test_notebooks", "test_report", "test_sweeps", "test_training", "test_tune")
+LONG = (
+    "test_configs",
+    "test_demo",
+    "test_experiments",
+    "test_notebooks",
+    "test_product",
+    "test_report",
+)
+LONG += ("test_studies", "test_sweeps", "test_training", "test_tune")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,7 +25,7 @@ def network(run: Run) -> str:
 
 
 def learnt(runs: Sequence[Run]) -> list[Run]:
-    """Those of networks whose seeds together are better than a guess."""
+    """Those of networks whose seeds together err by less than NOT_LEARNT_PX."""
     errors: dict[str, list[float]] = {}
     for run in runs:
         figures = run.record["metrics"]["val"].values()

@@ -14,7 +14,7 @@ import pytest
 import running
 import torch
 from matplotlib.image import imread
-from pairwise import covering
+from pairwise import covering, each
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -324,9 +324,8 @@ def test_all_stands_for_every_decoder_that_reads_the_maps(tmp_path):
     assert not names & {"soft_argmax", "coordinates", "all", "main"}
 
 
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
+@each(
+    refused=[
         (("annotations=nowhere.json",), "annotations: nowhere.json: there is no such file."),
         (("target=[gausian]",), "target=gausian: there is no such target; choose"),
         (("decoder=[drk]",), "decoder=drk: there is no such decoder; choose"),
@@ -351,7 +350,8 @@ def test_all_stands_for_every_decoder_that_reads_the_maps(tmp_path):
         (("target=[softened]", "layout=[2d]", "uncertainty=[1]"), "choose uncertainty=0"),
     ],
 )
-def test_what_has_no_ceiling_is_said_in_a_line(overrides, words, tmp_path):
+def test_what_has_no_ceiling_is_said_in_a_line(refused, tmp_path):
+    overrides, words = refused
     done = running.command("ceiling", *overrides, cwd=tmp_path)
     assert done.status != 0
     assert words in done.err

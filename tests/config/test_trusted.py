@@ -42,7 +42,7 @@ EVIL = {
 }
 
 
-@pytest.mark.parametrize("case", EVIL)
+@each(case=list(EVIL))
 @each(way=[instantiate.make, instantiate.maker, instantiate.instantiate])
 def test_code_that_is_no_option_is_refused_before_it_is_imported(way, case, tmp_path, monkeypatch):
     (tmp_path / "lab.py").write_text("import os; os.mkdir('RAN')")

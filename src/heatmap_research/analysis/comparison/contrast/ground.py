@@ -57,21 +57,25 @@ def _falling(groups: Read, reading: Reading) -> str:
 
     The rate falls towards the end of a run too, so this errs on the side of saying so.
     """
-    said = {}
+    told: dict[str, tuple[float, float]] = {}  # an arm's error and share lost, by its best decoder
     for group, decoder in groups:
         with contextlib.suppress(ValueError, OSError):
-            shares = [_lost(run, f"val/{decoder}/{reading.metric}") for run in group.runs.values()]
-            if (lost := mean(shares)) > STILL_FALLING:
-                said[group.arm] = f"{group.arm} lost {100 * lost:.0f} % of its val error"
-    return " and ".join(said.values()) + " with the last doubling of its steps" * bool(said)
+            ends = [_end(run, f"val/{decoder}/{reading.metric}") for run in group.runs.values()]
+            error, lost = map(mean, zip(*ends, strict=True))
+            if group.arm not in told or error < told[group.arm][0]:
+                told[group.arm] = error, lost
+    falling = {arm: lost for arm, (_, lost) in told.items() if lost > STILL_FALLING}
+    said = [f"{arm} lost {100 * lost:.0f} % of its val error" for arm, lost in falling.items()]
+    return " and ".join(said) + " with the last doubling of its steps" * bool(said)
 
 
-def _lost(run: Run, column: str) -> float:
+def _end(run: Run, column: str) -> tuple[float, float]:
+    """The error at the end, and the share of it that the last doubling of the steps took away."""
     course = curves.read(run, column)
     half = np.interp(np.log(course.step[-1] / 2), np.log(course.step), course.value)
     if course.step[0] > course.step[-1] / 2:
         raise ValueError(f"{run.name}: val was not measured in the first half of its steps.")
-    return float(1 - course.value[-1] / half)
+    return course.value[-1], float(1 - course.value[-1] / half)
 
 
 def _data(run: Run) -> str:
