@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from itertools import count
 
 import numpy as np
@@ -13,8 +14,9 @@ import torch
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.quarter_offset import QuarterOffset
 from heatmap_research.commands import bench as command
-from heatmap_research.jobs.bench import bench, codec, peers
+from heatmap_research.jobs.bench import bench, codec, data, evaluation, peers, start, step
 from heatmap_research.jobs.bench.timing import Figure, Row, timed
+from heatmap_research.metrics import average_precision, pycocotools_ap
 
 SMALL = ("codec", "--batch", "2", "--joints", "3", "--size", "64", "48", "--rounds", "2")
 
@@ -119,3 +121,46 @@ def test_no_row_of_the_codec_is_over_its_bound_by_half():
     command = [sys.executable, "-m", "heatmap_research.commands.bench", "--short"]
     done = subprocess.run(command, env=running.plain_environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_row_that_tells_its_own_seconds_is_believed():
+    ticks = count()
+    rows = [Row("told", lambda: 0.5, "told", count=5, tells_seconds=True)]
+    (told,) = timed("step", rows, rounds=2, clock=lambda: float(next(ticks)))
+    assert told.microseconds == [1e5] * 2
+
+
+def test_a_step_is_timed_beside_a_plain_loop_of_torch(monkeypatch):
+    monkeypatch.setattr(step, "ARMS", ("simcc",))
+    small = ("image_size=[32,32]", "data.pool=64", "data.cache=null")
+    with step.rows(2, time.process_time, *small) as rows:
+        figures = {each.name: each for each in timed("step", rows, 1, time.process_time)}
+    whole, plain = (
+        figures[f"simcc: {name}"] for name in ("a step of heatmap-train", "plain loop of torch")
+    )
+    assert 0.3 < whole.ratio / plain.ratio < 3
+    assert figures["simcc: loss with its labels"].ratio < 1
+
+
+def test_crops_and_figures_are_timed():
+    with data.rows(2) as rows:
+        figures = {each.name: each for each in timed("data", rows, 1, time.process_time)}
+    assert {data.USUAL, "whole JPEGs", "crop cache", *data.DRAWN} < set(figures)
+    assert all(each.ratio > 0 for each in figures.values())
+
+
+def test_the_engines_that_are_timed_have_the_same_ten_figures():
+    people, found = evaluation.crowd(0.01)
+    ours = average_precision.evaluate(people, found, evaluation.SIGMAS)
+    theirs = pycocotools_ap.evaluate(people, found, evaluation.SIGMAS)
+    assert ours == pytest.approx(theirs, abs=1e-12)
+    assert 0.01 < ours["AP"] < 0.9
+    with evaluation.rows(0.01) as rows:
+        figures = {each.name: each for each in timed("eval", rows, 1, time.process_time)}
+    assert figures["AP, ours"].ratio < 1
+
+
+def test_a_start_that_fails_is_told(monkeypatch):
+    monkeypatch.setattr(start, "LINES", {"a slip": (("check", "arm=simc"), 1)})
+    with start.rows() as rows, pytest.raises(ValueError, match=r"arm=simc ended with 1: .*simcc"):
+        rows[1].work()

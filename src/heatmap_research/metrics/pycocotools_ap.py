@@ -25,10 +25,15 @@ def evaluate(people: People, found: Found, sigmas: Sigmas) -> dict[str, float]:
     return {name: float("nan" if value < 0 else value) for name, value in figures.items()}
 
 
-def _sets(people: People, found: Found) -> tuple[COCO, COCO]:
+def dataset(people: People, found: Found) -> dict[str, Any]:
+    """The true people as a file of COCO's has them, with the images of those found."""
     images = [{"id": int(image)} for image in np.union1d(people.image, found.image)]
+    return {"images": images, "categories": [{"id": 1}], "annotations": _truths(people)}
+
+
+def _sets(people: People, found: Found) -> tuple[COCO, COCO]:
     truth = COCO()
-    truth.dataset = {"images": images, "categories": [{"id": 1}], "annotations": _truths(people)}
+    truth.dataset = dataset(people, found)
     truth.createIndex()
     if results := found.results(category=1):
         return truth, truth.loadRes(results)

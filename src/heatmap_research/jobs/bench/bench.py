@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +15,13 @@ import cv2
 import torch
 from rich.console import Console
 
-from heatmap_research.jobs.bench import codec, peers
+from heatmap_research.jobs.bench import codec, data, evaluation, peers, start, step
 from heatmap_research.jobs.bench.printed import table
 from heatmap_research.jobs.bench.timing import Figure, Row, clock_of, timed
 from heatmap_research.runs.source import source_version, versions
 
 SHORT_ROUNDS = 3
+FEW_ROUNDS = 5  # of the groups whose rounds take long
 SLACK = 1.5  # a ratio that is above its bound by half fails the short form
 
 
@@ -43,7 +45,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def refuse(flags: argparse.Namespace) -> None:
-    for name in ("threads", "batch", "joints", "rounds"):
+    for name in ("threads", "batch", "joints", "rounds", "steps", "pictures"):
         if getattr(flags, name) < 1:
             raise ValueError(f"--{name} {getattr(flags, name)}: give at least 1.")
     if flags.device.startswith("cuda") and not torch.cuda.is_available():
@@ -53,9 +55,27 @@ def refuse(flags: argparse.Namespace) -> None:
 
 
 def measured(flags: argparse.Namespace) -> Iterator[Figure]:
+    """The figures of each group in turn; the short form has the codec's alone."""
+    asked = ("codec",) if flags.short else flags.groups
     rounds = SHORT_ROUNDS if flags.short else flags.rounds
-    if flags.short or "all" in flags.groups or "codec" in flags.groups:
-        yield from timed("codec", of_codec(flags), rounds, clock_of(flags.device, flags.threads))
+    clock = clock_of(flags.device, flags.threads)
+    if _has(asked, "codec"):
+        yield from timed("codec", of_codec(flags), rounds, clock)
+    own = clock_of("cpu", flags.threads)  # what follows is timed on the CPU
+    groups = {
+        "step": (lambda: step.rows(flags.steps, own), own),
+        "data": (lambda: data.rows(flags.pictures), own),
+        "eval": (lambda: evaluation.rows(flags.share), own),
+        "start": (start.rows, time.perf_counter),  # of other processes, so by the wall
+    }
+    for name, (rows, by) in groups.items():
+        if _has(asked, name):
+            with rows() as made:
+                yield from timed(name, made, min(rounds, FEW_ROUNDS), by)
+
+
+def _has(asked: Sequence[str], group: str) -> bool:
+    return group in asked or "all" in asked
 
 
 def of_codec(flags: argparse.Namespace) -> list[Row]:

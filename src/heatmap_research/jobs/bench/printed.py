@@ -14,5 +14,9 @@ def table(group: str, figures: Sequence[Figure]) -> Table:
     for each in figures:
         ends = (f"{end:.2f}" for end in (each.ratio, min(each.ratios), max(each.ratios)))
         bound = "" if each.bound is None else f"{each.bound:g}"
-        result.add_row(each.name, f"{median(each.microseconds):.1f}", *ends, bound)
+        result.add_row(each.name, _short(median(each.microseconds)), *ends, bound)
     return result
+
+
+def _short(microseconds: float) -> str:
+    return f"{microseconds:.1f}" if microseconds >= 1 else f"{microseconds:.2g}"
