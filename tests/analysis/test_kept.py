@@ -30,10 +30,22 @@ def test_answers_are_those_of_the_run_folders(study, tmp_path):
 
 
 def test_no_place_of_the_machine_is_kept():
-    data = {"root": "/a", "cache": "/a/c", "test": {"annotations": "/a/people.json", "first": 3}}
+    data = {
+        "root": "/a",
+        "cache": "/a/c",
+        "test": {"annotations": "/a/people.json", "first": 3},
+        "schema": {"file": "/a/b.json"},
+    }
     record = {"config": {"output_dir": "/a", "data": data, "logger": {"csv": {}}}}
     record |= {"started_in": "/a", "run": "/a/run", "checkpoint": "/a/run/last.ckpt"}  # evaluations
-    wanted = {"config": {"data": {"test": {"annotations": "people.json", "first": 3}}}}
+    wanted = {
+        "config": {
+            "data": {
+                "test": {"annotations": "people.json", "first": 3},
+                "schema": {"file": "b.json"},
+            }
+        }
+    }
     assert kept._without_places(record) == wanted
 
 
