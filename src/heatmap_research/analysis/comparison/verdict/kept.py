@@ -41,7 +41,7 @@ LEFT_OUT = (
     *("output_dir", "resume", "root", "cache", "callback", "logger"),
     *("started_in", "run", "checkpoint"),
 )
-FILES = ("annotations", "images", "detections")
+FILES = ("annotations", "images", "detections", "file")
 
 
 @dataclass(frozen=True, kw_only=True)
