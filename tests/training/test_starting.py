@@ -73,6 +73,24 @@ def test_weights_that_are_not_there_are_refused_before_anything_is_written(tmp_p
     assert not (tmp_path / "outputs" / "new" / "run.json").exists()
 
 
+def test_a_check_refuses_the_weights_that_a_training_would_and_takes_those_that_arrive(tmp_path):
+    kept(tmp_path / "whole.safetensors", task().state_dict())
+    kept(tmp_path / "few.safetensors", {"a": torch.zeros(2)})
+    (tmp_path / "junk.pt").write_text("no weights")
+    files = ("whole.safetensors", "nowhere", "junk.pt", "few.safetensors")
+    done = running.command("check", *SMALL, "-m", f"weights={','.join(files)}", cwd=tmp_path)
+    whole, *others = done.out.splitlines()
+    assert whole.startswith("ok"), whole
+    words = (
+        "weights=nowhere: no such file",
+        "junk.pt: no weights can be read",
+        "0 of the 90 tensors",
+    )
+    for line, word in zip(others, words, strict=True):
+        assert line.startswith("refused: "), line
+        assert word in line, line
+
+
 def test_joints_of_other_names_begin_anew_though_they_are_as_many(own_run, tmp_path):
     file = people.write(tmp_path / "set", joints=("nose", "left_ankle", "right_ankle"))
     begin = (f"weights={own_run}", "freeze=[backbone,neck]", "trainer.max_steps=2", "lr=0.1")
