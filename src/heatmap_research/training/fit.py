@@ -22,6 +22,7 @@ from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.runs import best, record, source
 from heatmap_research.runs.store import RunStore
+from heatmap_research.runs.sweep import set_aside
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
@@ -47,7 +48,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if trainer.is_global_zero:
-        _make_room(store, checkpoint)
+        _make_room(store, checkpoint, job.config.trainer.max_steps)
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = _begun(parts, checkpoint), build.build_data(job)
@@ -100,11 +101,16 @@ def _where_it_stands(job: Job, store: RunStore) -> tuple[Job, Path | None]:
     return replace(job, choices=known["choices"], unread=unread), checkpoint
 
 
-def _make_room(store: RunStore, checkpoint: Path | None) -> None:
-    if checkpoint:
-        store.weights.unlink(missing_ok=True)
-    else:
+def _make_room(store: RunStore, checkpoint: Path | None, steps: int) -> None:
+    """Takes away, or puts aside, what is of other weights than those that will be there."""
+    if checkpoint is None:
         store.clear()
+        return
+    store.weights.unlink(missing_ok=True)
+    evaluations = store.folder / "evaluate"
+    if evaluations.is_dir() and checkpoint_of(checkpoint)["global_step"] < steps:
+        kept = set_aside(evaluations)
+        log.info(f"evaluations of the weights before are kept in {kept}")
 
 
 def _begun(parts: build.Parts, checkpoint: Path | None) -> KeypointTask:
