@@ -63,7 +63,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
             _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, task.first_figures, job.unread, store, sweep)
+            _report(metrics, task.first_figures, job.unread, store, sweep, task.beyond_reach)
     return metrics
 
 
@@ -79,7 +79,7 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
         metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, task.first_figures, job.unread, store, sweep=False)
+            _report(metrics, task.first_figures, job.unread, store, False, task.beyond_reach)
     return metrics
 
 
@@ -290,7 +290,12 @@ def _announce(job: Job, size: dict[str, int]) -> None:
 
 
 def _report(
-    metrics: Metrics, shown: Sequence[str], unread: Sequence[str], store: RunStore, sweep: bool
+    metrics: Metrics,
+    shown: Sequence[str],
+    unread: Sequence[str],
+    store: RunStore,
+    sweep: bool,
+    beyond_reach: Sequence[str] = (),  # metrics that none of these answers can be counted by
 ) -> None:
     """Prints what a run came to; in one line, of one figure, where jobs follow each other."""
     lines, known = [], store.read()
@@ -302,6 +307,11 @@ def _report(
         for name in known_here[:1] if sweep else known_here:
             values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
             lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
+    if not sweep:
+        lines += [
+            f"{name}: n/a, as coordinates without a spread have no covariance"
+            for name in beyond_reach
+        ]
     seconds = known.get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")
