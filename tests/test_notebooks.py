@@ -1,10 +1,12 @@
 """The notebooks as they are read on the web, and as they run."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -115,6 +117,21 @@ def test_a_notebook_says_nothing_of_the_machine_it_ran_on(name):
     command = [sys.executable, "-m", "nbstripout", "--verify", *STRIP]
     done = subprocess.run([*command, FOLDER / f"{name}.ipynb"], capture_output=True, text=True)
     assert done.returncode == 0, "run make notebooks, or nbstripout as in .pre-commit-config.yaml"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_first_cell_brings_package_and_runs_where_they_are_missing_alone(there, monkeypatch):
+    cell = next(each for each in read("06_use_a_model").cells if each.cell_type == "code")
+    monkeypatch.setenv("HEATMAP_NOTEBOOK_RUNS", "mine")
+    if not there:
+        monkeypatch.setattr("importlib.util.find_spec", {}.get)
+    lines: list[str] = []
+    exec(cell.source, {"get_ipython": lambda: SimpleNamespace(system=lines.append)})
+    assert os.environ["HEATMAP_NOTEBOOK_RUNS"] == ("mine" if there else "runs")
+    assert [line.split()[0] for line in lines] == ([] if there else ["pip", "heatmap-train"])
+    if not there:
+        words = [word for word in lines[1].split() if word.startswith(("experiment", "sigma"))]
+        assert running.compose(*words).trainer.max_steps == 200
 
 
 @pytest.fixture(scope="module")

@@ -256,6 +256,17 @@ def test_halves_of_a_stage_are_fitted_to_each_other():
     assert taken.forwards.part("joint_bias").mean_px == pytest.approx(1 - 2)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_lines_that_go_by_oks_say_where_no_tolerance_was_measured(known):
+    true, errors = planted()
+    schema = replace(SCHEMA, tolerances_known=known)
+    read = stage(true, argmax=errors)
+    taken = account.of_run(FRAME, schema, read, read, PLAIN, "it has no bins", person=0.5)
+    said = [line for line in report.sentences(taken, SCHEMA.names) if "stand-in" in line]
+    assert [line.split()[0] for line in said] == ([] if known else ["Of", "Scores:"])
+    assert all("a stand-in tolerance of 0.1 for each joint" in line for line in said)
+
+
 def test_halves_share_no_image():
     true = truth(np.zeros((7, 3, 2)), images=[5, 5, 3, 9, 9, 9, 4])
     one, other = stage(true, argmax=true.points).halves()

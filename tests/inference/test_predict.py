@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import people
 import pytest
 import running
 
+from heatmap_research.drawing import overlay
 from heatmap_research.jobs import predict as jobs
 from heatmap_research.types import IncompatibleError
 
@@ -88,6 +90,51 @@ def test_a_run_that_was_moved_predicts_without_its_data(place, tmp_path):
     assert drawn.shape == (people.SIDE, people.SIDE, 3)
 
 
+def test_maps_are_drawn_below_the_joints_of_an_overlay(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(overlay, "MIN_SCORE", -1.0)  # of a network that has learnt next to nothing
+    pictures = {}
+    for show in ("true", "maps"):
+        out = tmp_path / show
+        predict("maps", place, f"out={out}", f"show={show}", source="set/3.png")
+        pictures[show] = cv2.imread(str(out / "overlays" / "3.png.jpg")).astype(int)
+    assert pictures["true"].shape == pictures["maps"].shape
+    assert np.abs(pictures["true"] - pictures["maps"]).max() > 50
+
+
+def test_covariances_are_as_wide_as_the_truth_of_val_asks_for(place, tmp_path):
+    """Mahalanobis' distance is the same in every frame: of the picture here, of the crop there."""
+    shutil.copytree(place / "outputs" / "maps", tmp_path / "run")
+    options = (f"boxes={place}/set/people.json", "decoder=dark", f"run={tmp_path}/run")
+    line = ("run=run", "decoder=dark", "name=ellipses", "evaluate=[val]")
+    running.succeed("evaluate", *line, cwd=tmp_path)
+    for name, also in (("usual", ()), ("raw", ("covariance=raw",))):
+        predict("maps", place, *options, *also, f"out={tmp_path}/{name}")
+    truth = {
+        (row["image"], row["joint"]): (row["x_true_source"], row["y_true_source"], row["visible"])
+        for row in running.predictions(tmp_path / "run")
+        if row["stage"] == "val" and row["decoder"] == "dark"
+    }
+    squares, pairs = (
+        [],
+        list(zip(results(tmp_path / "raw"), results(tmp_path / "usual"), strict=True)),
+    )
+    for raw, _ in pairs:
+        for joint, (found, (xx, xy, yy)) in enumerate(
+            zip(joints(raw), raw["covariance"], strict=True)
+        ):
+            *true, visible = truth[raw["image_id"], joint]
+            away = found[:2] - true
+            if visible:
+                squares.append(away @ np.linalg.inv([[xx, xy], [xy, yy]]) @ away)
+    rank = math.ceil(0.68 * len(squares))
+    widening = math.sqrt(sorted(squares)[rank - 1] / (-2 * math.log(0.32)))
+    assert widening > 0
+    for raw, usual in pairs:
+        expected = np.array(raw["covariance"]) * widening**2
+        np.testing.assert_allclose(usual["covariance"], expected, rtol=1e-3)
+        assert usual["keypoints"] == raw["keypoints"]
+
+
 @pytest.fixture
 def broken(place, tmp_path) -> Path:
     """The set with a picture cut off in the middle."""
@@ -145,6 +192,10 @@ REFUSED = {
     ("detector.person=dog",): ("detector.person=dog", "number of a class"),
     ("on_error=go_on",): ("on_error=go_on", "skip"),
     ("checkpoint=best",): ("checkpoint=best", "last"),
+    ("run=outputs/rle", "show=maps"): ("show=maps", "coordinates", "show=true"),
+    ("show=traces",): ("show=traces", "true or false or maps"),
+    ("covariance=wide",): ("covariance=wide", "raw or calibrated"),
+    ("covariance=calibrated",): ("covariance=calibrated", "heatmap-evaluate run=outputs/maps"),
     ("run=set",): ("run=set", "not the folder of a run"),
     ("out=set/people.json",): ("out=set/people.json", "another folder"),
 }

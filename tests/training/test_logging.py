@@ -1,6 +1,7 @@
 import csv
 import http.server
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb.sdk.launch.sweeps import utils as wandb_sweeps
 
+from heatmap_research.metrics.ellipses import FIGURES
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import fit
 from heatmap_research.training.callbacks.pictures import FIRST_SECONDS, Pictures
@@ -432,6 +434,24 @@ def test_the_last_line_says_where_test_is_val(caplog, tmp_path, file, words):
     assert caplog.messages[-1].splitlines()[:2] == [
         "  val AP: dark 0.500",
         f"  {words}: dark 0.500",
+    ]
+
+
+def test_answers_without_a_covariance_have_no_rows_of_ellipses_but_a_sentence(caplog, tmp_path):
+    caplog.set_level("INFO")
+    line = ("image_size=[32,32]", "metric=[pixel_error,ellipses]", "decoder=[coordinates]")
+    task = running.build(running.compose_as_is(*line, "arm=regression"))
+    assert task.first_figures == ["pixel_error"]
+    of_spreads = running.build(running.compose_as_is(*line, "arm=rle"))
+    assert of_spreads.first_figures[1:] == list(FIGURES)
+    assert of_spreads.beyond_reach == []
+    store = RunStore(tmp_path)
+    store.update(config={})
+    found = {"val": {"coordinates": {"pixel_error": 1.5, "within_68": math.nan}}}
+    fit._report(found, task.first_figures, [], store, False, task.beyond_reach)
+    assert caplog.messages[-1].splitlines()[:2] == [
+        "  val pixel_error: coordinates 1.500",
+        "  ellipses: n/a, as coordinates without a spread have no covariance",
     ]
 
 

@@ -1,5 +1,6 @@
 """Trainings that begin with the weights of others, leave parts as they are, or go on for longer."""
 
+import shutil
 from copy import deepcopy
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from heatmap_research.network.depth import depths
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training import starting
+from heatmap_research.training import fit, starting
 from heatmap_research.training.extending import same_course
 from heatmap_research.training.schedules.constant import Constant
 from heatmap_research.training.schedules.cosine import Cosine
@@ -71,6 +72,24 @@ def test_weights_that_are_not_there_are_refused_before_anything_is_written(tmp_p
     assert done.status == 1
     assert "weights=nowhere: no such file" in done.err
     assert not (tmp_path / "outputs" / "new" / "run.json").exists()
+
+
+def test_a_check_refuses_the_weights_that_a_training_would_and_takes_those_that_arrive(tmp_path):
+    kept(tmp_path / "whole.safetensors", task().state_dict())
+    kept(tmp_path / "few.safetensors", {"a": torch.zeros(2)})
+    (tmp_path / "junk.pt").write_text("no weights")
+    files = ("whole.safetensors", "nowhere", "junk.pt", "few.safetensors")
+    done = running.command("check", *SMALL, "-m", f"weights={','.join(files)}", cwd=tmp_path)
+    whole, *others = done.out.splitlines()
+    assert whole.startswith("ok"), whole
+    words = (
+        "weights=nowhere: no such file",
+        "junk.pt: no weights can be read",
+        "0 of the 90 tensors",
+    )
+    for line, word in zip(others, words, strict=True):
+        assert line.startswith("refused: "), line
+        assert word in line, line
 
 
 def test_joints_of_other_names_begin_anew_though_they_are_as_many(own_run, tmp_path):
@@ -136,11 +155,26 @@ def test_a_prolonged_run_is_the_longer_run(tmp_path):
     running.succeed("train", *options, "name=short", "trainer.max_steps=2", cwd=tmp_path)
     running.succeed("train", *options, "name=long", "trainer.max_steps=5", cwd=tmp_path)
     short, long = (tmp_path / "outputs" / name for name in ("short", "long"))
+    RunStore(short / "evaluate" / "mine").update(status="finished", as_trained=True)
     running.succeed("train", f"resume={short}", "trainer.max_steps=5", cwd=tmp_path)
     running.assert_same_weights(short, long)
     assert RunStore(short).read()["config_hash"] == RunStore(long).read()["config_hash"]
+    assert not (short / "evaluate").exists()  # of the weights of two steps
+    assert RunStore(short / ".older" / "evaluate-0" / "mine").read("as_trained")
     done = running.command("train", f"resume={short}", cwd=tmp_path)
     assert "has finished" in done.err
+
+
+def test_evaluations_stay_where_a_run_goes_on_behind_its_last_step(smoke, tmp_path):
+    shutil.copytree(smoke, tmp_path / "run")
+    store = RunStore(tmp_path / "run")
+    RunStore(store.folder / "evaluate" / "mine").update(status="finished")
+    last = store.checkpoints / "last.ckpt"
+    steps = store.read()["steps"]
+    fit._make_room(store, last, steps)
+    assert (store.folder / "evaluate" / "mine").is_dir()
+    fit._make_room(store, last, steps + 1)
+    assert not (store.folder / "evaluate").exists()
 
 
 def test_a_course_that_ends_is_not_prolonged_and_the_way_is_told(smoke, tmp_path):

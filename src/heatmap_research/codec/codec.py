@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -77,6 +77,8 @@ ScoreRule = Literal["product", "mass", "mean", "min"]
 @dataclass(frozen=True)
 class Codec:
     """Turns keypoints into maps and back. Every method serves both layouts by a loop over maps."""
+
+    has_covariance: ClassVar[bool] = True  # every map has a width
 
     grid: Grid
     target: Target

@@ -39,6 +39,11 @@ class CoordinateCodec:
         """The head answers with x and y, then with their spreads if the loss learns them."""
         return ((4 if self.loss.spread else 2,),)
 
+    @property
+    def has_covariance(self) -> bool:
+        """Whether the answers say how far they spread about their points."""
+        return self.loss.spread
+
     def training_loss(
         self, scores: Heatmaps, keypoints: Keypoints, visible: Visible, others: Others | None = None
     ) -> Cost:

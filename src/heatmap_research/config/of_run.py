@@ -22,6 +22,8 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
 GROUPS = ("decoder", "metric", "data", "trainer")  # whose options may be chosen anew
+# Keys that an evaluation changes unasked, or may without reading other images.
+FREE = ("output_dir", "resume", "logger", "callback", "also", "evaluate", "flip_test")
 PLACES = ("root", "annotations", "images", "detections")  # keys of data that name files
 
 
@@ -96,6 +98,18 @@ def changed_from(config: DictConfig, cfg: DictConfig, folder: Path) -> DictConfi
             merged[group] = cfg[group]
     merged, place = _with_changes(merged, cfg), str(folder / "evaluate" / cfg.name)
     return with_values(merged, output_dir=place, resume=None, logger={}, callback={}, also={})
+
+
+def reads_as_trained(merged: DictConfig, folder: Path) -> bool:
+    """Whether an evaluation reads the run's own data, whatever by, with whatever flip test."""
+    free = {*FREE, *GROUPS} - {"data"}
+
+    def essence(config: DictConfig) -> str:
+        kept = OmegaConf.masked_copy(config, [key for key in config if key not in free])
+        plain: Any = OmegaConf.to_container(kept, resolve=True)
+        return record.config_hash(plain)
+
+    return essence(stored(folder)) == essence(merged)
 
 
 def shown(cfg: DictConfig, own: Sequence[str], groups: Sequence[str]) -> DictConfig:

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from heatmap_research.drawing.maps import relative
+
 Array = NDArray[np.float32]
 TRUE, DECODED = "white", "#33dd33"
 
@@ -86,7 +88,7 @@ def _joint_by_joint(cells: np.ndarray, kinds: Sequence[Example], names: Sequence
 
 def _overlay(axes: Axes, example: Example) -> None:
     """Draws all joints' maps as one, scaled to equal peaks; where they overlap the higher shows."""
-    heat = _relative(example.maps[0])
+    heat = relative(example.maps[0])
     (top, down), (left, across) = example.lines
     _, rows, columns = heat.shape
     extent = (
@@ -103,7 +105,7 @@ def _overlay(axes: Axes, example: Example) -> None:
 def _traces(axes: Axes, example: Example) -> None:
     """Draws the vectors over columns above the image, and those over rows at its right."""
     height, width = example.image.shape[:2]
-    rows, columns = (_relative(each) for each in example.maps)
+    rows, columns = (relative(each) for each in example.maps)
     (top, down), (left, across) = example.lines
     room = 0.3 * max(height, width)
     ys = top + down * np.arange(rows.shape[1])
@@ -120,10 +122,3 @@ def _ellipses(axes: Axes, points: Array, deviations: Array) -> None:
     turn = np.linspace(0, 2 * np.pi, 60)
     for (x, y), (across, down) in zip(points, deviations, strict=True):
         axes.plot(x + across * np.cos(turn), y + down * np.sin(turn), color=DECODED, linewidth=0.7)
-
-
-def _relative(heat: Array) -> Array:
-    """Scales each joint's map to a peak of 1; what is negative or NaN becomes 0."""
-    positive = np.nan_to_num(np.clip(heat, 0, None))
-    peak = positive.reshape(len(heat), -1).max(axis=1).clip(1e-9)
-    return positive / peak.reshape(-1, *[1] * (heat.ndim - 1))

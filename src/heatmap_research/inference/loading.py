@@ -22,8 +22,12 @@ def predictor(
     half: bool,
     batch_size: int,
     nms: float | None,
+    widening: float | None = None,
 ) -> Predictor:
-    """Builds the network of a job that has one decoder, and reads its weights."""
+    """Builds the network of a job that has one decoder, and reads its weights.
+
+    All widths of its covariances are multiplied by `widening`.
+    """
     cfg = job.config
     place = device_of(device)
     task = build.build(build.wire(job), **build.without_weights(cfg))
@@ -35,7 +39,8 @@ def predictor(
         padding=_number(cfg.data, "padding", PADDING),
     )
     least = _number(cfg.metric.get("coco_ap") or {}, "keypoint_threshold", LEAST)
-    return Predictor(task.eval().to(place), cutter, place, half, batch_size, nms, least)
+    task = task.eval().to(place)
+    return Predictor(task, cutter, place, half, batch_size, nms, least, widening or 1.0)
 
 
 def device_of(name: str | None) -> torch.device:

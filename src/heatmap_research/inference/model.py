@@ -12,7 +12,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from heatmap_research.config import of_run
-from heatmap_research.inference import loading, pictures, shown
+from heatmap_research.inference import calibrated, loading, pictures, shown
 from heatmap_research.inference.pictures import Picture
 from heatmap_research.inference.predictor import Person, Predictor
 from heatmap_research.types import IncompatibleError, Schema
@@ -30,17 +30,21 @@ def load(
     batch_size: int = 32,
     nms: float | None = 0.9,
     checkpoint: str = "last",
+    covariance: str | None = None,
 ) -> "Model":
     """Opens the folder of a run, wherever it lies and without its data.
 
     Without a decoder the one is taken that was best on val, without `flip_test` the run's own, and
     without a device a GPU if there is one. `half` runs the network in 16 bits. Of two people in a
     picture who are more alike than `nms`, an OKS, the better one stays; None keeps both.
+    Covariances are "raw", as maps have them, or "calibrated" by the factor that an evaluation
+    has fitted on val; None: calibrated where there is one.
     """
     folder = Path(run).expanduser()
     job = of_run.read_by_one(folder, decoder, flip_test)
     weights = of_run.weights_of(folder, checkpoint)
-    return Model(loading.predictor(job, weights, device, half, batch_size, nms))
+    widening = calibrated.factor(job, folder, weights, covariance)
+    return Model(loading.predictor(job, weights, device, half, batch_size, nms, widening))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, tee
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from heatmap_research.codec import covariance, geometry
 from heatmap_research.data import threads
 from heatmap_research.data.images import UnreadableError
+from heatmap_research.drawing.maps import Maps
 from heatmap_research.inference.pictures import Cut, Cutter, Picture
 from heatmap_research.metrics import oks
 from heatmap_research.metrics.coco_ap import magnified, of_person
@@ -34,6 +35,7 @@ class Person:
     covariance: Float64[np.ndarray, "joint 2 2"] | None  # of x and y; None: no spread is learnt
     box: Float64[np.ndarray, " 4"]  # x, y, width, height: what was looked at
     score: float  # the box's, times the mean of the joints that count
+    maps: Maps | None = None  # what the joints were read from, where it is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,8 @@ class Predictor:
     batch_size: int  # crops at a time, of as many pictures as it takes
     nms: float | None  # of two people more alike than this OKS the better stays; None: both
     least: float  # score above which a joint counts in its person's
+    widening: float = 1.0  # factor of the widths that covariances stand for
+    keeps_maps: bool = False  # of each person, to be drawn
 
     def __call__(self, pictures: Iterable[Picture]) -> Iterator[Seen]:
         """Yields what is seen in each picture, in order; the next are read meanwhile."""
@@ -76,8 +80,8 @@ class Predictor:
         with torch.autocast(kind, lower, enabled=self.half):
             return self.task.activated(crops.to(self.device))
 
-    def _read(self, batch: list[Piece]) -> Iterator[tuple[Tensor, ...]]:
-        """Keypoints and covariances in source pixels, scores, and each person's own score."""
+    def _read(self, batch: list[Piece]) -> Iterator["_Found"]:
+        """What is found in each crop, in source pixels."""
         crops, affines = (torch.stack(column) for column in zip(*batch, strict=True))
         activated = self.activated(crops)
         codec = self.task.codec
@@ -85,23 +89,32 @@ class Predictor:
         points = geometry.apply(affines, answer.keypoints.cpu().double())
         score = answer.score.float().cpu()
         spread = covariance.of_answer(codec.grid, activated)
-        columns = [points, score.double(), of_person(score, self.least)]
+        turned: Iterable[Tensor | None] = [None] * len(batch)
         if spread is not None:
-            columns.append(covariance.turned(spread.cpu().double(), affines))
-        return zip(*columns, strict=True)
+            turned = covariance.turned(spread.cpu().double() * self.widening**2, affines)
+        maps = self._maps(activated, affines) if self.keeps_maps else [None] * len(batch)
+        of_people = of_person(score, self.least).tolist()
+        return map(_Found, points, score.double(), of_people, turned, maps)
 
-    def _people(self, cut: Cut, found: list[tuple[Tensor, ...]]) -> list[Person]:
+    def _maps(self, activated: tuple[Tensor, ...], affines: Tensor) -> list[Maps | None]:
+        grid = self.task.codec.grid
+        of_each = zip(*(heatmap.float().cpu().numpy() for heatmap in activated), strict=True)
+        return [
+            Maps(maps, grid.lines, grid.image_size, affine.numpy())
+            for maps, affine in zip(of_each, affines, strict=True)
+        ]
+
+    def _people(self, cut: Cut, found: list["_Found"]) -> list[Person]:
         people = [
             Person(
-                keypoints=points.numpy(),
-                scores=scores.numpy(),
-                covariance=spread[0].numpy() if spread else None,
+                keypoints=each.keypoints.numpy(),
+                scores=each.scores.numpy(),
+                covariance=None if each.covariance is None else each.covariance.numpy(),
                 box=box,
-                score=float(score) * box_score,
+                score=each.score * box_score,
+                maps=each.maps,
             )
-            for (points, scores, score, *spread), box, box_score in zip(
-                found, cut.boxes, cut.scores.tolist(), strict=True
-            )
+            for each, box, box_score in zip(found, cut.boxes, cut.scores.tolist(), strict=True)
         ]
         if self.nms is None or len(people) < 2:
             return people
@@ -114,6 +127,16 @@ class Predictor:
         poses = np.stack([person.keypoints for person in people])
         alike = oks.between(poses, areas, np.array(self.task.schema.sigmas))
         return oks.nms(alike, np.array([person.score for person in people]), self.nms or 0.0)
+
+
+class _Found(NamedTuple):
+    """What is found in one crop."""
+
+    keypoints: Tensor
+    scores: Tensor
+    score: float
+    covariance: Tensor | None
+    maps: Maps | None
 
 
 def _ahead(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from heatmap_research.drawing import overlay
+from heatmap_research.drawing import maps, overlay
 from heatmap_research.inference import video
 from heatmap_research.inference.pictures import Picture
 from heatmap_research.inference.predictor import Person, Seen
@@ -45,6 +45,9 @@ def drawn(
     colours = overlay.colours(schema.names, schema.flip)
     colour = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
     image = np.array(np.broadcast_to(colour, (*pixels.shape[:2], 3)), order="C")
+    for person in people:
+        if person.maps:
+            maps.draw(image, person.maps, person.scores >= overlay.MIN_SCORE, colours)
     for person in people:
         joints = person.keypoints, person.scores, person.covariance
         overlay.draw(image, *joints, schema.skeleton, colours)

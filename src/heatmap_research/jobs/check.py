@@ -1,4 +1,4 @@
-"""Whether a configuration can be trained, found out without data or weights."""
+"""Whether a configuration can be trained, found out without data or training."""
 
 import sys
 
@@ -16,8 +16,11 @@ def check(cfg: DictConfig) -> None:
         job = composed(cfg)
         from heatmap_research.jobs import question  # torch: after a first look
         from heatmap_research.training.build import dry_run, wire
+        from heatmap_research.training.starting import arriving
 
-        dry_run(wire(job))
+        plan, _ = dry_run(wire(job))
+        if job.config.weights:
+            arriving(plan, job.config.weights)
         question.refuse_impossible(job)
     except IncompatibleError as error:
         print(f"refused: {error}{name}")

@@ -25,7 +25,8 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     if Path(cfg.name).name != cfg.name:
         raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")
     store = RunStore(trained.folder / "evaluate" / cfg.name)
-    if "LOCAL_RANK" not in os.environ:
+    first = "LOCAL_RANK" not in os.environ  # Lightning sets it here, too
+    if first:
         of_run.make_new(store.folder)
         (store.folder / ".hydra").mkdir()
         OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
@@ -36,3 +37,5 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     from heatmap_research.training import fit  # torch: after the config has been looked at
 
     fit.evaluate(job, trained, store, checkpoint)
+    if first:
+        store.update(as_trained=of_run.reads_as_trained(merged, trained.folder))

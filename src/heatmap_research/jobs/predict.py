@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,18 +33,24 @@ def predict(cfg: DictConfig) -> None:
     folder = Path(cfg.run)
     job = of_run.read_by_one(folder, cfg.decoder or None, cfg.flip_test)
     weights = of_run.weights_of(folder, cfg.checkpoint)
-    from heatmap_research.inference import loading  # torch: after the config has been looked at
+    if cfg.show == "maps" and not job.codec.grid.ndim:
+        raise IncompatibleError(
+            f"show=maps: run={folder} answers with coordinates, which have no maps: choose "
+            "show=true."
+        )
+    from heatmap_research.inference import calibrated, loading  # torch: after a look at the config
 
+    widening = calibrated.factor(job, folder, weights, cfg.covariance)
     source, boxed = _source(cfg, job), _boxed(cfg, job)
-    given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms)
-    predictor = loading.predictor(job, weights, *given)
+    given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms, widening)
+    predictor = replace(loading.predictor(job, weights, *given), keeps_maps=cfg.show == "maps")
     try:
         Path(cfg.out).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise IncompatibleError(
             f"out={cfg.out}: {error.strerror}; choose another folder."
         ) from error
-    _run(cfg, predictor, source, boxed)
+    _run(cfg, predictor, source, boxed, calibrated.words(job, widening, cfg.covariance))
 
 
 def _source(cfg: DictConfig, job: Job) -> "Files | Video":
@@ -63,7 +69,11 @@ def _source(cfg: DictConfig, job: Job) -> "Files | Video":
 
 
 def _run(
-    cfg: DictConfig, predictor: "Predictor", source: "Files | Video", boxed: "Boxed | None"
+    cfg: DictConfig,
+    predictor: "Predictor",
+    source: "Files | Video",
+    boxed: "Boxed | None",
+    of_covariances: str,
 ) -> None:
     from heatmap_research.data.threads import announced
     from heatmap_research.inference import shown, writing
@@ -76,7 +86,7 @@ def _run(
     with writing.writer(out, schema.names) as writer, drawing as draw:
         seen = announced(predictor(pictures), len(source), f"{len(source)} pictures")
         done = _written(seen, writer, draw)
-    log.info(f"{done.words(writer.people)}; written to {out}")
+    log.info(f"{done.words(writer.people)}{of_covariances}; written to {out}")
     if done.problems:
         words = "\n  ".join(done.problems)
         log.warning(f"{len(done.problems)} of {done.count} pictures could not be read:\n  {words}")
@@ -140,9 +150,10 @@ def _boxed(cfg: DictConfig, job: Job) -> "Boxed | None":
 
 
 def _refuse(cfg: DictConfig) -> None:
-    for key in ("flip_test", "half", "show"):
-        if not isinstance(cfg[key], bool) and (key != "flip_test" or cfg[key] is not None):
-            raise IncompatibleError(f"{key}={cfg[key]}: choose true or false.")
+    for key, others in (("flip_test", (None,)), ("half", ()), ("show", ("maps",))):
+        if not isinstance(cfg[key], bool) and cfg[key] not in others:
+            choices = " or ".join(["true", "false", *filter(None, others)])
+            raise IncompatibleError(f"{key}={cfg[key]}: choose {choices}.")
     if not isinstance(cfg.batch_size, int) or cfg.batch_size < 1:
         raise IncompatibleError(f"batch_size={cfg.batch_size}: give a whole number above 0.")
     if cfg.frames is not None and not (isinstance(cfg.frames, int) and cfg.frames > 0):

@@ -95,7 +95,7 @@ def shelve(folder: Path) -> None:
 
 
 def set_aside(folder: Path) -> Path:
-    """Moves a run as it is to where earlier ones are kept; returns its new folder."""
+    """Moves a run, or a part of one, to where earlier ones are kept; returns its new folder."""
     place = _on_the_shelf(folder)
     place.parent.mkdir(exist_ok=True)
     return folder.rename(place)

@@ -22,6 +22,7 @@ from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.runs import best, record, source
 from heatmap_research.runs.store import RunStore
+from heatmap_research.runs.sweep import set_aside
 from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
@@ -47,7 +48,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if trainer.is_global_zero:
-        _make_room(store, checkpoint)
+        _make_room(store, checkpoint, job.config.trainer.max_steps)
     with _recorded(store, trainer, _facts(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = _begun(parts, checkpoint), build.build_data(job)
@@ -62,7 +63,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
             _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, task.first_figures, job.unread, store, sweep)
+            _report(metrics, task.first_figures, job.unread, store, sweep, task.beyond_reach)
     return metrics
 
 
@@ -78,7 +79,7 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
         metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, task.first_figures, job.unread, store, sweep=False)
+            _report(metrics, task.first_figures, job.unread, store, False, task.beyond_reach)
     return metrics
 
 
@@ -100,11 +101,16 @@ def _where_it_stands(job: Job, store: RunStore) -> tuple[Job, Path | None]:
     return replace(job, choices=known["choices"], unread=unread), checkpoint
 
 
-def _make_room(store: RunStore, checkpoint: Path | None) -> None:
-    if checkpoint:
-        store.weights.unlink(missing_ok=True)
-    else:
+def _make_room(store: RunStore, checkpoint: Path | None, steps: int) -> None:
+    """Takes away, or puts aside, what is of other weights than those that will be there."""
+    if checkpoint is None:
         store.clear()
+        return
+    store.weights.unlink(missing_ok=True)
+    evaluations = store.folder / "evaluate"
+    if evaluations.is_dir() and checkpoint_of(checkpoint)["global_step"] < steps:
+        kept = set_aside(evaluations)
+        log.info(f"evaluations of the weights before are kept in {kept}")
 
 
 def _begun(parts: build.Parts, checkpoint: Path | None) -> KeypointTask:
@@ -284,7 +290,12 @@ def _announce(job: Job, size: dict[str, int]) -> None:
 
 
 def _report(
-    metrics: Metrics, shown: Sequence[str], unread: Sequence[str], store: RunStore, sweep: bool
+    metrics: Metrics,
+    shown: Sequence[str],
+    unread: Sequence[str],
+    store: RunStore,
+    sweep: bool,
+    beyond_reach: Sequence[str] = (),  # metrics that none of these answers can be counted by
 ) -> None:
     """Prints what a run came to; in one line, of one figure, where jobs follow each other."""
     lines, known = [], store.read()
@@ -296,6 +307,11 @@ def _report(
         for name in known_here[:1] if sweep else known_here:
             values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
             lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
+    if not sweep:
+        lines += [
+            f"{name}: n/a, as coordinates without a spread have no covariance"
+            for name in beyond_reach
+        ]
     seconds = known.get("seconds")
     took = f"trained in {seconds:.0f} s, " if seconds else ""
     lines.append(f"{took}recorded in {store.folder}")

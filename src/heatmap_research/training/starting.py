@@ -54,7 +54,18 @@ def file_of(weights: str) -> Path:
 
 
 def start_from(task: KeypointTask, weights: str) -> Matched:
-    """Fills a network with what a file has for it; refuses one that has next to nothing."""
+    """Fills a network with what a file has for it."""
+    match = arriving(task, weights)
+    task.load_state_dict(dict(match.taken), strict=False)
+    log.info(f"weights={weights}: {match}")
+    return match
+
+
+def arriving(task: KeypointTask, weights: str) -> Matched:
+    """Finds what a file has for a network, which it leaves as it is.
+
+    Refuses a file that is not there, that cannot be read, or that has next to nothing for it.
+    """
     file = file_of(weights)
     given = tensors_of(file)
     match = matched(task, given, _learnt(Path(weights).expanduser()))
@@ -66,8 +77,6 @@ def start_from(task: KeypointTask, weights: str) -> Matched:
             f"in it (it has {len(given)}: {_some(tuple(given))}): choose the backbone that it was "
             "trained with, or another file."
         )
-    task.load_state_dict(dict(match.taken), strict=False)
-    log.info(f"weights={weights}: {match}")
     return match
 
 

@@ -80,9 +80,7 @@ class KeypointTask(LightningModule):
         return cost.loss
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
-        predictions = (
-            self._with_spread(batch.image) if self._reads_covariance else self(batch.image)
-        )
+        predictions = self._with_spread(batch.image) if self._of_covariance else self(batch.image)
         for decoder, prediction in predictions.items():
             for metric in self._metrics_of(decoder).values():
                 metric.update(prediction, batch)
@@ -148,13 +146,23 @@ class KeypointTask(LightningModule):
     def first_figures(self) -> list[str]:
         """The name of one figure of each metric, such as AP of COCO's ten, or of those it shows."""
         of_any: Any = next(iter(self.metrics.values()))
-        figures = {name: getattr(metric, "figures", (name,)) for name, metric in of_any.items()}
+        figures = {
+            name: getattr(metric, "figures", (name,))
+            for name, metric in of_any.items()
+            if name not in self.beyond_reach
+        }
         shown = (getattr(of_any[name], "shown", each[:1]) for name, each in figures.items())
         return [figure for each in shown for figure in each]
 
     @property
-    def _reads_covariance(self) -> bool:
-        return any(hasattr(metric, "reads_covariance") for metric in self.metrics.modules())
+    def beyond_reach(self) -> list[str]:
+        """The metrics that read a covariance, where the answers have none."""
+        return [] if self.codec.has_covariance else self._of_covariance
+
+    @property
+    def _of_covariance(self) -> list[str]:
+        of_any: Any = next(iter(self.metrics.values()))
+        return [name for name, metric in of_any.items() if hasattr(metric, "reads_covariance")]
 
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]

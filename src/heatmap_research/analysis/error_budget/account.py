@@ -38,6 +38,7 @@ class Account:
     scores: Mapping[str, Reliability]
     risk: Risk
     people: Annotators | None  # who marked the joints; None: truth is exact
+    stand_in: float | None = None  # an OKS tolerance of every joint, where none was measured
 
     def as_json(self) -> dict[str, Any]:
         decoder, flip = self.readout
@@ -62,6 +63,7 @@ class Account:
             "aurc_px": self.risk.aurc,
             "aurc_excess_px": self.risk.excess,
             "annotators_px": self.people and self.people._asdict(),
+            "stand_in_tolerance": self.stand_in,
         }
 
 
@@ -105,6 +107,7 @@ def of_run(
         scores=scores,
         risk=cost,
         people=read.truth.annotators(frame.tolerances) if marked else None,
+        stand_in=None if schema.tolerances_known else schema.sigmas[0],
     )
 
 

@@ -64,7 +64,7 @@ def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
     yield _read_best(account)
     total = sum(account.kinds.values())
     shares = ", ".join(f"{n} {100 * count / total:.1f} %" for n, count in account.kinds.items())
-    yield f"Of {total} labelled joints: {shares}."
+    yield f"Of {total} labelled joints: {shares}{_by_a_stand_in(account)}."
     yield f"Joints with the largest mean error: {_worst(account, names)}."
     if not np.isnan(account.uncertainty.widths).any():
         first, *more = per_joint.sentences(account.uncertainty, names)
@@ -72,11 +72,19 @@ def sentences(account: Account, names: tuple[str, ...]) -> Iterator[str]:
         yield from more
     ece = "; ".join(f"{name}: ECE {curve.ece:.3f}" for name, curve in account.scores.items())
     risk = account.risk
-    yield f"Scores: {ece}; AURC {risk.aurc:.3f} px, {risk.excess:.3f} above the best order."
+    order = f"AURC {risk.aurc:.3f} px, {risk.excess:.3f} above the best order"
+    yield f"Scores: {ece}{_by_a_stand_in(account)}; {order}."
     if account.people:
         yield str(account.people)
     for name, why in account.absent.items():
         yield f"n/a: {named(name, account.cell)}: {why}."
+
+
+def _by_a_stand_in(account: Account) -> str:
+    """What OKS is worth where nobody has measured how exactly joints are marked."""
+    if account.stand_in is None:
+        return ""
+    return f" (OKS by a stand-in tolerance of {account.stand_in:g} for each joint; none is known)"
 
 
 def _heaviest_part(account: Account) -> str:
