@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,7 +45,8 @@ def ends(study: str) -> list[list[str]]:
     """The first value of each key that a study sweeps, and the last of each."""
     asked = OmegaConf.load(running.CONF / "experiment" / f"{study}.yaml").hydra.sweeper.params
     parser, swept = OverridesParser.create(), {}
-    for key, value in asked.items():
+    for key, escaped in asked.items():
+        value = re.sub(r"\\+(?=\$)", "", str(escaped))  # what a sweep resolves once too often
         each = parser.parse_override(f"{key}={value}")
         swept[key] = list(each.sweep_string_iterator()) if each.is_sweep_override() else [value]
     return [[f"{key}={values[end]}" for key, values in swept.items()] for end in (0, -1)]
@@ -208,6 +210,21 @@ def test_the_ends_of_every_study_can_be_trained(study):
             job = prepare(cfg, {})
         question.refuse_impossible(job)
         assert building.dry_run(building.wire(job))[1]["parameters"] > 0
+
+
+def test_labels_that_scale_are_as_wide_as_the_image_of_each_job_has_them(tmp_path):
+    """What is swept is resolved before there is a job, by Hydra, against one size for all."""
+    some = ("-m", "experiment=resolution", "arm=ce_2d", "seed=0", *FEW)
+    sizes = ("image_size=[32,32],[48,48]", "study=null", "question=null")
+    done = sweep_of(tmp_path / "sweep", *some, *sizes)
+    assert done.status == 0, done.err
+    widths = {tuple(run.value("image_size")): [] for run in find(tmp_path / "sweep")}
+    for run in find(tmp_path / "sweep"):
+        widths[tuple(run.value("image_size"))].append(run.value("sigma"))
+    assert {size: sorted(each) for size, each in widths.items()} == {
+        (32, 32): [pytest.approx(1.28), 2.0],
+        (48, 48): [pytest.approx(1.92), 2.0],
+    }
 
 
 def test_a_named_sweep_is_kept_under_its_name(tmp_path):
