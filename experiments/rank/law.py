@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from heatmap_research.analysis.comparison.statistics.two_way import two_way
+from heatmap_research.analysis.comparison.statistics.two_way import linear, two_way
 from heatmap_research.config import of_run
 from heatmap_research.jobs import export_steps as steps
 from heatmap_research.metrics.ghosts import is_apart, is_read_at
@@ -108,13 +108,13 @@ def _row(name: str, some: np.ndarray, columns: Sequence[np.ndarray]) -> str:
 
 
 def _cells(seed: np.ndarray, image: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Means of images, a row a seed."""
+    """What each image adds to a mean over joints, a row a seed."""
     seeds, row = np.unique(seed, return_inverse=True)
     images, column = np.unique(image, return_inverse=True)
     total, count = (np.zeros((len(seeds), len(images))) for _ in range(2))
     np.add.at(total, (row, column), value)
     np.add.at(count, (row, column), 1)
-    return total / count
+    return linear(total, count)
 
 
 def main() -> None:
