@@ -403,6 +403,10 @@ def test_detections_are_samples_without_labels(crowd, tmp_path):
             "detection 0: bbox",
         ),
         ("[]", "none of its 0 boxes"),
+        (
+            '[{"image_id": [], "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]',
+            "image_id is \\[\\]",
+        ),
     ],
 )
 def test_a_wrong_detections_file_is_refused_in_one_line(crowd, tmp_path, content, words):
