@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from heatmap_research.data.annotations import first_folder, flip_of, read, schema_of, skeleton_of
 from heatmap_research.data.annotations.schemas import mirrored, one_sided
 from heatmap_research.data.annotations.table import iou, largest_iou
+from heatmap_research.runs import bounded_file
 
 NAN, INFINITY = float("nan"), float("inf")
 PERSON = {"id": 1, "name": "person", "keypoints": ["nose", "left_eye", "right_eye"]}
@@ -228,6 +229,22 @@ def test_a_truncated_gzip_file_is_refused(write, tmp_path):
 def test_another_kind_of_file_is_refused(tmp_path, content, words):
     (tmp_path / "a.json").write_bytes(content)
     refuses(tmp_path / "a.json", words)
+
+
+def test_what_has_no_end_is_not_read(write, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo.json")
+    refuses(tmp_path / "fifo.json", "there is no such file")
+    monkeypatch.setattr(bounded_file, "LABELS", 1000)  # bytes
+    refuses(write(*[someone()] * 9), "it has [0-9]+ bytes, and no more than 1000 are read")
+    (packed := tmp_path / "packed.json").write_bytes(gzip.compress(b" " * 10**5))
+    refuses(packed, "unpacked it has at least 1001 bytes, and no more than 1000 are read")
+
+
+def test_a_gzip_file_of_several_members_is_read_whole(write, tmp_path):
+    whole = write(someone()).read_bytes()
+    packed = tmp_path / "packed.json.gz"
+    packed.write_bytes(gzip.compress(whole[:99]) + gzip.compress(whole[99:]))
+    assert read(packed).ids.tolist() == [7]
 
 
 def test_a_missing_file_is_refused_with_the_folder_that_is_missing(tmp_path):

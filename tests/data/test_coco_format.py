@@ -533,6 +533,16 @@ def test_unreadable_images_can_be_skipped_counted_and_listed(crowd, caplog, augm
     assert data.truth.ids.tolist() == [101, 103]
 
 
+def test_a_fifo_and_a_device_in_the_place_of_images_are_skipped(crowd):
+    for number in (0, 1):
+        os.unlink(crowd.parent / f"{number}.jpg")
+    os.mkfifo(crowd.parent / "0.jpg")
+    (crowd.parent / "1.jpg").symlink_to("/dev/zero")
+    data = dataset(crowd, on_error="skip")
+    assert [skip.count("it is no regular file") for skip in data.skipped] == [1, 1]
+    assert len(data.people) == 2
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_skipped_images_leave_each_rank_its_share(crowd, ranks):
     broken(crowd, "1.jpg")

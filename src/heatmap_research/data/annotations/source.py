@@ -1,7 +1,6 @@
 """Opens a file of annotations, and says what is wrong with one that is missing or broken."""
 
 import gc
-import gzip
 import json
 import re
 import zlib
@@ -10,6 +9,7 @@ from pathlib import Path
 from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
+from heatmap_research.runs import bounded_file
 from heatmap_research.types import first_line
 
 HALF_A_LETTER = re.compile(r"\\u[dD][89a-fA-F]")  # or the first half of a whole one
@@ -79,14 +79,8 @@ def stamp(file: Path) -> tuple[int, int]:
     return facts.st_mtime_ns, facts.st_size
 
 
-def unpacked(file: Path) -> bytes:
-    """The content, decompressed if it is gzipped, whatever the file is called."""
-    content = file.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-
-
 def _text(file: Path) -> str:
-    content = unpacked(file)
+    content = bounded_file.unpacked(file, bounded_file.LABELS)
     return content.decode(json.detect_encoding(content))
 
 
@@ -105,14 +99,14 @@ def parsed(file: Path) -> Any:
         place = f"line {error.lineno}, column {error.colno} (character {error.pos})"
         reason = error.msg[:1].lower() + error.msg[1:]
         raise ValueError(f"{file}: {whole} at {place}: {reason}.") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error) as error:
         raise ValueError(f"{file}: the gzip file breaks off or is damaged: {error}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: this is no text, so no JSON: {error.reason}.") from error
     except UnicodeEncodeError as error:
         near = error.object[max(0, error.start - 40) : error.end]
         raise ValueError(f"{file}: half a letter, which no text has, ends {near!a}.") from error
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number of thousands of digits, a file without end
         raise ValueError(f"{file}: {first_line(error)}.") from error
     except RecursionError as error:
         raise ValueError(f"{file}: nested too deep to be COCO's format.") from error
