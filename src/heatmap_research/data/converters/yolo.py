@@ -18,7 +18,7 @@ from heatmap_research.data.converters.coco_file import (
     size_of,
     write,
 )
-from heatmap_research.runs import bounded_file
+from heatmap_research.runs import bounded_file, bounded_yaml
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -49,7 +49,9 @@ def convert(source: Path, target: Path, split: str = "train") -> Written:
 
 def _told(source: Path) -> dict[str, Any]:
     try:
-        told = yaml.safe_load(bounded_file.content(source, bounded_file.WORDS))
+        text = bounded_file.content(source, bounded_file.WORDS)
+        bounded_yaml.refuse_endless(text)
+        told = yaml.safe_load(text)
     except OSError as error:
         raise ValueError(f"{source}: cannot be read: {error.strerror or error}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
