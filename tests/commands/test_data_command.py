@@ -92,6 +92,14 @@ CASES: dict[str, tuple[Change, str, str, str]] = {
     ),
     "null": (keypoints(*POINTS[:6], None, 8, 1), "are not all numbers", REFUSED, "annotation 11"),
     "nan": (keypoints(NAN, *POINTS[1:]), "a point is NaN or infinite", REFUSED, "annotation 11"),
+    "huge": (keypoints(10**400, *POINTS[1:]), "a point is NaN", REFUSED, "annotation 11"),
+    "huge box": (person(bbox=[1, 2, 10**400, 4]), "box is not four numbers", REFUSED, "tion 11"),
+    "category twice": (
+        lambda c: c["categories"].append({"id": 1}),
+        "id of several categories",
+        REFUSED,
+        "category 1 (2 times)",
+    ),
     "infinite": (keypoints(INF, *POINTS[1:]), "a point is NaN", REFUSED, "annotation 11"),
     "nan visibility": (keypoints(20, 10, NAN, *POINTS[3:]), "a point is NaN", REFUSED, "tion 11"),
     "nan, unseen": (keypoints(NAN, 1, 0, *POINTS[3:]), "not labelled is NaN", "read as", "tion 11"),
@@ -292,6 +300,10 @@ def test_pictures_are_read_as_training_reads_them(tmp_path):
     assert "is not on disk" in audit(file, folder).verdict
     (found,) = audit(file, tmp_path / "nowhere").findings
     assert found.refused
+    write(tmp_path, changed(image(file_name="a" * 300)))  # more than a file's name can have
+    assert re.search(
+        r"file\.json: image 1 \(a+\): image is not on disk", audit(file, folder).verdict
+    )
 
 
 def test_pictures_nobody_is_in_are_not_asked_for(tmp_path):

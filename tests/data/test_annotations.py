@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from heatmap_research.data.annotations import first_folder, flip_of, read, schema_of, skeleton_of
 from heatmap_research.data.annotations.schemas import mirrored, one_sided
 from heatmap_research.data.annotations.table import iou, largest_iou
+from heatmap_research.runs import bounded_file
 
 NAN, INFINITY = float("nan"), float("inf")
 PERSON = {"id": 1, "name": "person", "keypoints": ["nose", "left_eye", "right_eye"]}
@@ -155,7 +156,7 @@ REFUSED = {
     "annotation 7: keypoints has None, no number": someone(keypoints=[None, *POINTS[1:]]),
     "annotation 7: keypoints is 5, no list": someone(keypoints=5),
     "annotation 7: a keypoint is at nan": someone(keypoints=[NAN, *POINTS[1:]]),
-    "annotation 7: a keypoint is at inf": someone(keypoints=[1, INFINITY, *POINTS[2:]]),
+    "annotation 7: a keypoint is at -inf": someone(keypoints=[1, -INFINITY, *POINTS[2:]]),
     "annotation 7: visibility is 3.0": someone(keypoints=[1, 1, 3, *POINTS[3:]]),
     "annotation 7: bbox has a negative width or height, -4": someone(bbox=[1, 2, -4, 5]),
     "annotation 7: bbox has nan": someone(bbox=[1, NAN, 4, 5]),
@@ -164,6 +165,12 @@ REFUSED = {
     "annotation 7: area is -1.0": someone(area=-1),
     "annotation 7: area has 'big', no number": someone(area="big"),
     "annotation 7: head_size is 0, not above 0": someone(head_size=0),
+    "annotation 7: a keypoint is at inf": someone(keypoints=[1, 10**400, *POINTS[2:]]),
+    "annotation 7: a keypoint is at 1e[+]308": someone(keypoints=[1e308, *POINTS[1:]]),
+    "annotation 7: bbox has -inf, no number of pixels": someone(bbox=[-(10**400), 2, 4, 5]),
+    "annotation 7: area is inf": someone(area=10**400),
+    "annotation 7: head_size is inf, no number of pixels": someone(head_size=10**400),
+    "annotation 7: keypoints is '[a.]+', no list": someone(keypoints="a" * 9999),
     "annotation 7: iscrowd is 2": someone(iscrowd=2),
     "annotation 7: there is no image 4": someone(image_id=4),
     "annotation 7: there is no image '3'": someone(image_id="3"),
@@ -215,11 +222,29 @@ def test_a_truncated_gzip_file_is_refused(write, tmp_path):
         (b'{"images": [], "annotations": []}', "no list of categories"),
         (b'{"images": [1], "annotations": [], "categories": []}', "number 0 of images is no rec"),
         (b"\xff\xd8\xff\xe0 a jpeg", "this is no text"),
+        (b'{"images": "\\ud800"}', "half a letter, which no text has"),
+        (b"[" + b"1" * 5000 + b"]", "4300 digits"),
     ],
 )
 def test_another_kind_of_file_is_refused(tmp_path, content, words):
     (tmp_path / "a.json").write_bytes(content)
     refuses(tmp_path / "a.json", words)
+
+
+def test_what_has_no_end_is_not_read(write, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo.json")
+    refuses(tmp_path / "fifo.json", "there is no such file")
+    monkeypatch.setattr(bounded_file, "LABELS", 1000)  # bytes
+    refuses(write(*[someone()] * 9), "it has [0-9]+ bytes, and no more than 1000 are read")
+    (packed := tmp_path / "packed.json").write_bytes(gzip.compress(b" " * 10**5))
+    refuses(packed, "unpacked it has at least 1001 bytes, and no more than 1000 are read")
+
+
+def test_a_gzip_file_of_several_members_is_read_whole(write, tmp_path):
+    whole = write(someone()).read_bytes()
+    packed = tmp_path / "packed.json.gz"
+    packed.write_bytes(gzip.compress(whole[:99]) + gzip.compress(whole[99:]))
+    assert read(packed).ids.tolist() == [7]
 
 
 def test_a_missing_file_is_refused_with_the_folder_that_is_missing(tmp_path):
@@ -300,6 +325,7 @@ def test_the_files_own_pairs_go_before_names():
         ("flip_indices", [0, 2]),
         ("sigmas", [0.1, 0.1]),
         ("keypoint_sigmas", [0.1, 0.1, 0]),
+        ("sigmas", [0.1, 0.1, 10**400]),
         ("sigmas", "coco"),
     ],
 )

@@ -403,6 +403,10 @@ def test_detections_are_samples_without_labels(crowd, tmp_path):
             "detection 0: bbox",
         ),
         ("[]", "none of its 0 boxes"),
+        (
+            '[{"image_id": [], "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]',
+            "image_id is \\[\\]",
+        ),
     ],
 )
 def test_a_wrong_detections_file_is_refused_in_one_line(crowd, tmp_path, content, words):
@@ -527,6 +531,16 @@ def test_unreadable_images_can_be_skipped_counted_and_listed(crowd, caplog, augm
     assert batch.instance_id.tolist() == [101, 103]
     assert data.truth.image_ids.tolist() == [10]
     assert data.truth.ids.tolist() == [101, 103]
+
+
+def test_a_fifo_and_a_device_in_the_place_of_images_are_skipped(crowd):
+    for number in (0, 1):
+        os.unlink(crowd.parent / f"{number}.jpg")
+    os.mkfifo(crowd.parent / "0.jpg")
+    (crowd.parent / "1.jpg").symlink_to("/dev/zero")
+    data = dataset(crowd, on_error="skip")
+    assert [skip.count("it is no regular file") for skip in data.skipped] == [1, 1]
+    assert len(data.people) == 2
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])

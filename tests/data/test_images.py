@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pictures
 import pytest
@@ -192,6 +194,23 @@ def test_a_damaged_picture_is_named_in_one_line(tmp_path, ending, damage):
     with pytest.raises(UnreadableError, match=rf"a\.{ending} cannot be read: .") as refusal:
         read(path, size=(400, 240))
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("ending", ["png", "npy"])
+def test_what_has_no_end_is_not_read(tmp_path, ending):
+    os.mkfifo(waiting := tmp_path / f"fifo.{ending}")
+    (endless := tmp_path / f"endless.{ending}").symlink_to("/dev/zero")
+    for path in (waiting, endless, tmp_path):
+        with pytest.raises(UnreadableError, match="it is no regular file"):
+            read(path)
+
+
+@pytest.mark.parametrize("ending", ["png", "npy"])
+def test_a_file_of_more_than_a_gibibyte_is_not_read(tmp_path, ending):
+    with (path := tmp_path / f"a.{ending}").open("wb") as file:
+        file.truncate(2**30 + 1)  # which takes no room on a disk
+    with pytest.raises(UnreadableError, match="1073741825 bytes, and no more than 1073741824 are"):
+        read(path)
 
 
 def test_a_picture_of_another_size_than_annotated_is_refused(tmp_path):

@@ -445,6 +445,24 @@ def test_two_that_write_the_same_pool_at_once_do_not_disturb_each_other(tmp_path
     assert len(os.listdir(tmp_path)) == 1
 
 
+def test_a_pool_can_be_read_by_whom_the_umask_lets(tmp_path):
+    former = os.umask(0o027)
+    try:
+        small_set(cache=str(tmp_path))
+    finally:
+        os.umask(former)
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_killed_rendering_has_left_is_removed_by_the_next_one(tmp_path):
+    (left := tmp_path / "figures-24x3x32x32-0.npy.0123456789abcdef").write_bytes(b"half")
+    (other := tmp_path / "notes.txt").touch()
+    small_set(cache=str(tmp_path))
+    assert not left.exists()
+    assert other.exists()
+
+
 def test_where_nothing_can_be_written_images_stay_in_memory(tmp_path, caplog):
     (tmp_path / "file").touch()
     sets = [small_set(cache=str(tmp_path / "file" / "folder")) for _ in range(2)]

@@ -81,10 +81,14 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one_whole(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [('{"version": 1, "sta', "line 1"), ("[]", "no record of a run"), ("{}", "lacks choices")],
+    [
+        *[('{"version": 1, "sta', "line 1"), ("[]", "no record of a run"), ("{}", "lacks choices")],
+        *[("[" * 100_000, "recursion depth"), ("1" * 5000, "4300 digits"), ("\udcff", "decode")],
+        *[('{"config": null}', "its config is not what"), ('{"decoders": [[1]]}', "its decoders")],
+    ],
 )
 def test_a_damaged_record_is_refused_in_a_line(text, why, tmp_path):
-    (tmp_path / "run.json").write_text(text)
+    (tmp_path / "run.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(IncompatibleError, match=r"run=.*: its run\.json cannot be read") as refused:
         RunStore(tmp_path).read("choices")
     assert why in str(refused.value)

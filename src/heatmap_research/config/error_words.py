@@ -18,7 +18,8 @@ LISTS = (  # last words of keys that take several values in one run
     *("decoder", "metric", "callback", "logger"),
     *("image_size", "joints", "anisotropy", "evaluate", "annotations", "images"),
 )
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a disk that is full or only read
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or somebody's share of it
+NO_PLACE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)  # or one that is only read
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 
 
@@ -68,9 +69,12 @@ def before_any_job(error: Exception, entered: bool) -> str:
     if isinstance(error, ValueError) and "group override" in str(error):
         nulls = [word for word in sys.argv if re.fullmatch(r"\w+=null", word)]
         return f"{' '.join(nulls)}: to leave a group out, write ~GROUP."
+    if isinstance(error.__cause__, OSError) and "configure handler" in str(error):
+        error = error.__cause__  # of the file that a log goes to
     if isinstance(error, OSError) and (not entered or error.errno in NO_PLACE):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}; make room, or choose another folder."
+        room = "make room, or " if error.errno in FULL else ""
+        return f"{where}{error.strerror}; {room}choose another folder."
     return ""
 
 

@@ -12,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from heatmap_research.config import yaml_file
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import in_words
 from heatmap_research.config.instantiate import with_values
@@ -49,7 +50,7 @@ def stored(folder: Path) -> DictConfig:
     file = folder / ".hydra" / "config.yaml"
     if not file.is_file():
         raise IncompatibleError(f"run={folder}: this is not the folder of a run.")
-    config = cast(DictConfig, OmegaConf.load(file))
+    config = yaml_file.load(file)
     return _by_itself(config, record.read_or_empty(folder))
 
 
@@ -58,7 +59,7 @@ def refuse_instructions(file: Path) -> None:
 
     Hydra makes what stands below `hydra` by itself, and looks for `defaults` in other folders.
     """
-    told = [key for key in ("hydra", "defaults") if key in OmegaConf.load(file)]
+    told = [key for key in ("hydra", "defaults") if key in yaml_file.load(file)]
     if told or re.search(r"^\s*#\s*@", file.read_text(), re.MULTILINE):
         raise IncompatibleError(
             f"{file}: it instructs Hydra ({', '.join(told) or '@package'}), which the config of a "

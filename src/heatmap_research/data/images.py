@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
 from heatmap_research.data.buffers import Buffers
+from heatmap_research.runs import bounded_file
 from heatmap_research.types import IncompatibleError
 
 cv2.setNumThreads(0)  # the loader's processes are the threads
@@ -24,6 +25,7 @@ Pixels = UInt8[np.ndarray, "height width channel"]
 Matrix = Float[np.ndarray, "2 3"]  # crop pixels to those of a picture
 Size = Sequence[int] | None  # width and height a file is annotated with; None: unknown
 
+MOST_PIXELS = 2 * 89_478_485  # of a picture, as Pillow has it: twice its MAX_IMAGE_PIXELS
 REDUCTIONS = (8, 4, 2, 1)  # source pixels per pixel a JPEG can be decoded at
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -51,8 +53,7 @@ def read(
     try:
         if path.endswith(".npy"):
             return _array(path, channels, size), 1
-        with open(path, "rb", buffering=0) as file:
-            content = file.readall()
+        content = bounded_file.content(path, bounded_file.PICTURE)
         if channels not in (1, 3):
             raise IncompatibleError(
                 f"{path} is a picture, and backbone.in_chans={channels}: choose 1 or 3, or give "
@@ -102,6 +103,8 @@ def _jpeg(
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(content)
         if (width, height) != tuple(size) or space in ("CMYK", "YCCK"):
+            return None
+        if width * height > MOST_PIXELS:  # which Pillow refuses
             return None
         high, wide = -(-height // factor), -(-width // factor)
         colours, depth = ("GRAY", 1) if channels == 1 else ("RGBX", 4)
@@ -153,6 +156,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _array(path: str, channels: int, size: Size) -> Pixels:
+    bounded_file.refuse_endless(path, bounded_file.PICTURE)
     return of_array(np.load(path, mmap_mode="r", allow_pickle=False), channels, size, path)
 
 

@@ -1,9 +1,9 @@
 """Whom to crop: the people of an annotation file, or the boxes of a detector in its images."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from heatmap_research.data import counter_random
 from heatmap_research.data.annotations import Annotations
+from heatmap_research.data.annotations.rows import are_numbers
 from heatmap_research.data.annotations.source import parsed, stamp
 from heatmap_research.data.annotations.table import nearest
 
@@ -165,13 +166,11 @@ def _wrong(box: Any) -> str | None:
     keys = ("image_id", "category_id", "bbox", "score")
     if not isinstance(box, dict) or (missing := [key for key in keys if key not in box]):
         return f"it has no {', '.join(missing)}" if isinstance(box, dict) else "it is no record"
-    sides = box["bbox"]
-    if not isinstance(sides, Sequence) or len(sides) != 4 or not _finite([*sides, box["score"]]):
-        return f"bbox {sides} and score {box['score']} are not 4 numbers and one"
+    sides, score = box["bbox"], box["score"]
+    if type(box["image_id"]) is not int:
+        return f"its image_id is {shown(box['image_id'])}, no whole number"
+    if not are_numbers(sides) or len(sides) != 4 or not are_numbers([score]):
+        return f"bbox {shown(sides)} and score {shown(score)} are not 4 numbers and one"
     if min(sides[2:]) <= 0:
         return f"bbox {sides} has no area"
     return None
-
-
-def _finite(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, (int, float)) and abs(v) < float("inf") for v in values)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from heatmap_research.drawing.maps import relative
+from heatmap_research.drawing.style import Plain
 
 Array = NDArray[np.float32]
 TRUE, DECODED = "white", "#33dd33"
@@ -64,7 +65,7 @@ def sheet(label: Example, predicted: Example | None, names: Sequence[str], title
     wholes = dict(zip(("image", "label", "predicted"), [bare, *kinds], strict=False))
     columns = max(len(wholes), min(7, len(names)))
     rows = math.ceil(len(names) / columns) * len(kinds)
-    figure = Figure(figsize=(2 * columns, 3.6 + 2.1 * rows), layout="constrained")
+    figure = Plain(figsize=(2 * columns, 3.6 + 2.1 * rows), layout="constrained")
     wrapped = [textwrap.fill(line, 24 * columns) for line in title.splitlines()]
     figure.suptitle("\n".join(wrapped), fontsize=9)
     above, below = figure.subfigures(2, 1, height_ratios=[3.4, 2.1 * rows])

@@ -11,6 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from heatmap_research.drawing.style import Plain
+
 CELL_INCHES = 3.0
 MAX_COLUMNS = 6
 ROOM = 0.12  # beside what has to be seen, in sides of it
@@ -50,7 +52,7 @@ def sheet(cells: Sequence[Cell], title: str, most: int = MAX_COLUMNS) -> Figure:
     columns = min(most, len(cells))
     rows = math.ceil(len(cells) / columns)
     size = (CELL_INCHES * columns, (CELL_INCHES + 0.3) * rows + 0.5 * bool(title))
-    figure = Figure(figsize=size, layout="constrained", dpi=_dots(cells))
+    figure = Plain(figsize=size, layout="constrained", dpi=_dots(cells))
     if title:
         figure.suptitle(title, fontsize=10)
     axes = figure.subplots(rows, columns, squeeze=False).flat

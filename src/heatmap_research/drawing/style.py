@@ -1,15 +1,37 @@
 """How every figure looks: colours in their order, and axes without a frame."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 COLOURS = ("#3366aa", "#66aadd", "#cc5533", "#e0a030", "#559944", "#884499")
 
 
+class Plain(Figure):
+    """A figure that shows texts as they are: the `$` of a name begins no formula."""
+
+    def draw(self, renderer: Any) -> None:
+        for text in set(self.findobj(Text)) - set(_powers(self)):
+            text.set_parse_math(False)
+        super().draw(renderer)
+
+
+def _powers(figure: Figure) -> Iterator[Text]:
+    """The labels that Matplotlib writes itself, as formulas; those of all axes are made here."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        labels = axis.get_ticklabels(which="both")
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            yield from labels
+
+
 def blank(size: tuple[float, float]) -> Figure:
     """An empty figure of this width and height in inches, with room for titles at its edge."""
-    return Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
+    return Plain(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
 
 
 def single(size: tuple[float, float]) -> tuple[Figure, Axes]:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from heatmap_research.drawing.example import Array, Example, draw
-from heatmap_research.drawing.style import frameless
+from heatmap_research.drawing.style import Plain, frameless
 
 LEAST_PX = 0.05  # smaller errors are drawn as if they were as large
 
@@ -15,7 +15,7 @@ def samples(
     labels: Sequence[Example], predicted: Sequence[Example], names: Sequence[str], title: str
 ) -> Figure:
     """A column for each image: its label above, what is predicted below."""
-    figure = Figure(figsize=(2.3 * len(labels) + 0.4, 5.4), layout="constrained")
+    figure = Plain(figsize=(2.3 * len(labels) + 0.4, 5.4), layout="constrained")
     figure.suptitle(f"{title}\n+ truth, dot decoded", fontsize=9)
     rows = figure.subplots(2, len(labels), squeeze=False)
     for row, examples, word in zip(rows, (labels, predicted), ("label", "predicted"), strict=True):
@@ -29,7 +29,7 @@ def errors(by_decoder: Mapping[str, Array], title: str) -> Figure:
     """How many joints have which error in pixels: a histogram for each decoder, on a log scale."""
     largest = max([1.0, *(float(each.max()) for each in by_decoder.values() if len(each))])
     bins = np.geomspace(LEAST_PX, largest * 1.001, 41)
-    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    figure = Plain(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
     for name, each in by_decoder.items():
         counts, _ = np.histogram(each.clip(LEAST_PX), bins)

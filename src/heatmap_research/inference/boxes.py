@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from heatmap_research.data.annotations import source
+from heatmap_research.data.annotations import rows, source
 from heatmap_research.inference.pictures import Picture
 
 Row = tuple[Sequence[float], float]  # x, y, width, height, and the detector's score
@@ -63,12 +64,14 @@ def _annotations(file: Path, category: str | None) -> Listing:
     kinds = content["categories"]
     wanted = [kind for kind in kinds if category in (str(kind.get("name")), str(kind.get("id")))]
     wanted = wanted or [kind for kind in kinds if kind.get("keypoints")] or kinds
-    numbers = {kind.get("id") for kind in wanted}
-    listing = {str(i.get("file_name")): Listed(i.get("id")) for i in content["images"]}
+    numbers = [kind.get("id") for kind in wanted]
+    rows.ids(content["images"], "image", file)
+    listing = {str(i.get("file_name")): Listed(i["id"]) for i in content["images"]}
     by_id = {listed.image_id: listed for listed in listing.values()}
     for place, record in enumerate(content["annotations"]):
         counted = record.get("category_id") in numbers and not record.get("iscrowd")
-        if counted and (listed := by_id.get(record.get("image_id"))) is not None:
+        image_id = _whole(file, f"annotation {place}", record)
+        if counted and (listed := by_id.get(image_id)) is not None:
             listed.rows.append((_box(file, f"annotation {place}", record.get("bbox")), 1.0))
     return listing
 
@@ -77,12 +80,12 @@ def _results(file: Path, records: Sequence[Any], names: Mapping[int, str]) -> Li
     """A detector's boxes with their scores, by number where no file says a number's name."""
     listing: Listing = {}
     for place, record in enumerate(records):
-        if not isinstance(record, dict) or not isinstance(record.get("image_id"), int):
-            raise ValueError(f"boxes={file}: detection {place} has no whole number image_id.")
-        image_id = record["image_id"]
+        what = f"detection {place}"
+        image_id = _whole(file, what, record)
         name = names.get(image_id, str(image_id))
-        box = _box(file, f"detection {place}", record.get("bbox"))
-        row = box, float(record.get("score", 1.0))
+        if not rows.are_numbers([score := record.get("score", 1.0)]):
+            raise ValueError(f"boxes={file}: {what}: its score is {shown(score)}, no number.")
+        row = _box(file, what, record.get("bbox")), float(score)
         listing.setdefault(name, Listed(image_id)).rows.append(row)
     return listing
 
@@ -96,11 +99,20 @@ def _plain(file: Path, name: str, boxes: Any) -> Listed:
 
 def _names(file: Path) -> dict[int, str]:
     source.stamp(file)
-    return {image["id"]: str(image.get("file_name")) for image in source.load(file)["images"]}
+    images = source.load(file)["images"]
+    rows.ids(images, "image", file)
+    return {image["id"]: str(image.get("file_name")) for image in images}
+
+
+def _whole(file: Path, what: str, record: Any) -> int:
+    if not isinstance(record, dict) or type(record.get("image_id")) is not int:
+        raise ValueError(f"boxes={file}: {what} has no whole number image_id.")
+    return int(record["image_id"])
 
 
 def _box(file: Path, what: str, box: Any) -> Sequence[float]:
-    numbers = isinstance(box, list) and all(type(side) in (int, float) for side in box)
-    if not numbers or len(box) != 4 or not min(box[2:]) > 0 or not np.isfinite(box).all():
-        raise ValueError(f"boxes={file}: {what}: {box} is no x, y, width and height above 0.")
+    if not rows.are_numbers(box) or len(box) != 4 or not min(box[2:]) > 0:
+        raise ValueError(
+            f"boxes={file}: {what}: {shown(box)} is no x, y, width and height above 0."
+        )
     return box

@@ -16,6 +16,7 @@ from heatmap_research.codec.geometry import Geometry, padded
 from heatmap_research.data import images
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.images import Pixels, UnreadableError
+from heatmap_research.runs import bounded_file
 from heatmap_research.types import IncompatibleError
 
 Boxes = Float64[np.ndarray, "person 4"]  # x, y of the corner, width, height; source pixels
@@ -138,6 +139,7 @@ def _read(
 def _upright_size(file: str | Path) -> tuple[int, int] | None:
     """Width and height, if the header says that the picture is stored as it is to be seen."""
     try:
+        bounded_file.refuse_endless(file, bounded_file.PICTURE)
         with Image.open(file) as stored:
             turned = stored.getexif().get(ExifTags.Base.Orientation, 1) != 1
             return None if turned else stored.size

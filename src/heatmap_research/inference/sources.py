@@ -9,6 +9,7 @@ from pathlib import Path
 from heatmap_research.data import threads
 from heatmap_research.data.images import UnreadableError
 from heatmap_research.inference.pictures import Picture, of_file
+from heatmap_research.runs import bounded_file
 from heatmap_research.types import IncompatibleError
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".npy")
@@ -71,11 +72,18 @@ def _listed(source: str | Sequence[str]) -> Sequence[str | Path]:
         inside = sorted(path.rglob("*"))
         return [file for file in inside if file.suffix.lower() in PICTURES and file.is_file()]
     if path.is_file() and path.suffix.lower() == ".txt":
-        lines = filter(None, map(str.strip, path.read_text().splitlines()))
+        lines = filter(None, map(str.strip, _text(path).splitlines()))
         return [path.parent / line for line in lines]
     if not path.exists() and glob.has_magic(source):
         return sorted(glob.glob(str(path), recursive=True))
     return [path]
+
+
+def _text(file: Path) -> str:
+    try:
+        return bounded_file.text(file)
+    except ValueError as error:
+        raise IncompatibleError(f"source={error}.") from error
 
 
 def _shared_folder(found: Sequence[Path]) -> Path:

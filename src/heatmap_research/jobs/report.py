@@ -25,6 +25,7 @@ from heatmap_research.analysis.page.sections import arms, budgets, one_run, verd
 from heatmap_research.analysis.page.study import Seen, Study, first
 from heatmap_research.analysis.theory.round_trip import floors
 from heatmap_research.codec.codec import Codec
+from heatmap_research.config import yaml_file
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing.example import Example
@@ -231,7 +232,7 @@ def _single(folder: Path) -> str | None:
 
 
 def _stored(file: Path) -> Any:
-    return OmegaConf.to_container(OmegaConf.load(file)) if file.exists() else None
+    return OmegaConf.to_container(yaml_file.load(file)) if file.exists() else None
 
 
 def _shortly(error: Exception) -> str:

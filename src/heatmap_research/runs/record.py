@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.runs import whole_file
+from heatmap_research.runs import bounded_file, whole_file
 from heatmap_research.runs.former_paths import with_current_paths
 from heatmap_research.runs.source import PACKAGE, source_hash, source_version
-from heatmap_research.types import IncompatibleError
+from heatmap_research.types import IncompatibleError, in_a_line
 
 VERSION = 1
 NAME = "run.json"
 # What every record of a run has, from its first moment on.
 ALWAYS = {"version", "status", "config", "config_hash", "choices", "seed", "decoders"}
+KINDS = {
+    **{"config": dict, "choices": dict, "decoders": list, "metrics": dict, "versions": dict},
+    **{"device": dict, "schema": dict, "status": str},
+}
 # Keys, at any depth, in which two runs of the same experiment may differ.
 INCIDENTAL = {
     *("output_dir", "dirpath", "save_dir", "root", "cache", "logger", "launcher", "hydra"),
@@ -38,13 +42,15 @@ class DamagedRecordError(IncompatibleError):
 def read(folder: Path, *needed: str) -> dict[str, Any]:
     """Reads run.json; refuses one that is damaged, or that lacks one of the keys needed."""
     try:
-        record = json.loads((folder / NAME).read_text())
+        record = json.loads(bounded_file.content(folder / NAME, bounded_file.WORDS))
     except FileNotFoundError as error:
         raise DamagedRecordError(f"run={folder}: there is no {NAME} in it.") from error
-    except (OSError, ValueError) as error:
-        raise _unreadable(folder, str(error)) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(folder, in_a_line(error)) from error
     if not isinstance(record, dict):
         raise _unreadable(folder, "it is no record of a run")
+    if odd := [name for name in KINDS if not _is_sound(record, name)]:
+        raise _unreadable(folder, f"its {', '.join(odd)} is not what a run writes")
     if lacking := [name for name in needed if name not in record]:
         raise _unreadable(folder, f"it lacks {', '.join(lacking)}")
     return record
@@ -56,6 +62,15 @@ def read_or_empty(folder: Path) -> dict[str, Any]:
         return read(folder)
     except DamagedRecordError:
         return {}
+
+
+def _is_sound(record: Mapping[str, Any], name: str) -> bool:
+    """Whether a value is of its kind, or is not there; null is allowed where a run may lack it."""
+    value = record.get(name)
+    if value is None:
+        return name not in record or name not in ALWAYS
+    names = value if name == "decoders" and isinstance(value, list) else []
+    return isinstance(value, KINDS[name]) and all(isinstance(each, str) for each in names)
 
 
 def asked(config: Mapping[str, Any], choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,15 +28,17 @@ def written(file: Path, suffix: str = "partial") -> Iterator[Path]:
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[bool]:
     """Lets in one after the other, so that what the first writes there the next can read.
 
-    Where the folder, or its file system, takes no lock, all come in at once.
+    Where the folder, or its file system, takes no lock, all come in at once, and False is yielded.
     """
+    alone = False
     with ExitStack() as stack:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             place = os.open(folder, os.O_RDONLY)
             stack.callback(os.close, place)
             fcntl.flock(place, fcntl.LOCK_EX)
-        yield
+            alone = True
+        yield alone

@@ -27,7 +27,7 @@ from heatmap_research.training import build
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.training.checkpoints import checkpoint_of
-from heatmap_research.training.memory import refuse_beyond_memory
+from heatmap_research.training.memory import refuse_beyond_memory, refuse_beyond_shared_memory
 from heatmap_research.training.starting import file_of, start_from
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.training.tensors import save_tensors
@@ -45,6 +45,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     parts = build.wire(job)
     plan, size = build.dry_run(parts)
     refuse_beyond_memory(job, plan)
+    refuse_beyond_shared_memory(job)
     trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if trainer.is_global_zero:
@@ -70,6 +71,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
 def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> Metrics:
     """The same evaluation as after training, with other decoders, data or flip test."""
     quiet_libraries()
+    refuse_beyond_shared_memory(job)
     trainer = build.build_trainer(job, store, _progress(False, job.watched))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
     with _recorded(store, trainer, _facts(job) | of):

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from heatmap_research.analysis.comparison.arms import Arm
 from heatmap_research.analysis.comparison.statistics.interval import Interval
 from heatmap_research.drawing.example import Example, draw
-from heatmap_research.drawing.style import COLOURS, bare, blank, frameless, pair, single
+from heatmap_research.drawing.style import COLOURS, Plain, bare, blank, frameless, pair, single
 from heatmap_research.runs.curves import Course
 
 STYLES = ("-", "--", ":", "-.")
@@ -21,7 +21,7 @@ PerImage = Float[np.ndarray, " image"]
 
 def comparison(arms: Sequence[Arm], examples: Mapping[str, Example]) -> Figure:
     """Test error by arm and decoder above; below, the same image as each arm sees it."""
-    figure = Figure(figsize=(3 * max(4, len(examples)), 8), layout="constrained")
+    figure = Plain(figsize=(3 * max(4, len(examples)), 8), layout="constrained")
     grid = figure.add_gridspec(2, max(1, len(examples)), height_ratios=[1.15, 1])
     _errors(figure.add_subplot(grid[0, :]), arms)
     for column, (name, example) in enumerate(examples.items()):

@@ -11,7 +11,7 @@ from heatmap_research.analysis.error_budget.calibration import Reliability, Risk
 from heatmap_research.analysis.error_budget.law import Law, MeanByPhase, even_phases
 from heatmap_research.analysis.error_budget.parts import Budget
 from heatmap_research.analysis.error_budget.profiles import Profile
-from heatmap_research.drawing.style import COLOURS, frameless
+from heatmap_research.drawing.style import COLOURS, Plain, frameless
 
 WORDS = {
     "labels": "rounded labels",
@@ -43,7 +43,7 @@ def signed(value: float, places: int = 3) -> str:
 def bars(budgets: Sequence[Budget], title: str = "", cell: str = "bin") -> Figure:
     """A row of panels for each order: parts of the mean error, and of the mean squared error."""
     rows = max(len(each.parts) for each in budgets) + 2
-    figure = Figure(figsize=(11, 0.6 + len(budgets) * (0.9 + 0.29 * rows)), layout="constrained")
+    figure = Plain(figsize=(11, 0.6 + len(budgets) * (0.9 + 0.29 * rows)), layout="constrained")
     figure.suptitle(f"{title} (hatched: adds error)", fontsize=10)
     panels = figure.subplots(len(budgets), 2, squeeze=False)
     for (left, right), budget, words in zip(panels, budgets, ORDERS, strict=False):
@@ -61,7 +61,7 @@ def phases(
     profiles: Mapping[str, Profile], laws: Mapping[str, Law], title: str = "", cell: str = "bin"
 ) -> Figure:
     """Signed and mean error over the truth's place in its cell, beside the same of laws."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    figure = Plain(figsize=(9, 6), layout="constrained")
     figure.suptitle(title, fontsize=10)
     panels = figure.subplots(2, len(profiles), sharex=True, sharey="row", squeeze=False)
     for (above, below), (name, profile) in zip(panels.T, profiles.items(), strict=True):
@@ -81,7 +81,7 @@ def phases(
 
 def border(profiles: Mapping[str, Profile], title: str = "") -> Figure:
     """Mean error over the truth's distance to the border: a line for each way of reading."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Plain(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for (name, profile), colour in zip(profiles.items(), COLOURS[::2], strict=False):
         place, mean, bar = profile.middle, profile.bias, 2 * profile.deviation
@@ -98,7 +98,7 @@ def border(profiles: Mapping[str, Profile], title: str = "") -> Figure:
 
 def scores(curves: Mapping[str, Reliability], risk: Risk, title: str = "") -> Figure:
     """Share of right points over score, and the error of the surest over how many are kept."""
-    figure = Figure(figsize=(10, 4.4), layout="constrained")
+    figure = Plain(figsize=(10, 4.4), layout="constrained")
     figure.suptitle(title, fontsize=10)
     left, right = figure.subplots(1, 2)
     _reliability(left, curves)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from heatmap_research.analysis.theory.ceiling_table import TO_MIDDLE, Row, law, split
-from heatmap_research.drawing.style import COLOURS, frameless
+from heatmap_research.drawing.style import COLOURS, Plain, frameless
 
 LEAST_PX = 1e-5  # what is less is float32's own
 DOTS_PER_INCH = 80
@@ -35,7 +35,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 def codecs(rows: Sequence[Row]) -> Figure:
     """Mean error of each codec, best at the bottom, beside what a law says of it."""
     ordered = sorted(rows, key=lambda row: row["mean_px"])
-    figure = Figure(figsize=(10, 1.5 + 0.17 * len(ordered)), layout="constrained")
+    figure = Plain(figsize=(10, 1.5 + 0.17 * len(ordered)), layout="constrained")
     axes = figure.add_subplot()
     colours = _colours(rows)
     for place, row in enumerate(ordered):
@@ -94,7 +94,7 @@ def _lines(
     across: Callable[[Row], float],
     unit: Callable[[Row], float] = lambda row: 1.0,  # by which pixels are multiplied
 ) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Plain(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     colours = _colours([row for line in lines for row in line])
     targets = list(dict.fromkeys(line[0]["target"] for line in lines))

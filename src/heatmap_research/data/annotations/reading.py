@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ def _of_category(file: Path, content: dict[str, list[Record]], chosen: Record) -
     for record in content["annotations"]:
         number = record.get("category_id")
         if type(number) is not int or number not in known:
-            there = f"there is no category {number!r}"
+            there = f"there is no category {shown(number)}"
             said = there if "category_id" in record else "it has no category_id"
             raise ValueError(f"{file}: annotation {record.get('id')}: {said}.")
     return [r for r in content["annotations"] if r["category_id"] == chosen["id"]]
@@ -167,5 +168,7 @@ def _side(file: Path, image: Record, key: str) -> int:
     """0 where the file does not say."""
     value = image.get(key) or 0
     if not is_size(value):
-        raise ValueError(f"{file}: image {image['id']}: {key} is {value!r}, no number of pixels.")
+        raise ValueError(
+            f"{file}: image {image['id']}: {key} is {shown(value)}, no number of pixels."
+        )
     return 0 if value != value else int(value)

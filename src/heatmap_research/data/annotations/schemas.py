@@ -1,9 +1,9 @@
 """Reads names, mirror joints, skeleton and OKS tolerances from a category, or assumes them."""
 
 import logging
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
 from heatmap_research.types import Schema
@@ -17,6 +17,7 @@ TENTHS = {  # as pycocotools writes them: divided by 10 they are its sigmas to t
 }
 MIDDLE = ("nose", "head", "neck")
 DEFAULT_SIGMA = 0.05  # of the root of the area; COCO's go from 0.025 to 0.107
+LARGEST_SIGMA = 1e6
 SIGMA_KEYS = ("sigmas", "keypoint_sigmas")  # the first that is there is read
 WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 SIDES = (  # in a name of lower-case words, the surest rule first
@@ -97,9 +98,16 @@ def _sigmas(category: Record, asked: Sequence[float] | None) -> tuple[float, ...
     if not isinstance(values, Sequence) or len(values) != joints:
         count = f"{len(values)} values" if isinstance(values, Sequence) else repr(values)
         raise ValueError(f"{key}: {count} for {joints} joints; give one OKS tolerance each.")
-    if bad := [s for s in values if not isinstance(s, (int, float)) or not 0 < s < math.inf]:
-        raise ValueError(f"{key} has {bad[0]!r}: give numbers above 0.")
+    if bad := [sigma for sigma in values if not is_sigma(sigma)]:
+        raise ValueError(
+            f"{key} has {shown(bad[0])}: give numbers above 0 and up to {LARGEST_SIGMA:g}."
+        )
     return tuple(float(sigma) for sigma in values)
+
+
+def is_sigma(value: Any) -> bool:
+    """Whether it is an OKS tolerance, whose square is a number too."""
+    return isinstance(value, int | float) and 1 / LARGEST_SIGMA <= value <= LARGEST_SIGMA
 
 
 def sigma_key(category: Record) -> str | None:

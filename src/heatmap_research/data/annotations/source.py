@@ -1,13 +1,18 @@
 """Opens a file of annotations, and says what is wrong with one that is missing or broken."""
 
 import gc
-import gzip
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
+from heatmap_research.runs import bounded_file
+from heatmap_research.types import first_line
+
+HALF_A_LETTER = re.compile(r"\\u[dD][89a-fA-F]")  # or the first half of a whole one
 SECTIONS = ("images", "annotations", "categories")
 
 
@@ -50,7 +55,9 @@ def load(file: Path) -> dict[str, list[dict[str, Any]]]:
     for name in SECTIONS:
         for place, record in enumerate(known[name]):
             if type(record) is not dict:
-                raise ValueError(f"{file}: number {place} of {name} is no record, but {record!r}.")
+                raise ValueError(
+                    f"{file}: number {place} of {name} is no record, but {shown(record)}."
+                )
     return {name: known[name] for name in SECTIONS}
 
 
@@ -72,28 +79,35 @@ def stamp(file: Path) -> tuple[int, int]:
     return facts.st_mtime_ns, facts.st_size
 
 
-def unpacked(file: Path) -> bytes:
-    """The content, decompressed if it is gzipped, whatever the file is called."""
-    content = file.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+def _text(file: Path) -> str:
+    content = bounded_file.unpacked(file, bounded_file.LABELS)
+    return content.decode(json.detect_encoding(content))
 
 
 def parsed(file: Path) -> Any:
     """What the JSON holds; a ValueError says why there is none that can be read."""
     collects = gc.isenabled()
     try:
-        content = unpacked(file)
+        text = _text(file)
         gc.disable()  # or it spends half the time looking through new lists
-        return json.loads(content)
+        content = json.loads(text)
+        if HALF_A_LETTER.search(text):
+            json.dumps(content, ensure_ascii=False).encode()
+        return content
     except json.JSONDecodeError as error:
         whole = "breaks off" if error.pos >= len(error.doc.rstrip()) - 1 else "is no JSON from"
         place = f"line {error.lineno}, column {error.colno} (character {error.pos})"
         reason = error.msg[:1].lower() + error.msg[1:]
         raise ValueError(f"{file}: {whole} at {place}: {reason}.") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error) as error:
         raise ValueError(f"{file}: the gzip file breaks off or is damaged: {error}.") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{file}: this is no text, so no JSON: {error.reason}.") from error
+    except UnicodeEncodeError as error:
+        near = error.object[max(0, error.start - 40) : error.end]
+        raise ValueError(f"{file}: half a letter, which no text has, ends {near!a}.") from error
+    except ValueError as error:  # a number of thousands of digits, a file without end
+        raise ValueError(f"{file}: {first_line(error)}.") from error
     except RecursionError as error:
         raise ValueError(f"{file}: nested too deep to be COCO's format.") from error
     except OSError as error:

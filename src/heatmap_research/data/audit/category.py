@@ -63,8 +63,7 @@ def _sigmas(sigmas: Any, joints: int) -> list[str]:
     if not isinstance(sigmas, list) or len(sigmas) != joints:
         number = len(sigmas) if isinstance(sigmas, list) else "no list"
         return [f"{number} for {joints} joints"]
-    wrong = [s for s in sigmas if not isinstance(s, int | float) or not 0 < s < float("inf")]
-    return [f"{sigma} is not above 0" for sigma in wrong]
+    return [f"{sigma} is not above 0" for sigma in sigmas if not schemas.is_sigma(sigma)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heatmap_research.data.annotations.rows import NUMBERS
+from heatmap_research.data.annotations.rows import FAR, NUMBERS, floats
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -27,10 +27,14 @@ def is_id(value: Any) -> bool:
     return type(value) is int and abs(value) < 2**63
 
 
-def numbers(values: list[Any], width: int) -> Array:
-    """A row for each value; what is not a list of `width` numbers becomes a row of nan."""
+def numbers(values: list[Any], width: int, below: float = FAR) -> Array:
+    """A row for each value; what is not a list of `width` numbers becomes a row of nan.
+
+    So does a number that is too large to be meant.
+    """
     blank = [np.nan] * width
     rows = [value if isinstance(value, list) and len(value) == width else blank for value in values]
     if not {type(x) for x in chain.from_iterable(rows)} <= NUMBERS:
         rows = [[x if type(x) in NUMBERS else np.nan for x in row] for row in rows]
-    return np.array(rows, dtype=np.float64).reshape(len(values), width)
+    known = floats(rows).reshape(len(values), width)
+    return np.where(abs(known) < below, known, np.nan)

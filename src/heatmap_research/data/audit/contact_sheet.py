@@ -81,7 +81,7 @@ def sheet(people: Sequence[DrawnPerson], skeleton: Skeleton, title: str) -> Figu
     rows = math.ceil(len(people) / columns)
     heights = [HEADER_INCHES, (CELL_INCHES + 0.2) * rows]
     figure = Figure(figsize=(CELL_INCHES * columns, sum(heights) + 0.35), layout="constrained")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, parse_math=False)
     above, below = figure.subfigures(2, 1, height_ratios=heights)
     _key(above, max(people, key=lambda person: person.told_apart), skeleton)
     cells = below.subplots(rows, columns, squeeze=False)
@@ -89,7 +89,7 @@ def sheet(people: Sequence[DrawnPerson], skeleton: Skeleton, title: str) -> Figu
         axes.set_axis_off()
     for axes, person in zip(cells.flat, people, strict=False):
         draw(axes, person, skeleton)
-        axes.set_xlabel(person.name, fontsize=7, labelpad=2)
+        axes.set_xlabel(person.name, fontsize=7, labelpad=2, parse_math=False)
     return figure
 
 
@@ -141,7 +141,7 @@ def _key(above: SubFigure, person: DrawnPerson, skeleton: Skeleton) -> None:
     widths = [HEADER_INCHES, CELL_INCHES * MAX_COLUMNS - HEADER_INCHES]
     figure, words = above.subplots(1, 2, width_ratios=widths)
     draw(figure, person, skeleton, size=1.7)
-    figure.set_xlabel(person.name, fontsize=7, labelpad=2)
+    figure.set_xlabel(person.name, fontsize=7, labelpad=2, parse_math=False)
     centre = person.points[person.labelled, :2].mean(0) if person.labelled.any() else np.zeros(2)
     for joint in np.flatnonzero(person.labelled).tolist():
         place = person.points[joint, :2]
@@ -157,7 +157,15 @@ def _names(axes: Axes, skeleton: Skeleton) -> None:
         x, y = 0.02 + 0.33 * (joint // deep), 0.97 - (joint % deep) * 0.9 / deep
         shade = colour if colour != MIDDLE else GREY
         words = f"{joint}  {name}"
-        axes.text(x, y, words, color=shade, fontsize=160 / deep, transform=axes.transAxes)
+        axes.text(
+            x,
+            y,
+            words,
+            color=shade,
+            fontsize=160 / deep,
+            transform=axes.transAxes,
+            parse_math=False,
+        )
     for label, colour in (("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)):
         axes.plot([], [], "-o", color=colour, label=label, **_marker(colour, colour, 1.5))
     for label, filled in (("visible", GREY), ("covered", "white")):

@@ -27,7 +27,7 @@ def audit(
 ) -> Audit:
     records = read(file, name)
     findings = [] if records is None else _findings(records, folder, channels)
-    refusals = (f"{each.first(1)}: {each.problem}." for each in findings if each.refused)
+    refusals = (f"{file}: {each.first(1)}: {each.problem}." for each in findings if each.refused)
     return Audit(file, findings, records, _refusal(file, name) or next(refusals, None))
 
 

@@ -22,7 +22,7 @@ def check(records: Records) -> Iterator[Finding]:
     unnamed = used & mask(not name for name in files)
     sizes = [(image.get("width") or 0, image.get("height") or 0) for image in records.images]
     wrong = mask(not all(map(is_size, size)) for size in sizes)
-    unknown = used & ~wrong & ~(records.image_sizes > 0).all(1)
+    unknown = used & ~wrong & ~(records.image_sizes >= 1).all(1)
     shared = several(filter(None, files))
     yield Finding("image without a whole number as id", records.named_images(no_id), REFUSED)
     yield Finding("id of several images", several(f"image {i}" for i in ids), REFUSED)
@@ -51,7 +51,7 @@ def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[s
     from heatmap_research.data import images  # and with it OpenCV
 
     name, file = records.image_name(row), records.image_file(row, folder)
-    if not file.is_file():
+    if not os.path.isfile(file):  # false for a name that no file system takes, too
         return "is not on disk", name
     try:
         images.read(str(file), channels, records.known_size(row), REDUCTION)

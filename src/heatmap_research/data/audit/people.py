@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from heatmap_research.data.annotations.rows import FAR
 from heatmap_research.data.audit.columns import NUMBERS, is_id, mask, several
 from heatmap_research.data.audit.records import LEARNT, LEFT_OUT, REFUSED, UNREAD, Finding, Records
 
@@ -16,8 +17,11 @@ def check(records: Records) -> Iterator[Finding]:
     none = ~records.labelled.any(1) & (records.points[..., 2] == 0).all(1) & ~records.crowd
     heads = [person.get("head_size") for person in people]
     headless = mask(head is not None and not _is_size(head) for head in heads)
+    kinds = [f"category {category.get('id')}" for category in records.categories]
+    unnumbered = [f"category {c.get('name')}" for c in records.categories if not is_id(c.get("id"))]
     yield Finding("record is not an object", records.odd, REFUSED)
-    yield Finding("category without a whole number as id", records.unnumbered, REFUSED)
+    yield Finding("category without a whole number as id", unnumbered, REFUSED)
+    yield Finding("id of several categories", several(kinds), REFUSED)
     yield Finding("annotation of no listed category", records.lost, REFUSED)
     yield Finding("annotation without a whole number as id", records.named(no_id), REFUSED)
     yield Finding("id of several annotations", several(records.named(~no_id)), REFUSED)
@@ -31,7 +35,7 @@ def check(records: Records) -> Iterator[Finding]:
 
 def _is_size(value: Any) -> bool:
     """Accepts NaN too, which says that the size is not known."""
-    return type(value) in NUMBERS and (value != value or 0 < value < np.inf)
+    return type(value) in NUMBERS and (value != value or 0 < value < FAR)
 
 
 def _again(records: Records) -> list[str]:

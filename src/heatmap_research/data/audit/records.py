@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heatmap_research.data import annotations
 from heatmap_research.data.annotations.reading import is_names
-from heatmap_research.data.annotations.rows import extent
+from heatmap_research.data.annotations.rows import FAR, extent
 from heatmap_research.data.annotations.source import SECTIONS, parsed
 from heatmap_research.data.audit.columns import Mask, is_id, mask, numbers
 
@@ -53,7 +53,7 @@ class Records:
     people: list[Record]
     lost: list[str]  # annotations whose category is not listed
     odd: list[str]  # entries that are not records
-    unnumbered: list[str]  # categories without an id
+    categories: list[Record]  # all of the file
 
     def __post_init__(self) -> None:
         self._read_category()
@@ -92,7 +92,8 @@ class Records:
         joints = len(self.names)
         self.ids = [str(person.get("id", f"at {i}")) for i, person in enumerate(self.people)]
         self.crowd = mask(bool(person.get("iscrowd", 0)) for person in self.people)
-        self.areas = numbers([[person.get("area")] for person in self.people], 1)[:, 0]
+        areas = [[person.get("area")] for person in self.people]
+        self.areas = numbers(areas, 1, below=FAR**2)[:, 0]
         # a person without a list has no labelled joint
         points = [person.get("keypoints") or [0] * (3 * joints) for person in self.people]
         self.points = numbers(points, 3 * joints).reshape(-1, joints, 3)
@@ -118,7 +119,7 @@ class Records:
     def known_size(self, row: int) -> tuple[int, int] | None:
         """Width and height of an image, if the file says them."""
         width, height = self.image_sizes[row]
-        return (int(width), int(height)) if width > 0 and height > 0 else None
+        return (int(width), int(height)) if width >= 1 and height >= 1 else None
 
 
 def read(file: Path, category: str | None = None) -> Records | None:
@@ -140,14 +141,13 @@ def read(file: Path, category: str | None = None) -> Records | None:
     known = [c.get("id") for c in categories if is_id(c.get("id"))]
     people = [r for r in records if _is(r.get("category_id"), [able[0].get("id")])]
     lost = [f"annotation {r.get('id')}" for r in records if not _is(r.get("category_id"), known)]
-    unnumbered = [f"category {c.get('name')}" for c in categories if not is_id(c.get("id"))]
     odd = [
         f"number {place} of {key}"
         for key in SECTIONS
         for place, record in enumerate(content[key])
         if not isinstance(record, dict)
     ]
-    return Records(file, able[0], images, people, lost, odd, unnumbered)
+    return Records(file, able[0], images, people, lost, odd, categories)
 
 
 def _is(value: Any, among: list[Any]) -> bool:

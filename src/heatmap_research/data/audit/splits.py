@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from heatmap_research.data.audit.images import REDUCTION
 from heatmap_research.data.audit.records import Finding, Records
+from heatmap_research.runs import bounded_file
 
 SIDE = 16  # places along either side
 # Bits of 256. In Leeds Sports Pose pairs up to 36 are one photograph, and the first that is not has
@@ -79,11 +80,11 @@ def _mark(file: Path, channels: int) -> tuple[str, Hashes] | None:
     from heatmap_research.data import images  # and with it OpenCV
 
     try:
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        content = bounded_file.content(file, bounded_file.PICTURE)
         pixels, _ = images.read(str(file), channels, None, REDUCTION)
     except (ValueError, OSError):
         return None
-    return content, hashed(pixels[..., :channels].mean(-1))
+    return hashlib.sha256(content).hexdigest(), hashed(pixels[..., :channels].mean(-1))
 
 
 def hashed(grey: NDArray[np.float64]) -> Hashes:

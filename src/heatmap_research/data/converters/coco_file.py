@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from heatmap_research.runs import whole_file
+from heatmap_research.runs import bounded_file, whole_file
 
 Record = dict[str, Any]
 MARGIN = 0.1  # of the longer side, around the points of somebody for whom no box was drawn
@@ -84,19 +84,20 @@ def box_around(keypoints: Sequence[float]) -> list[float] | None:
 def size_of(file: Path) -> dict[str, int]:
     """Width and height as an image's record has them; none where the image cannot be read."""
     try:
+        bounded_file.refuse_endless(file, bounded_file.PICTURE)
         with Image.open(file) as image:
             return {"width": image.width, "height": image.height}
-    except (OSError, UnidentifiedImageError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return {}
 
 
 def load(source: Path, what: str, needed: set[str]) -> list[Record]:
     """Reads a JSON list of records with these keys; an error tells `what` the file is not."""
     try:
-        records = json.loads(source.read_bytes())
+        records = json.loads(bounded_file.content(source, bounded_file.LABELS))
     except OSError as error:
         raise ValueError(f"{source}: cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{source}: this is no whole JSON: {error}.") from error
     listed: list[Any] = records if isinstance(records, list) else [None]
     if not all(isinstance(record, dict) and needed <= set(record) for record in listed):

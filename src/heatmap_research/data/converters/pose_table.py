@@ -19,6 +19,7 @@ from heatmap_research.data.converters.coco_file import (
     size_of,
     write,
 )
+from heatmap_research.runs import bounded_file
 
 HEADS = ("scorer", "individuals", "bodyparts", "coords")
 Column = tuple[int, str, str]  # place in a row, individual, body part; of an x, and y is next
@@ -55,8 +56,9 @@ def convert(sources: Sequence[Path], target: Path, description: str) -> Written:
 
 def _read(file: Path) -> Table:
     try:
-        lines = list(csv.reader(file.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = bounded_file.content(file, bounded_file.WORDS).decode("utf-8-sig")
+        lines = list(csv.reader(text.splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise ValueError(f"{file}: cannot be read as a table: {error}.") from error
     heads = {line[0]: line for line in lines[:4] if line and line[0] in HEADS}
     if not {"bodyparts", "coords"} <= heads.keys():

@@ -18,6 +18,7 @@ from heatmap_research.data.converters.coco_file import (
     size_of,
     write,
 )
+from heatmap_research.runs import bounded_file, bounded_yaml
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
@@ -48,10 +49,12 @@ def convert(source: Path, target: Path, split: str = "train") -> Written:
 
 def _told(source: Path) -> dict[str, Any]:
     try:
-        told = yaml.safe_load(source.read_text())
+        text = bounded_file.content(source, bounded_file.WORDS)
+        bounded_yaml.refuse_endless(text)
+        told = yaml.safe_load(text)
     except OSError as error:
         raise ValueError(f"{source}: cannot be read: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{source}: this is no YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(told, dict) or "kpt_shape" not in told:
         raise ValueError(f"{source}: no data.yaml of YOLO's poses: it has no kpt_shape.")
@@ -86,7 +89,7 @@ def _images(source: Path, places: Any, root: Path, split: str) -> Iterator[Path]
         if path.is_dir():
             yield from sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
         elif path.is_file():
-            yield from (root / line for line in path.read_text().split("\n") if line.strip())
+            yield from (root / line for line in bounded_file.text(path).split("\n") if line.strip())
         else:
             raise ValueError(f"{source}: {split} is {place}, and there is no {path}.")
 
@@ -99,7 +102,7 @@ def _rows(image: Path) -> Iterator[tuple[str, list[float]]]:
     labels = Path(*parts).with_suffix(".txt")
     if not labels.is_file():  # an image of the background
         return
-    for number, line in enumerate(labels.read_text().splitlines(), start=1):
+    for number, line in enumerate(bounded_file.text(labels).splitlines(), start=1):
         where = f"{labels}: line {number}"
         try:
             row = [float(word) for word in line.split()]

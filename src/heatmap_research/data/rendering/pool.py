@@ -6,6 +6,7 @@ import json
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -33,9 +34,11 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
     path = Path(cache).expanduser() / file_name(figures, first, count)
     if _holds(path, figures, first, count):
         return np.load(path, mmap_mode="r")
-    with whole_file.one_at_a_time(path.parent):
+    with whole_file.one_at_a_time(path.parent) as alone:
         if _holds(path, figures, first, count):  # by now
             return np.load(path, mmap_mode="r")
+        if alone:
+            _remove_unfinished(path.parent)
         images = render(figures, first, count)
         try:
             with whole_file.written(path, uuid4().hex) as partial, partial.open("wb") as file:
@@ -44,6 +47,13 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
         except OSError as problem:
             _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {problem}")
             return images
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Removes what renderings have left that were killed as they wrote."""
+    for partial in folder.glob("figures-*.npy.*"):
+        with suppress(OSError):
+            partial.unlink()
 
 
 def file_name(figures: Figures, first: int, count: int) -> str:

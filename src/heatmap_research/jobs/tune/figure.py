@@ -10,6 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from heatmap_research.drawing.style import Plain
 from heatmap_research.jobs.tune.search import Parameter, Search, Trial
 
 FAILED, BEST = "#cc5533", "black"
@@ -19,7 +20,7 @@ KINDS = (("finished", "o", "#3366aa"), ("pruned, as last seen", "x", "#e0a030"))
 def draw(trials_of: Mapping[str, Sequence[Trial]], search: Search, label: str) -> Figure:
     """A row for each arm: its history, then a slice for each parameter."""
     columns = 1 + len(search.space)
-    figure = Figure(figsize=(2.5 * columns + 1, 2.6 * len(trials_of) + 0.6), layout="constrained")
+    figure = Plain(figsize=(2.5 * columns + 1, 2.6 * len(trials_of) + 0.6), layout="constrained")
     grid = figure.subplots(len(trials_of), columns, sharey="row", squeeze=False)
     for row, (arm, trials) in zip(grid, trials_of.items(), strict=True):
         _history(row[0], trials, search)

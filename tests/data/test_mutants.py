@@ -1,0 +1,36 @@
+"""A few hundred files with something wrong in them; `make mutants` tries thousands."""
+
+from itertools import islice
+
+import pytest
+from faults import mutated_annotations, mutated_images
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return mutated_annotations.with_pictures(tmp_path_factory.mktemp("set"))
+
+
+def test_annotations_are_checked_as_they_are_trained_on_whatever_is_in_them(folder):
+    files = islice(mutated_annotations.mutants(seed=1), 100)
+    judged = {name: mutated_annotations.judged(content, folder) for name, content in files}
+    assert {name: problem for name, problem in judged.items() if problem} == {}
+
+
+def test_boxes_are_read_or_refused_in_a_line_whatever_is_in_them(folder):
+    files = islice(mutated_annotations.boxes(seed=1), 60)
+    judged = {name: mutated_annotations.judged_boxes(content, folder) for name, content in files}
+    assert {name: problem for name, problem in judged.items() if problem} == {}
+
+
+def test_damaged_pictures_are_read_or_refused_in_a_line(tmp_path):
+    files = islice(mutated_images.damaged(seed=1), 60)
+    judged = {name: mutated_images.judged(kept, tmp_path) for name, kept in files}
+    assert {name: problem for name, problem in judged.items() if problem} == {}
+
+
+def test_odd_pictures_are_read_or_refused_in_a_line(tmp_path):
+    files = mutated_images.odd().items()
+    small = {name: kept for name, kept in files if not mutated_images.largest(name)}
+    judged = {name: mutated_images.judged(kept, tmp_path) for name, kept in small.items()}
+    assert {name: problem for name, problem in judged.items() if problem} == {}
