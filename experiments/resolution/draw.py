@@ -45,7 +45,7 @@ def drawn() -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("side of the image, px")
     axes.set_ylabel("mean error on test, % of the side")
-    axes.set_title("Smaller images: the read-out decides who loses; a dot a seed", fontsize=10)
+    axes.set_title("Small images: the read-out decides who is ahead; a dot a seed", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
