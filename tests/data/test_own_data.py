@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import running
+from pairwise import each
 from PIL import Image
 
 from heatmap_research.config.error_words import REFUSALS, in_words
@@ -257,13 +258,15 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+@each(name=list(MISTAKES))
 def test_a_natural_mistake_ends_in_a_line_that_says_what_to_do(name, tmp_path):
-    pictures(tmp_path)
-    file(tmp_path)
+    folder = tmp_path / str(list(MISTAKES).index(name))
+    folder.mkdir()
+    pictures(folder)
+    file(folder)
     given, words = MISTAKES[name]
     with pytest.raises(REFUSALS) as refusal:  # of anything else a traceback would be shown
-        first_batch(*given(tmp_path))
+        first_batch(*given(folder))
     said = in_words(refusal.value)
     assert words in said
     assert "\n" not in said

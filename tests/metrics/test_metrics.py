@@ -240,6 +240,7 @@ def one_of_several(rank: int, ranks: int, store: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow  # test_training.py counts what two processes evaluate
 def test_two_processes_find_what_one_finds(tmp_path):
     store = tmp_path / "store"
     torch.multiprocessing.spawn(one_of_several, (2, str(store)), nprocs=2)
