@@ -68,6 +68,16 @@ def answer(folder: Path) -> str:
     return "\n".join(words(found))
 
 
+def listed(title: str, answers: Answers | None) -> Iterator[str]:
+    """An answer and its family as a list, below a title."""
+    if answers is None:
+        raise ValueError(f"{title}: it cannot be answered.")
+    yield f"{title}:\n"
+    for one in (answers.lead, *answers.family):
+        yield f"- {one.name or 'the question'}: {one.words}"
+    yield ""
+
+
 def words(answers: Answers) -> Iterator[str]:
     """The answer in its words, then every contrast and every cell that it is made of."""
     yield f"{answers.words}\n"

@@ -1,5 +1,4 @@
 import gc
-import logging
 import os
 from pathlib import Path
 
@@ -48,16 +47,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Gives this process, and those it starts, caches of their own."""
     os.environ["HEATMAP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(autouse=True)
-def _loggers_that_speak() -> None:
-    """A library that a test before has used, as optuna's storage, may have silenced all others."""
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("heatmap_research") and isinstance(logger, logging.Logger):
-            logger.disabled, logger.propagate = False, True
-            logger.setLevel(logging.NOTSET)
-    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -4,27 +4,16 @@ python experiments/lspet_pretrained/answer.py prints what is between the lines o
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from heatmap_research.analysis.comparison.verdict import kept
-from heatmap_research.jobs.question import answered, of_runs
-
 HERE = Path(__file__).parent
-BY = {"metric": "PCK@4px", "decoder": "dark_blur", "margin": 0.02, "yes_if": "below"}
 
 
 def main() -> None:
     sys.path.insert(0, str(HERE.parent))
-    from answers import words
+    from photographs.within import print_answers
 
-    runs = kept.kept(HERE)
-    print(*words(answered(runs, None)), sep="\n")
-    within = replace(of_runs(runs), **BY).answer(runs)
-    print(f"Joints within 4 px of the crop, all read by `{BY['decoder']}`:\n")
-    for one in (within.lead, *within.family):
-        print(f"- {one.name or 'the question'}: {one.words}")
-    print()
+    print_answers(HERE)
 
 
 if __name__ == "__main__":

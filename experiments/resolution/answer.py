@@ -16,16 +16,13 @@ DECODERS = ("argmax", "quarter_offset", "dark_blur")
 
 def main() -> None:
     sys.path.insert(0, str(HERE.parent))
-    from answers import words
+    from answers import listed, words
 
     runs = kept.kept(HERE)
     print(*words(answered(runs, None)), sep="\n")
     for decoder in DECODERS:
         answers = replace(of_runs(runs), decoder=decoder).answer(runs)
-        print(f"Both read by `{decoder}`:\n")
-        for one in (answers.lead, *answers.family):
-            print(f"- {one.name or 'the question'}: {one.words}")
-        print()
+        print(*listed(f"Both read by `{decoder}`", answers), sep="\n")
 
 
 if __name__ == "__main__":

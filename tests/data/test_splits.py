@@ -35,8 +35,10 @@ def split(folder, name, seeds):
 
 
 @pytest.fixture
-def check(tmp_path, monkeypatch, capsys):
+def check(tmp_path, monkeypatch, capsys, caplog):
     """The command, in this process: its status or what it says in refusal, and what it prints."""
+
+    caplog.set_level("NOTSET", "heatmap_research")  # set back at the end: the command silences it
 
     def checked(*arguments):
         monkeypatch.chdir(tmp_path)

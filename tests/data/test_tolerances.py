@@ -86,7 +86,8 @@ def test_people_of_an_image_are_matched_by_their_points_and_others_do_not_count(
     assert found.joints[0].sigma == pytest.approx(0.05)
 
 
-def command(monkeypatch, capsys, *files):
+def command(monkeypatch, capsys, caplog, *files):
+    caplog.set_level("NOTSET", "heatmap_research")  # set back at the end: the command silences it
     monkeypatch.setattr("sys.argv", ["heatmap-data", "tolerances", *map(str, files)])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -94,14 +95,14 @@ def command(monkeypatch, capsys, *files):
 
 
 def test_the_words_for_a_training_are_printed_and_gross_mistakes_told(
-    tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys, caplog
 ):
     first, second = two_annotators(tmp_path, (0.01, 0.02, 0.03), people=400)
     content = json.loads(second.read_text())
     for person in content["annotations"][:40]:  # a tenth take another place for the nose
         person["keypoints"][0] += 20
     second.write_text(json.dumps(content))
-    status, out = command(monkeypatch, capsys, first, second)
+    status, out = command(monkeypatch, capsys, caplog, first, second)
     assert status == 0
     assert "nose: swapped sides or other gross mistakes make much of its sigma" in out
     assert "paw: swapped" not in out
@@ -110,15 +111,15 @@ def test_the_words_for_a_training_are_printed_and_gross_mistakes_told(
     assert [float(n) for n in last[13:-1].split(",")][1:] == pytest.approx([0.04, 0.06], rel=0.15)
 
 
-def test_files_of_other_people_are_refused_in_a_line(tmp_path, monkeypatch, capsys):
+def test_files_of_other_people_are_refused_in_a_line(tmp_path, monkeypatch, capsys, caplog):
     points, areas = np.ones((1, 3, 2)), np.ones(1)
     first = written(tmp_path / "a.json", points, areas, [1])
     other = written(tmp_path / "b.json", points, areas, [2])
-    status, _ = command(monkeypatch, capsys, first, other)
+    status, _ = command(monkeypatch, capsys, caplog, first, other)
     assert "have nobody in common: give the same images (by file_name), marked twice" in status
     content = json.loads(other.read_text())
     content["categories"][0]["keypoints"] = ["nose", "paw", "ear"]
     other.write_text(json.dumps(content))
-    status, _ = command(monkeypatch, capsys, first, other)
+    status, _ = command(monkeypatch, capsys, caplog, first, other)
     assert "its joints are nose, paw, ear, and those of" in status
     assert "\n" not in status

@@ -143,10 +143,12 @@ def test_a_step_is_timed_beside_a_plain_loop_of_torch(monkeypatch):
 
 
 def test_crops_and_figures_are_timed():
-    with data.rows(2) as rows:
+    with data.rows(8) as rows:
         figures = {each.name: each for each in timed("data", rows, 1, time.process_time)}
-    assert {data.USUAL, "whole JPEGs", "crop cache", *data.DRAWN} < set(figures)
-    assert all(each.ratio > 0 for each in figures.values())
+    assert {data.USUAL, "whole JPEGs", *data.DRAWN} < set(figures)
+    assert figures["crop cache"].ratio < figures["whole JPEGs"].ratio  # an eighth of it
+    small, large = (figures[f"figures drawn, {side}x{side}"] for side in (64, 128))
+    assert large.ratio > small.ratio  # four times the pixels
 
 
 def test_the_engines_that_are_timed_have_the_same_ten_figures():

@@ -21,6 +21,7 @@ from heatmap_research.jobs.bench.timing import Figure, Row, clock_of, timed
 from heatmap_research.runs.source import source_version, versions
 
 SHORT_ROUNDS = 3
+LEAST_SHARE = 0.01  # of the people of the group eval
 FEW_ROUNDS = 5  # of the groups whose rounds take long
 SLACK = 1.5  # a ratio that is above its bound by half fails the short form
 
@@ -48,6 +49,8 @@ def refuse(flags: argparse.Namespace) -> None:
     for name in ("threads", "batch", "joints", "rounds", "steps", "pictures"):
         if getattr(flags, name) < 1:
             raise ValueError(f"--{name} {getattr(flags, name)}: give at least 1.")
+    if not LEAST_SHARE <= flags.share <= 1:
+        raise ValueError(f"--share {flags.share:g}: give {LEAST_SHARE:g} to 1.")
     if flags.device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"--device {flags.device}: torch finds no such device here; choose cpu.")
     if flags.out and not flags.out.absolute().parent.is_dir():
