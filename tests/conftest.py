@@ -12,6 +12,10 @@ import people
 import pytest
 import running
 import torch
+import yaml
+
+if yaml.__with_libyaml__:
+    yaml.SafeLoader = yaml.CSafeLoader  # as commands have it
 
 torch.set_num_threads(1)
 

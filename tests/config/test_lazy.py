@@ -13,9 +13,11 @@ PUT_OFF = "import sys; import heatmap_research.commands; import torch\n"
     "use",
     [
         "torch.zeros(1)",
-        "from torch import nn; nn.Linear(1, 1)",
         "from torch.utils.data import Dataset; import pytorch_lightning",
-        "import torch.nn.functional as F; F.relu(torch.zeros(1))",
+        pytest.param("from torch import nn; nn.Linear(1, 1)", marks=pytest.mark.slow),
+        pytest.param(
+            "import torch.nn.functional as F; F.relu(torch.zeros(1))", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_torch_is_imported_once_and_whole(use):

@@ -7,6 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import running
 import torch
+from omegaconf import OmegaConf
 from running import build, build_data, check
 
 from heatmap_research.codec.codec import Codec, readable
@@ -26,26 +27,29 @@ NO_MAP = ("target=none", "decoder=[coordinates]")
 
 
 @cache
-def company(head):
-    """What a head needs beside it."""
+def standing(head):
+    """What a head needs beside it, and its task."""
     for beside in COMPANY:
+        words = (SIZE, f"head={head}", *beside)
+        torch.manual_seed(0)
         try:
-            build(running.compose(SIZE, f"head={head}", *beside, *fitting(head)))
+            return words, build(running.compose(*words, *fitting(head))).eval()
         except IncompatibleError:
             continue
-        return (SIZE, f"head={head}", *beside)
     raise AssertionError(f"head={head} fits nowhere")
+
+
+def company(head):
+    return standing(head)[0]
+
+
+def task_of(head):
+    return standing(head)[1]
 
 
 def fitting(head):
     coordinates = ("loss=l1", "target=none", "decoder=[coordinates]")
     return coordinates if head in ("regression", "posenet") else ()
-
-
-@cache
-def task_of(head):
-    torch.manual_seed(0)
-    return build(running.compose(*company(head), *fitting(head))).eval()
 
 
 @cache
@@ -55,7 +59,7 @@ def options(group):
         return {name: instantiate(cfg.decoder[name], f"decoder.{name}") for name in DECODERS}
     made = {}
     for name in running.options(group):
-        cfg = running.compose(f"{group}={name}")
+        cfg[group] = OmegaConf.load(running.CONF / group / f"{name}.yaml")
         made[name] = instantiate(cfg[group], group) if "_target_" in cfg[group] else None
     return made
 

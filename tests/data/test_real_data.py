@@ -164,7 +164,7 @@ def test_two_processes_have_the_figures_of_one(tmp_path):
     assert len(written[0]) == len(written[1])
 
 
-@pytest.mark.parametrize("arm", ["mse_2d", "simcc"])
+@pytest.mark.parametrize("arm", [pytest.param("mse_2d", marks=pytest.mark.slow), "simcc"])
 def test_eight_people_can_be_learnt_by_heart_in_either_layout(arm, tmp_path):
     eight = (
         "data=coco",
