@@ -209,6 +209,12 @@ def test_a_question_that_cannot_be_meant_is_refused(change, words):
         questions.made(OmegaConf.create(node))
 
 
+def test_a_null_takes_one_of_the_family_that_a_file_begins_with_out():
+    asked = questions.of_file("sigma_narrow")
+    assert asked.margin == questions.of_file("sigma").margin
+    assert list(asked.family) == ["2-D", "2-D, mean squares", "SimCC", "marginal"]
+
+
 def test_runs_carry_the_question_they_were_made_for(tmp_path):
     contrast = {"_target_": PRODUCT, "weights": {"arm": "simcc - ce_2d"}}
     asked = {"_target_": QUESTION, "asks": "Is it so?", "yes_if": "above", "margin": 0.05}
@@ -221,7 +227,7 @@ def test_runs_carry_the_question_they_were_made_for(tmp_path):
     other = json.loads(json.dumps(asked)) | {"asks": "Or so?"}
     write(tmp_path / "more", "simcc", 7, config={"question": other})
     assert questions.answered(find(tmp_path), None) is None
-    with pytest.raises(ValueError, match="a key `question`, or one of budget, cost"):
+    with pytest.raises(ValueError, match="a key `question`, or one of budget, budget_hard, cost"):
         questions.answered(runs, "nothing")
     (tmp_path / "broken.yaml").write_text("question: [")
     with pytest.raises(ValueError, match=r"broken\.yaml: it is no YAML: while parsing"):

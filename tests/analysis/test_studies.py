@@ -8,6 +8,7 @@ import pytest
 import running
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from pairwise import each
 from test_verdict import write
 
 from heatmap_research.analysis.page import making, page
@@ -21,12 +22,7 @@ SPREADS = dict.fromkeys(READ_BY, 1.0)
 
 
 def loaded(study: str) -> DictConfig:
-    """The file with those it begins with."""
-    node = OmegaConf.load(running.CONF / "experiment" / f"{study}.yaml")
-    bases = [
-        each for each in node.get("defaults", ()) if isinstance(each, str) and each != "_self_"
-    ]
-    return OmegaConf.merge(*map(loaded, bases), node)
+    return questions.whole(running.CONF / "experiment" / f"{study}.yaml")
 
 
 def swept(study: str) -> list[dict[str, Any]]:
@@ -79,7 +75,8 @@ def test_the_runs_of_a_study_answer_its_own_question(study, tmp_path):
     assert asked is not None
     answers = asked.answer(runs)
     assert answers.words.startswith(f"{asked.asks} {answers.said}: {answers.lead.what} is ")
-    assert [one.name for one in answers.family] == list(asked.family)
+    family = [name for name, contrast in asked.family.items() if contrast]
+    assert [one.name for one in answers.family] == family
 
 
 def test_the_answer_is_the_first_that_a_page_says(tmp_path):
@@ -94,7 +91,7 @@ def test_the_answer_is_the_first_that_a_page_says(tmp_path):
         assert f"<td>{name}</td>" in text
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@each(study=STUDIES)
 def test_a_study_says_what_it_costs_and_what_would_refute_it(study):
     text = (running.CONF / "experiment" / f"{study}.yaml").read_text()
     assert "trainings" in text.partition("defaults:")[0].partition("study:")[0]

@@ -23,11 +23,15 @@ log = logging.getLogger(__name__)
 
 
 def made(node: Any) -> Question:
-    """The question that a part of a config asks; refuses what cannot be meant."""
+    """The question that a part of a config asks; refuses what cannot be meant.
+
+    A null takes a contrast out of the family of the study that this one begins with.
+    """
     _refuse_without_target(node, "question", Question)
-    for name, contrast in {"contrast": node.get("contrast"), **(node.get("family") or {})}.items():
+    family = {name: one for name, one in (node.get("family") or {}).items() if one is not None}
+    for name, contrast in {"contrast": node.get("contrast"), **family}.items():
         _refuse_without_target(contrast, f"question: {name}", Product)
-    found: Question = instantiate.instantiate(node, "question")
+    found: Question = instantiate.instantiate({**node, "family": family}, "question")
     with instantiate.making("question"):
         _kind(found.metric)
     return found
@@ -50,12 +54,20 @@ def of_file(name: str) -> Question:
             f"one of {', '.join(known)}."
         )
     try:
-        node = OmegaConf.select(OmegaConf.load(file), "question")
+        node = OmegaConf.select(whole(file), "question")
     except (YAMLError, OmegaConfBaseException, AttributeError) as error:
         raise ValueError(f"--question {name}: it is no YAML: {in_a_line(error)}") from error
     if node is None:
         raise ValueError(f"--question {name}: {file} asks none (a key `question`).")
     return made(node)
+
+
+def whole(file: Path) -> Any:
+    """A study's file with those of its folder that it begins with."""
+    node: Any = OmegaConf.load(file)
+    named = [each for each in node.get("defaults", ()) if isinstance(each, str)]
+    bases = [each for each in named if each != file.stem and file.with_stem(each).is_file()]
+    return OmegaConf.merge(*(whole(file.with_stem(each)) for each in bases), node)
 
 
 def of_runs(runs: Sequence[Run]) -> Question | None:
