@@ -1,9 +1,9 @@
 """Trained networks in fewer bits: python experiments/quantised/measure.py STUDY ...
 
-Reads finished runs of experiments/budget and experiments/layout. Writes cells.parquet, a row for
-each run and test image with its mean error in crop pixels in every precision, and graphs.parquet, a
-row for each run and precision with the size of the network as a graph and the time
-that it takes.
+Reads finished runs of the studies in ASKED. Writes cells.parquet, a row for each run and test image
+with its mean error in crop pixels in every precision, and graphs.parquet, a row for each run and
+precision with the size of the network as a graph and the time that it takes. What the two files
+have of other studies stays.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,12 @@ from heatmap_research.types import Heatmaps, Sample
 
 HERE = Path(__file__).parent
 STEPS = "trainer.max_steps"
-ASKED = {"budget": (4000,), "layout": (1000,)}  # steps of training
+ASKED = {  # steps of training
+    "budget": (4000,),
+    "layout": (1000,),
+    "lspet": (4000,),
+    "lspet_pretrained": (1000,),
+}
 CALIBRATED_ON = 128  # first crops of val
 BATCH = 50  # test images
 ROUNDS, REST = 60, 10  # times that each graph answers one crop; the first are not counted
@@ -103,13 +109,12 @@ def scores(of: onnxruntime.InferenceSession, image: Tensor) -> Heatmaps:
 
 
 def error(net: Callable[[Tensor], Heatmaps], codec: Codec, test: Sample) -> np.ndarray:
-    """The mean error of each image over its labelled joints, crop pixels."""
+    """The error of each image, summed over its labelled joints, crop pixels."""
     with torch.inference_mode():
         activated = [codec.activate(net(part)) for part in test.image.split(BATCH)]
         found = [next(iter(codec.decode(each).values())).keypoints for each in activated]
     away = (torch.cat(found) - test.keypoints).norm(dim=-1)
-    counted = test.visible > 0
-    return (torch.where(counted, away, 0).sum(1) / counted.sum(1)).numpy()
+    return torch.where(test.visible > 0, away, 0).sum(1).numpy()
 
 
 def times(sessions: Named, crop: Tensor) -> dict[str, float]:
@@ -136,12 +141,14 @@ def measured(run: Run, decoder: str, val: Sample, test: Sample) -> tuple[pa.Tabl
         taken = times(sessions, test.image[:1])
         size = {name: file.stat().st_size for name, file in files.items()}
     errors["fp16_by_layer"] = error(half, task.codec, test)
-    _refuse_other(run, decoder, errors["float32"])
+    joints = (test.visible > 0).sum(1).numpy()
+    _refuse_other(run, decoder, errors["float32"].sum() / joints.sum())
+    seen = joints > 0
     study, arm, count = group_of(run)
     named = {"study": study, "arm": arm, "steps": count, "seed": run.seed, "decoder": decoder}
-    columns = {name: each.astype(np.float32) for name, each in errors.items()}
-    rows = {name: [value] * len(test.image) for name, value in named.items()}
-    table = pa.table(rows | {"image": test.image_id.numpy().astype(np.int32)} | columns)
+    columns = {n: (each[seen] / joints[seen]).astype(np.float32) for n, each in errors.items()}
+    rows = {name: [value] * int(seen.sum()) for name, value in named.items()}
+    table = pa.table(rows | {"image": test.image_id.numpy()[seen].astype(np.int32)} | columns)
     each_graph = [
         named | {"precision": name, "bytes": size[name], "milliseconds": taken[name]}
         for name in files
@@ -149,12 +156,25 @@ def measured(run: Run, decoder: str, val: Sample, test: Sample) -> tuple[pa.Tabl
     return table, each_graph
 
 
-def _refuse_other(run: Run, decoder: str, errors: np.ndarray) -> None:
+def _refuse_other(run: Run, decoder: str, error: float) -> None:
     """The network that was opened has to answer as it did after its training."""
     stored = run.metric("test", decoder, "pixel_error")
-    if stored is None or abs(stored - errors.mean()) > MAX_OFF:
-        raise ValueError(f"{run.name}: {decoder} errs by {errors.mean():g} px, not by {stored} px.")
+    if stored is None or abs(stored - error) > MAX_OFF:
+        raise ValueError(f"{run.name}: {decoder} errs by {error:g} px, not by {stored} px.")
     log.warning(f"{run.study}/{run.name}: {decoder}, {stored:.4f} px as stored")
+
+
+def read(run: Run) -> tuple[Sample, Sample]:
+    """The crops of its study to fit ranges on, and those to read."""
+    job = of_run.read_by_one(run.folder, run.decoders[0], None)
+    return samples(job, "val", CALIBRATED_ON), samples(job, "test", None)
+
+
+def others(studies: set[str]) -> tuple[list[pa.Table], list[Named]]:
+    """What the two files have of studies that are not measured now."""
+    cells, rows = (pq.read_table(HERE / f"{name}.parquet") for name in ("cells", "graphs"))
+    kept = [row for row in rows.to_pylist() if row["study"] not in studies]
+    return [cells.filter(~pc.field("study").isin(list(studies)))], kept
 
 
 def samples(job: Job, stage: str, count: int | None) -> Sample:
@@ -168,16 +188,14 @@ def main() -> None:
     asked.add_argument("studies", type=Path, nargs="+")
     runs = chosen(asked.parse_args().studies)
     torch.set_num_threads(1)
-    job = of_run.read_by_one(runs[0].folder, runs[0].decoders[0], None)
-    val, test = samples(job, "val", CALIBRATED_ON), samples(job, "test", None)
+    parts = {run.study: read(run) for run in {run.study: run for run in runs}.values()}
     groups: dict[tuple[str, str, int], list[Run]] = {}
     for run in runs:
         groups.setdefault(group_of(run), []).append(run)
     read_by = {key: decoder_of(group) for key, group in groups.items()}
-    tables: list[pa.Table] = []
-    rows: list[Named] = []
+    tables, rows = others(set(parts))
     for run in runs:
-        table, of_graphs = measured(run, read_by[group_of(run)], val, test)
+        table, of_graphs = measured(run, read_by[group_of(run)], *parts[run.study])
         tables.append(table)
         rows += of_graphs
         write(tables, rows)  # after each, so that nothing is lost
