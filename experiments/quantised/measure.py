@@ -3,7 +3,7 @@
 Reads finished runs of the studies in ASKED. Writes cells.parquet, a row for each run and test image
 with its mean error in crop pixels in every precision, and graphs.parquet, a row for each run and
 precision with the size of the network as a graph and the time that it takes. What the two files
-have of other studies stays.
+have already stays and is not measured again.
 """
 
 import argparse
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
@@ -170,11 +169,12 @@ def read(run: Run) -> tuple[Sample, Sample]:
     return samples(job, "val", CALIBRATED_ON), samples(job, "test", None)
 
 
-def others(studies: set[str]) -> tuple[list[pa.Table], list[Named]]:
-    """What the two files have of studies that are not measured now."""
+def there() -> tuple[list[pa.Table], list[Named]]:
+    """What the two files have, of an earlier call."""
+    if not (HERE / "graphs.parquet").exists():
+        return [], []
     cells, rows = (pq.read_table(HERE / f"{name}.parquet") for name in ("cells", "graphs"))
-    kept = [row for row in rows.to_pylist() if row["study"] not in studies]
-    return [cells.filter(~pc.field("study").isin(list(studies)))], kept
+    return [cells], rows.to_pylist()
 
 
 def samples(job: Job, stage: str, count: int | None) -> Sample:
@@ -188,12 +188,14 @@ def main() -> None:
     asked.add_argument("studies", type=Path, nargs="+")
     runs = chosen(asked.parse_args().studies)
     torch.set_num_threads(1)
-    parts = {run.study: read(run) for run in {run.study: run for run in runs}.values()}
     groups: dict[tuple[str, str, int], list[Run]] = {}
     for run in runs:
         groups.setdefault(group_of(run), []).append(run)
     read_by = {key: decoder_of(group) for key, group in groups.items()}
-    tables, rows = others(set(parts))
+    tables, rows = there()
+    done = {(row["study"], row["arm"], row["steps"], row["seed"]) for row in rows}
+    runs = [run for run in runs if key_of(run) not in done]
+    parts = {run.study: read(run) for run in {run.study: run for run in runs}.values()}
     for run in runs:
         table, of_graphs = measured(run, read_by[group_of(run)], *parts[run.study])
         tables.append(table)

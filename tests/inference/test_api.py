@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,16 @@ def test_a_person_is_drawn_into_a_copy_of_the_image(model, file):
     np.testing.assert_array_equal(model.draw(image, []), before)
     assert drawn.shape == image.shape
     assert (drawn != image).any() == (person.scores >= 0.05).any()
+    assert person.maps is None
+    with_maps = replace(model, predictor=replace(model.predictor, keeps_maps=True))
+    (person,) = with_maps(image)
+    assert len(person.maps.activated) == 1
+    sure = [
+        replace(person, scores=np.ones(len(person.scores)), maps=maps)
+        for maps in (person.maps, None)
+    ]
+    one, other = (model.draw(image, [each]) for each in sure)
+    assert (one != other).any()
 
 
 def test_what_cannot_be_seen_is_refused_in_words(model, file):

@@ -31,15 +31,20 @@ from heatmap_research.types import IncompatibleError
 
 FLAT = ("rank_1", "rank_2", "rank_4")  # decoders whose graph holds for one size of batch
 DECODER = "local_soft_argmax"
+WIDENING = 0.25
 
 
 @pytest.fixture(scope="module")
 def exported(smoke: Path) -> tuple[Path, str]:
-    """The ONNX file of a run of a few steps, and what the command said."""
+    """The ONNX file of a run of a few steps whose widths are known, and what the command said."""
     pytest.importorskip("onnxruntime")
-    line = (f"run={smoke}", f"decoder={DECODER}", "crops=8")
-    done = running.succeed("export", *line, cwd=smoke.parent)
-    return smoke / "export" / f"{DECODER}.onnx", done.out
+    run = smoke.parent / "exported"
+    shutil.copytree(smoke, run)
+    record = json.loads((run / "run.json").read_text())
+    record["metrics"]["val"][DECODER]["widening"] = WIDENING
+    (run / "run.json").write_text(json.dumps(record))
+    done = running.succeed("export", f"run={run}", f"decoder={DECODER}", "crops=8", cwd=run.parent)
+    return run / "export" / f"{DECODER}.onnx", done.out
 
 
 def _consumer(folder: Path) -> Path:
@@ -108,11 +113,18 @@ def test_a_file_says_what_its_graph_cannot(exported, smoke):
         "scores": [13],
         "covariance": [13, 2, 2],
     }
+    job = of_run.read_by_one(smoke, DECODER, False)
+    raw = steps.Answering(steps.task(job, of_run.weights_of(smoke, "last")), maps=False)
+    wanted = raw(_crops(3, 32))["covariance"].detach() * WIDENING**2
+    (given,) = session.run(["covariance"], {"image": _crops(3, 32).numpy()})
+    assert about["widening"] == WIDENING
+    np.testing.assert_allclose(given, wanted, rtol=1e-3)
 
 
 def test_the_command_says_how_far_the_file_is_from_the_run(exported):
     said = exported[1]
     assert "8 crops of val" in said
+    assert "covariances as calibrated on val (widths times 0.25)" in said
     assert re.search(r"keypoints \S+ px \(limit 0.001 px\), scores .*, covariance .* %", said)
 
 

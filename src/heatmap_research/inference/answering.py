@@ -12,12 +12,13 @@ MAPS = (("coordinates", "spread"), ("map_y", "map_x"), ("map",))  # by axes of a
 class Answering(nn.Module):
     """Takes crops as bytes and returns what is found in them, by name; crop pixels throughout.
 
-    There is no covariance where a head answers with coordinates alone.
+    There is no covariance where a head answers with coordinates alone; others stand for widths
+    that are `widening` times those of the maps.
     """
 
-    def __init__(self, task: KeypointTask, maps: bool) -> None:
+    def __init__(self, task: KeypointTask, maps: bool, widening: float = 1.0) -> None:
         super().__init__()
-        self.task, self.maps = task, maps
+        self.task, self.maps, self.widening = task, maps, widening
 
     def forward(self, image: Images) -> dict[str, Tensor]:
         codec = self.task.codec
@@ -25,7 +26,7 @@ class Answering(nn.Module):
         (found,) = codec.decode(activated).values()
         answer = {"keypoints": found.keypoints, "scores": found.score}
         if (spread := covariance.of_answer(codec.grid, activated)) is not None:
-            answer["covariance"] = spread
+            answer["covariance"] = spread * self.widening**2
         if self.maps:
             answer |= zip(MAPS[codec.grid.ndim], activated, strict=False)
         return answer

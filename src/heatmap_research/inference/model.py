@@ -1,7 +1,7 @@
 """A trained run in Python: `model = load("outputs/mine")`, `people = model("photograph.jpg")`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -31,6 +31,7 @@ def load(
     nms: float | None = 0.9,
     checkpoint: str = "last",
     covariance: str | None = None,
+    maps: bool = False,
 ) -> "Model":
     """Opens the folder of a run, wherever it lies and without its data.
 
@@ -38,13 +39,19 @@ def load(
     without a device a GPU if there is one. `half` runs the network in 16 bits. Of two people in a
     picture who are more alike than `nms`, an OKS, the better one stays; None keeps both.
     Covariances are "raw", as maps have them, or "calibrated" by the factor that an evaluation
-    has fitted on val; None: calibrated where there is one.
+    has fitted on val; None: calibrated where there is one. With `maps` each person keeps the maps
+    that their joints were read from, and `draw` draws them.
     """
     folder = Path(run).expanduser()
     job = of_run.read_by_one(folder, decoder, flip_test)
+    if maps and not job.codec.grid.ndim:
+        raise IncompatibleError(
+            f"maps=True: run={folder} answers with coordinates; it has no maps."
+        )
     weights = of_run.weights_of(folder, checkpoint)
     widening = calibrated.factor(job, folder, weights, covariance)
-    return Model(loading.predictor(job, weights, device, half, batch_size, nms, widening))
+    given = (device, half, batch_size, nms, widening)
+    return Model(replace(loading.predictor(job, weights, *given), keeps_maps=maps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +108,7 @@ class Model:
         return self._people([self._picture(*pair, n) for n, pair in enumerate(pairs)])
 
     def draw(self, image: OneImage, people: People) -> UInt8[np.ndarray, "height width 3"]:
-        """The image with people drawn into it, and the 95 % ellipses of their joints."""
+        """The image with people drawn into it, the 95 % ellipses of their joints, and kept maps."""
         return shown.drawn(self._picture(image, None, 0), people, self.schema)
 
     def _people(self, given: Sequence[Picture]) -> list[People]:

@@ -26,17 +26,19 @@ def export(cfg: DictConfig) -> None:
     out = _out(cfg, folder, next(iter(job.codec.decoders)))
     weights = of_run.weights_of(folder, cfg.checkpoint)
     # torch: after the config has been looked at
+    from heatmap_research.inference import calibrated
     from heatmap_research.jobs import export_steps as steps
 
+    widening = calibrated.factor(job, folder, weights, cfg.covariance)
     task = steps.task(job, weights)
     if cfg.maps and not task.codec.grid.ndim:
         raise IncompatibleError("maps=true: this run answers with coordinates; it has no maps.")
     if cfg.format != "safetensors" and not steps.has_graph(task):
         every = with_values(of_run.stored(folder), decoder={"all": True})
         steps.refuse_decoder(task, of_run.job_of(every, folder).codec.decoders)
-    about = steps.facts(job, task, folder) | {"precision": cfg.precision}
+    about = steps.facts(job, task, folder) | {"precision": cfg.precision, "widening": widening}
     crops = steps.crops(job, cfg.crops)
-    model = steps.Answering(task, cfg.maps)
+    model = steps.Answering(task, cfg.maps, widening or 1.0)
     if cfg.precision != EXACT:
         # onnx, which nothing else needs
         from heatmap_research.jobs import export_quantised as quantised
@@ -48,7 +50,9 @@ def export(cfg: DictConfig) -> None:
     else:
         found = steps.to_graph(model, cfg.format, about, out, crops.image)
         said = steps.said(found, crops)
-    log.info(f"{out}: decoder={next(iter(job.codec.decoders))}, {steps.megabytes(out)} MB")
+    of_covariances = calibrated.words(job, widening, cfg.covariance)
+    decoder = next(iter(job.codec.decoders))
+    log.info(f"{out}: decoder={decoder}, {steps.megabytes(out)} MB{of_covariances}")
     log.info(said)
 
 

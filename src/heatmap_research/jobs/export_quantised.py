@@ -50,7 +50,7 @@ def to_graph(
 
 
 def _write_half(model: Answering, file: Path, crops: Tensor) -> None:
-    half = Answering(quantised.halved(model.task), model.maps)
+    half = Answering(quantised.halved(model.task), model.maps, model.widening)
     example = crops[:1].repeat(2, 1, 1, 1)
     try:
         program = graph.traced(half, example)

@@ -113,7 +113,8 @@ def to_hub(
         model.save_pretrained(unsure)
         (unsure / "README.md").unlink(missing_ok=True)  # says that it has been pushed to a hub
         opened = hub.opened(unsure).eval()
-        found = _compared(Answering(task, maps=False), opened, crops)
+        whole = Answering(task, maps=False, widening=about["widening"] or 1.0)
+        found = _compared(whole, opened, crops)
         unsure.rename(out)
         return found
     finally:
