@@ -28,7 +28,7 @@ from wandb.sdk.launch.sweeps import utils as wandb_sweeps
 
 from heatmap_research.metrics.ellipses import FIGURES
 from heatmap_research.runs.store import RunStore
-from heatmap_research.training import fit
+from heatmap_research.training import telling
 from heatmap_research.training.callbacks.pictures import FIRST_SECONDS, Pictures
 from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.training.loggers import tensorboard
@@ -430,7 +430,7 @@ def test_the_last_line_says_where_test_is_val(caplog, tmp_path, file, words):
     data = {"val": {"annotations": "b.json"}, "test": {"annotations": file}}
     store.update(config={"data": data}, seconds=1.0)
     figures = {"dark": {"AP": 0.5}}
-    fit._report({"val": figures, "test": figures}, ["AP"], [], store, sweep=False)
+    telling.report({"val": figures, "test": figures}, ["AP"], [], store, sweep=False)
     assert caplog.messages[-1].splitlines()[:2] == [
         "  val AP: dark 0.500",
         f"  {words}: dark 0.500",
@@ -448,7 +448,7 @@ def test_answers_without_a_covariance_have_no_rows_of_ellipses_but_a_sentence(ca
     store = RunStore(tmp_path)
     store.update(config={})
     found = {"val": {"coordinates": {"pixel_error": 1.5, "within_68": math.nan}}}
-    fit._report(found, task.first_figures, [], store, False, task.beyond_reach)
+    telling.report(found, task.first_figures, [], store, False, task.beyond_reach)
     assert caplog.messages[-1].splitlines()[:2] == [
         "  val pixel_error: coordinates 1.500",
         "  ellipses: n/a, as coordinates without a spread have no covariance",

@@ -1,14 +1,12 @@
 """One run from config to record: fit, evaluate with the last weights, write the folder."""
 
 import logging
-import platform
-import resource
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +18,20 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
-from heatmap_research.runs import best, record, source
+from heatmap_research.runs import best
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.sweep import set_aside
-from heatmap_research.training import build
+from heatmap_research.training import build, facts, telling
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
-from heatmap_research.training.callbacks.progress import Bar, Lines
 from heatmap_research.training.checkpoints import checkpoint_of
 from heatmap_research.training.memory import refuse_beyond_memory, refuse_beyond_shared_memory
 from heatmap_research.training.starting import file_of, start_from
 from heatmap_research.training.task import KeypointTask
+from heatmap_research.training.telling import Metrics
 from heatmap_research.training.tensors import save_tensors
 from heatmap_research.types import IncompatibleError, in_a_line
 
 log = logging.getLogger(__name__)
-
-Metrics = dict[str, dict[str, dict[str, float]]]  # stage -> decoder -> metric
 
 
 def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] = ()) -> Metrics:
@@ -46,15 +42,15 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     plan, size = build.dry_run(parts)
     refuse_beyond_memory(job, plan)
     refuse_beyond_shared_memory(job)
-    trainer = build.build_trainer(job, store, _progress(sweep, job.watched))
+    trainer = build.build_trainer(job, store, telling.progress(sweep, job.watched))
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if trainer.is_global_zero:
         _make_room(store, checkpoint, job.config.trainer.max_steps)
-    with _recorded(store, trainer, _facts(job) | size):
+    with _recorded(store, trainer, facts.of_job(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = _begun(parts, checkpoint), build.build_data(job)
         if not sweep:
-            _announce(job, size)
+            telling.announce(job, size)
         data.make_ready()
         continued = checkpoint is not None and trainer.is_global_zero
         with store.continued_metrics() if continued else nullcontext():
@@ -64,7 +60,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
             _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
-            _report(metrics, task.first_figures, job.unread, store, sweep, task.beyond_reach)
+            telling.report(metrics, task.first_figures, job.unread, store, sweep, task.beyond_reach)
     return metrics
 
 
@@ -72,16 +68,16 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
     """The same evaluation as after training, with other decoders, data or flip test."""
     quiet_libraries()
     refuse_beyond_shared_memory(job)
-    trainer = build.build_trainer(job, store, _progress(False, job.watched))
+    trainer = build.build_trainer(job, store, telling.progress(False, job.watched))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
-    with _recorded(store, trainer, _facts(job) | of):
+    with _recorded(store, trainer, facts.of_job(job) | of):
         weightless = build.without_weights(job.config)  # they are those of the run
         task, data = build.build(build.wire(job), **weightless), build.build_data(job)
         build.load_weights(task, checkpoint)
         metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
-            _report(metrics, task.first_figures, job.unread, store, False, task.beyond_reach)
+            telling.report(metrics, task.first_figures, job.unread, store, False, task.beyond_reach)
     return metrics
 
 
@@ -205,17 +201,17 @@ def _timed(store: RunStore, trainer: pl.Trainer) -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> Iterator[None]:
+def _recorded(store: RunStore, trainer: pl.Trainer, known: dict[str, Any]) -> Iterator[None]:
     """Keeps in run.json how the run stands and, whatever the way, how it ended."""
 
     ended: dict[str, Any] = {"status": "interrupted"}
     if torch.cuda.is_available():  # an earlier job of the same process may have taken more
         torch.cuda.reset_peak_memory_stats()
     if trainer.is_global_zero:
-        store.update(status="running", **facts)
+        store.update(status="running", **known)
     try:
         yield
-        ended = {"status": "finished", "error": None, "peak_memory": _peak_memory()}
+        ended = {"status": "finished", "error": None, "peak_memory": facts.peak_memory()}
     except (InterruptedRunError, KeyboardInterrupt):
         raise
     except MisconfigurationException as error:
@@ -237,84 +233,3 @@ def _recorded(store: RunStore, trainer: pl.Trainer, facts: dict[str, Any]) -> It
             logger.finalize("failed" if failed else "success")
         if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
             wandb.finish(exit_code=int(failed))
-
-
-def _facts(job: Job) -> dict[str, Any]:
-    cfg = job.config
-    return {
-        **record.asked(job.record, job.choices),
-        "schema": asdict(job.of_data),
-        "started_in": str(Path.cwd()),  # where relative paths of the config begin
-        "versions": source.versions(),
-        "device": _device(),
-        "boxes": cfg.data.get("boxes", "exact"),
-        "score": cfg.score,
-        "flip_test": cfg.flip_test,
-        "decoders_not_applicable": list(job.unread),
-    }
-
-
-def _device() -> dict[str, Any]:
-    gpu = torch.cuda.is_available()
-    name = torch.cuda.get_device_name() if gpu else _processor()
-    cuda = torch.version.cuda if gpu else None
-    return {"name": name, "cuda": cuda, "threads": torch.get_num_threads()}
-
-
-def _processor() -> str:
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _peak_memory() -> int:
-    """The most bytes held so far: by the GPU where there is one, else by the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _progress(sweep: bool, watched: str) -> Callback:
-    if sys.stdout.isatty() and not sweep:
-        return Bar(1, watched)
-    return Lines(600 if sweep else 10, watched)
-
-
-def _announce(job: Job, size: dict[str, int]) -> None:
-    cfg, choices = job.config, job.choices
-    log.info(
-        f"{choices.get('arm') or choices.get('head')}: {choices.get('backbone')}, "
-        f"{size['parameters']:,} parameters, {size['macs'] / 1e6:.1f} M multiply-adds an image, "
-        f"stride {cfg.stride}, sigma {cfg.sigma} px, seed {cfg.seed}"
-    )
-
-
-def _report(
-    metrics: Metrics,
-    shown: Sequence[str],
-    unread: Sequence[str],
-    store: RunStore,
-    sweep: bool,
-    beyond_reach: Sequence[str] = (),  # metrics that none of these answers can be counted by
-) -> None:
-    """Prints what a run came to; in one line, of one figure, where jobs follow each other."""
-    lines, known = [], store.read()
-    twice = record.reads_val_twice(known["config"])
-    for stage, decoders in metrics.items():
-        rest = "" if sweep else "".join(f"  {decoder} n/a" for decoder in unread)
-        same = " (is val)" if stage == "test" and twice else ""
-        known_here = [name for name in shown if name in next(iter(decoders.values()))]
-        for name in known_here[:1] if sweep else known_here:
-            values = "  ".join(f"{d} {figures[name]:.3f}" for d, figures in decoders.items())
-            lines.append(f"{stage}{same} {name}: {values.replace(' nan', ' n/a')}{rest}")
-    if not sweep:
-        lines += [
-            f"{name}: n/a, as coordinates without a spread have no covariance"
-            for name in beyond_reach
-        ]
-    seconds = known.get("seconds")
-    took = f"trained in {seconds:.0f} s, " if seconds else ""
-    lines.append(f"{took}recorded in {store.folder}")
-    log.info("; ".join(lines) if sweep else "\n".join(f"  {line}" for line in lines))
