@@ -9,18 +9,37 @@ from typing import Any
 from heatmap_research.runs import bounded_file
 from heatmap_research.types import IncompatibleError
 
+MOST_TEXTS = 100_000
+
+
+def inside(content: Any, name: str) -> Any:
+    """A group or a data set of the file itself; no link is followed on the way."""
+    import h5py
+
+    found = content
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if link is None:
+            raise KeyError(f"there is no {name}")
+        if not isinstance(link, h5py.HardLink):
+            raise IncompatibleError(f"{content.filename}: {name} is a link, which is not followed.")
+        found = found[part]
+    return found
+
+
+def has(content: Any, name: str) -> bool:
+    try:
+        inside(content, name)
+    except KeyError:
+        return False
+    return True
+
 
 def stored(content: Any, name: str) -> Any:
     """A data set of the file itself, of which nothing is read yet; a row has a bounded size."""
     import h5py
 
-    found = content
-    for part in name.split("/"):
-        if not isinstance(found, h5py.Group) or part not in found:
-            raise KeyError(f"there is no {name}")
-        if not isinstance(found.get(part, getlink=True), h5py.HardLink):
-            raise IncompatibleError(f"{content.filename}: {name} is a link, which is not followed.")
-        found = found[part]
+    found = inside(content, name)
     if not isinstance(found, h5py.Dataset):
         raise KeyError(f"{name} is no data set")
     if found.external or found.is_virtual:
@@ -42,7 +61,9 @@ def rows(content: Any, name: str) -> Any:
 def texts(content: Any, name: str) -> list[str]:
     """A list of texts, which may be one long text many times over."""
     found, size, read = stored(content, name), 0, []
-    for row in range(found.shape[0]):
+    if found.ndim != 1 or len(found) > MOST_TEXTS:
+        raise IncompatibleError(f"{content.filename}: {name} has the shape {found.shape}.")
+    for row in range(len(found)):
         read.append(found.asstr()[row])
         size += len(read[-1])
         _refuse_huge(content, name, size)

@@ -63,7 +63,7 @@ def convert(source: Path, target: Path) -> Written:
 
 def _people(content: Any, source: Path, target: Path) -> tuple[Record, list[Record], list[Record]]:
     """The category, the images, by their whole paths, and the people in them."""
-    told = json.loads(content["metadata"].attrs["json"])
+    told = json.loads(bounded_hdf5.inside(content, "metadata").attrs["json"])
     if len(told["skeletons"]) != 1:
         raise IncompatibleError(f"{source}: it has {len(told['skeletons'])} skeletons, not one.")
     about = _category(told)
@@ -140,7 +140,7 @@ def _picture(
     if names := backend.get("filenames"):
         return _beside(source, names[number])
     file = folder / f"video{video}_{number:06d}.png"
-    if f"video{video}/frame_numbers" in content:
+    if bounded_hdf5.has(content, f"video{video}/frame_numbers"):
         return _embedded(content, source, video, number, file)
     name = _beside(source, backend.get("filename") or told["filename"])
     return _written(file, _png(film.frame(source, name, number)))

@@ -65,9 +65,10 @@ def _told(source: Path) -> dict[str, Any]:
 
 def _root(source: Path, place: str) -> Path:
     """The folder that a file names, or else its own."""
-    if "\0" in place:
-        raise ValueError(f"{source}: path is {shown(place)}, which no folder is called.")
-    root = (source.parent / place).resolve()
+    try:
+        root = (source.parent / place).resolve()
+    except ValueError as error:  # a NUL, or half a letter
+        raise ValueError(f"{source}: path is {place!a:.80}, which no folder is called.") from error
     return root if root.is_dir() else source.parent.resolve()
 
 
