@@ -9,6 +9,7 @@ from scipy.io import savemat
 
 from heatmap_research.data.annotations import read
 from heatmap_research.data.converters import aic, mpii
+from heatmap_research.runs import bounded_file
 
 AIC = {
     "image_id": "d8eeddddcc042544a2570d4c452778b912726720",
@@ -159,8 +160,12 @@ def test_the_official_file_brings_the_usual_split_its_heads(official, tmp_path):
         mpii.convert(tmp_path / "valid.json", tmp_path / "ours.json", matlab=official)
 
 
-def test_a_file_that_is_not_mpiis_is_refused(tmp_path):
+def test_a_file_that_is_not_mpiis_is_refused(tmp_path, monkeypatch):
     other, target = tmp_path / "other.mat", tmp_path / "ours.json"
+    savemat(other, {"RELEASE": np.zeros(2**18)}, do_compression=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(bounded_file, "LABELS", 2**20)
+        refused(other, target, "unpacked it has at least 2097")
     savemat(other, {"x": 1})
     refused(other, target, "not MPII's, it has no RELEASE")
     other.write_bytes(b"no matlab")

@@ -3,7 +3,7 @@
 from itertools import islice
 
 import pytest
-from faults import mutated_annotations, mutated_images
+from faults import mutated_annotations, mutated_formats, mutated_images
 
 
 @pytest.fixture(scope="module")
@@ -33,4 +33,13 @@ def test_odd_pictures_are_read_or_refused_in_a_line(tmp_path):
     files = mutated_images.odd().items()
     small = {name: kept for name, kept in files if not mutated_images.largest(name)}
     judged = {name: mutated_images.judged(kept, tmp_path) for name, kept in small.items()}
+    assert {name: problem for name, problem in judged.items() if problem} == {}
+
+
+def test_labels_of_other_tools_and_arrays_are_taken_or_refused_in_a_line(tmp_path):
+    pytest.importorskip("h5py")
+    labels = islice(mutated_formats.labels(seed=1), 100)
+    judged = {name: mutated_formats.judged(case, tmp_path) for name, case in labels}
+    for name, content in islice(mutated_formats.arrays(seed=1), 30):
+        judged[name] = mutated_formats.judged_array(content, tmp_path)
     assert {name: problem for name, problem in judged.items() if problem} == {}

@@ -248,7 +248,7 @@ def test_frames_within_sleaps_file_or_a_video_are_written_beside_the_target(tmp_
     assert abs(np.asarray(Image.open(done.images / "video0_000003.png")).mean() - 180) < 5
 
 
-def test_a_mistake_in_sleaps_file_is_said_in_a_line(tmp_path):
+def test_a_mistake_in_sleaps_file_is_said_in_a_line(tmp_path, monkeypatch):
     pytest.importorskip("h5py")
     (tmp_path / "text.slp").write_text("{}")
     refused(lambda: sleap.convert(tmp_path / "text.slp", tmp_path / "c.json"), "no HDF5 file that")
@@ -257,3 +257,34 @@ def test_a_mistake_in_sleaps_file_is_said_in_a_line(tmp_path):
     refused(lambda: sleap.convert(source, tmp_path / "c.json"), "it has 2 skeletons, not one")
     source = slp(tmp_path / "film.slp", [{"filename": "away.mp4", "backend": {}}])
     refused(lambda: sleap.convert(source, tmp_path / "c.json"), "is the video there?")
+    film = cv2.VideoWriter(
+        str(tmp_path / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (32, 16)
+    )
+    film.write(np.zeros((16, 32, 3), np.uint8))
+    film.release()
+    (tmp_path / "film.avi").rename(tmp_path / "away.mp4")
+    monkeypatch.setattr("heatmap_research.data.film.MOST_PIXELS", 511)
+    refused(lambda: sleap.convert(source, tmp_path / "c.json"), "frames of 32 x 16, and no more")
+
+
+def test_parts_of_sleaps_file_that_are_huge_or_of_another_file_are_not_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    source = slp(tmp_path / "a.slp", [{"filename": ".", "backend": {}}])
+    with h5py.File(source, "a") as content:
+        kind = content["frames"].dtype
+        del content["frames"]
+        content.create_dataset("frames", (2**36,), kind, chunks=True)
+    refused(lambda: sleap.convert(source, tmp_path / "c.json"), "frames has 2748779069440 bytes")
+    with h5py.File(source, "a") as content:
+        del content["frames"], content["videos_json"]
+        content.create_dataset("videos_json", (2**40,), h5py.string_dtype(), chunks=True)
+    refused(lambda: sleap.convert(source, tmp_path / "c.json"), "videos_json has the shape")
+    with h5py.File(source, "a") as content:
+        del content["videos_json"]
+        content["videos_json"] = [b"{}"]
+        content["frames"] = h5py.ExternalLink("other.h5", "/frames")
+    refused(lambda: sleap.convert(source, tmp_path / "c.json"), "frames is a link, which is not")
+    with h5py.File(source, "a") as content:
+        del content["frames"]
+        content.create_dataset("frames", (4,), kind, external=[("/dev/zero", 0, 160)])
+    refused(lambda: sleap.convert(source, tmp_path / "c.json"), "frames lies in another file")

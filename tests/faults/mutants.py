@@ -1,6 +1,7 @@
-"""Reads thousands of annotations, boxes and pictures with something wrong in them.
+"""Reads thousands of annotations, boxes, labels of other tools, pictures and arrays, all damaged.
 
-    python tests/faults/mutants.py [--annotations 5000] [--boxes 2000] [--pictures 2000] [--seed 0]
+    python tests/faults/mutants.py [--annotations 5000] [--boxes 2000] [--pictures 2000]
+                                   [--labels 1600] [--arrays 400] [--seed 0]
 
 Each is taken, or refused in a line that names the file: no traceback, and a check that judges as
 training does. Prints a line for each that is not, and a row for each kind.
@@ -18,12 +19,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults import mutated_annotations, mutated_images
+from faults import mutated_annotations, mutated_formats, mutated_images
+
+COUNTS = {"annotations": 5000, "boxes": 2000, "pictures": 2000}
+COUNTS |= {"labels": 1600, "arrays": 400, "seed": 0}
 
 
 def main() -> int:
     flags = argparse.ArgumentParser(description=__doc__)
-    for name, count in (("annotations", 5000), ("boxes", 2000), ("pictures", 2000), ("seed", 0)):
+    for name, count in COUNTS.items():
         flags.add_argument(f"--{name}", type=int, default=count)
     asked = flags.parse_args()
     logging.disable(logging.CRITICAL)
@@ -34,6 +38,10 @@ def main() -> int:
         pictures = islice(mutated_images.damaged(asked.seed), asked.pictures)
         wrong = tried("annotations", annotations, mutated_annotations.judged, folder)
         wrong += tried("boxes", boxes, mutated_annotations.judged_boxes, folder)
+        labels = islice(mutated_formats.labels(asked.seed), asked.labels)
+        arrays = islice(mutated_formats.arrays(asked.seed), asked.arrays)
+        wrong += tried("labels of other tools", labels, mutated_formats.judged, folder)
+        wrong += tried("arrays", arrays, mutated_formats.judged_array, folder)
         wrong += tried("odd pictures", mutated_images.odd().items(), mutated_images.judged, folder)
         wrong += tried("damaged pictures", pictures, mutated_images.judged, folder)
     print(f"at most {mutated_images.peak():.2f} GiB of memory")

@@ -83,7 +83,7 @@ def mutants(seed: int) -> Iterator[tuple[str, bytes]]:
         done = [draw.choice(CHANGES)(content, draw) for _ in range(draw.choice((1, 1, 1, 2, 3)))]
         text = json.dumps(content).encode()
         if draw.random() < 0.2:
-            words, text = _bytes_changed(text, draw)
+            words, text = bytes_changed(text, draw)
             done.append(words)
         yield "; ".join(done), text
 
@@ -100,14 +100,14 @@ def judged(content: bytes, folder: Path) -> str:
         said.getvalue().encode()
     except Exception as error:
         return f"check: {type(error).__name__}: {error}"
-    trained = _trained(file)
-    if isinstance(trained, Exception):
-        return f"training: {type(trained).__name__}: {trained}"
-    if bool(trained) != bool(checked.refusal):
-        return f"check: {checked.refusal or 'takes it'}; training: {trained or 'takes it'}"
-    if any(each.refused for each in checked.findings) != bool(trained) and checked.records:
-        return f"check finds {[f.problem for f in checked.findings if f.refused]}, {trained!r}"
-    for line in filter(None, (trained, checked.refusal)):
+    learnt = trained(file)
+    if isinstance(learnt, Exception):
+        return f"training: {type(learnt).__name__}: {learnt}"
+    if bool(learnt) != bool(checked.refusal):
+        return f"check: {checked.refusal or 'takes it'}; training: {learnt or 'takes it'}"
+    if any(each.refused for each in checked.findings) != bool(learnt) and checked.records:
+        return f"check finds {[f.problem for f in checked.findings if f.refused]}, {learnt!r}"
+    for line in filter(None, (learnt, checked.refusal)):
         if "\n" in line or str(folder) not in line[:300]:
             return f"no line that names the file: {line!r}"
     return ""
@@ -125,7 +125,7 @@ def boxes(seed: int) -> Iterator[tuple[str, bytes]]:
         done = [draw.choice(CHANGES)(content, draw) for _ in range(draw.choice((1, 1, 1, 2, 3)))]
         text = json.dumps(content[""] if len(content) == 1 and "" in content else content).encode()
         if draw.random() < 0.1:
-            words, text = _bytes_changed(text, draw)
+            words, text = bytes_changed(text, draw)
             done.append(words)
         yield "; ".join(done), text
 
@@ -137,7 +137,7 @@ def judged_boxes(content: bytes, folder: Path) -> str:
     sound.write_text(json.dumps(base(True)))
     pictured = Picture("a.png", lambda _: (np.zeros((HEIGHT, WIDTH, 4), np.uint8), 1), None, 1)
     ways = {
-        "training": partial(_trained, sound, boxes="detections", detections=str(file)),
+        "training": partial(trained, sound, boxes="detections", detections=str(file)),
         "predicting": partial(_refusal, lambda: placed(pictured, read(file, sound, None))),
     }
     for name, way in ways.items():
@@ -155,7 +155,7 @@ def with_pictures(folder: Path) -> Path:
     return folder
 
 
-def _trained(file: Path, **knobs: Any) -> str | Exception:
+def trained(file: Path, **knobs: Any) -> str | Exception:
     """What training says: empty where it takes everybody, with their crops."""
 
     def crops() -> None:
@@ -257,7 +257,7 @@ CHANGES: tuple[Callable[[Content, random.Random], str], ...]
 CHANGES = (_set, _set, _set, _set, _all_numbers, _removed, _twice, _exchanged, _renamed, _deep)
 
 
-def _bytes_changed(text: bytes, draw: random.Random) -> tuple[str, bytes]:
+def bytes_changed(text: bytes, draw: random.Random) -> tuple[str, bytes]:
     at = draw.randrange(len(text))
     end = min(len(text), at + draw.randrange(1, 40))
     return draw.choice(

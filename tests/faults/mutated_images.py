@@ -83,7 +83,7 @@ def damaged(seed: int) -> Iterator[tuple[str, Kept]]:
     sound = [(n, kept) for n, kept in whole if 60 < len(kept[1]) < 20_000 and not largest(n)]
     while True:
         name, (ending, content) = draw.choice(sound)
-        words, changed = draw.choice((_cut, _flipped, _filled, _repeated, _renamed))(content, draw)
+        words, changed = draw.choice((_cut, flipped, _filled, _repeated, _renamed))(content, draw)
         ending = words if words in (*FORMATS, "npy") else ending
         yield f"{name}: {words}", (ending, changed)
 
@@ -164,7 +164,7 @@ def _cut(content: bytes, draw: random.Random) -> tuple[str, bytes]:
     return f"cut at {at}", content[:at]
 
 
-def _flipped(content: bytes, draw: random.Random) -> tuple[str, bytes]:
+def flipped(content: bytes, draw: random.Random) -> tuple[str, bytes]:
     changed, count = bytearray(content), draw.choice((1, 1, 3, 30))
     for _ in range(count):  # mostly in the header
         at = draw.randrange(draw.choice((60, len(content))))

@@ -157,7 +157,8 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _array(path: str, channels: int, size: Size) -> Pixels:
     bounded_file.refuse_endless(path, bounded_file.PICTURE)
-    return of_array(np.load(path, mmap_mode="r", allow_pickle=False), channels, size, path)
+    array = np.lib.format.open_memmap(path, mode="r")  # neither pickles nor archives
+    return of_array(array, channels, size, path)
 
 
 def of_array(array: np.ndarray, channels: int, size: Size = None, name: str = "it") -> Pixels:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from heatmap_research.data import images
+from heatmap_research.data import film, images
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.inference.pictures import Picture, of_pixels
 from heatmap_research.runs.whole_file import written
@@ -84,6 +84,7 @@ class Video:
                 f"source={self.source}: it cannot be opened as a video; choose another file, or a "
                 "folder of its frames."
             )
+        film.refuse_huge(capture, f"source={self.source}")
         return capture
 
 

@@ -54,5 +54,16 @@ def unpacked(file: str | Path, most: int) -> bytes:
     return b"".join(parts)
 
 
+def inflated_size(packed: bytes | memoryview, most: int) -> int:
+    """The bytes that a zlib stream makes, of which never more than a part is held."""
+    stream, size, left = zlib.decompressobj(), 0, bytes(packed)
+    while left and not stream.eof:
+        size += len(stream.decompress(left, 2**20))
+        left = stream.unconsumed_tail
+        if size > most:
+            raise ValueError(_too_large("unpacked it has at least", size, most))
+    return size
+
+
 def _too_large(what: str, size: int, most: int) -> str:
     return f"{what} {size} bytes, and no more than {most} are read"

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from heatmap_research.data.annotations.rows import FAR
 from heatmap_research.runs import bounded_file, whole_file
 
 Record = dict[str, Any]
@@ -79,6 +80,11 @@ def box_around(keypoints: Sequence[float]) -> list[float] | None:
     (left, top), (right, bottom) = (tuple(map(end, *points)) for end in (min, max))
     more = MARGIN * max(right - left, bottom - top)
     return [left - more, top - more, right - left + 2 * more, bottom - top + 2 * more]
+
+
+def is_pixel(value: float) -> bool:
+    """Whether a number, which may be no number, can be meant as a coordinate."""
+    return -FAR < value < FAR
 
 
 def size_of(file: Path) -> dict[str, int]:

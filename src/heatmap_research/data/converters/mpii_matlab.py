@@ -1,5 +1,7 @@
 """Reads the people of MPII's official MATLAB file, whose structs lack what was not annotated."""
 
+import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,10 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
+
+from heatmap_research.runs import bounded_file
+
+HEADER, COMPRESSED = 128, 15  # bytes; the kind of a part
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,9 @@ def people_of(file: Path) -> Iterator[Person]:
 
 def _release(file: Path) -> Any:
     try:
-        with file.open("rb") as stream:
-            content = loadmat(stream, squeeze_me=True, struct_as_record=False)
+        stored = bounded_file.content(file, bounded_file.PICTURE)
+        _refuse_bomb(stored)
+        content = loadmat(io.BytesIO(stored), squeeze_me=True, struct_as_record=False)
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # scipy's own, of which there are many, for a damaged file
@@ -53,6 +60,21 @@ def _release(file: Path) -> Any:
     if not all(hasattr(release, name) for name in ("annolist", "img_train", "single_person")):
         raise ValueError(f"{file}: not MPII's, it has no RELEASE of annolist and img_train.")
     return release
+
+
+def _refuse_bomb(stored: bytes) -> None:
+    """Raises a ValueError if its compressed parts make more than labels ever need.
+
+    Behind a header, each part begins with its kind and its size (MAT-File level 5).
+    """
+    order = "<" if stored[126:128] == b"IM" else ">"
+    at, size = HEADER, 0
+    while at + 8 <= len(stored):
+        kind, length = struct.unpack_from(f"{order}II", stored, at)
+        if kind == COMPRESSED:
+            part = memoryview(stored)[at + 8 : at + 8 + length]
+            size += bounded_file.inflated_size(part, bounded_file.LABELS - size)
+        at += 8 + length
 
 
 def _many(value: Any) -> list[Any]:

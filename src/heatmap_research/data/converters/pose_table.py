@@ -9,12 +9,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shown  # of what is long the beginning
 
 from heatmap_research.data.converters.coco_file import (
     Record,
     Written,
     box_around,
     category,
+    is_pixel,
     person,
     size_of,
     write,
@@ -96,6 +98,8 @@ def _row(
         where = f"{file}: row {number}, {part}"
         x, y = (_number(cell, where) for cell in (*line[place : place + 2], "", "")[:2])
         if math.isfinite(x) and math.isfinite(y):
+            if not (is_pixel(x) and is_pixel(y)):
+                raise ValueError(f"{where}: {x:g}, {y:g} is no pixel.")
             at = 3 * names.index(part)
             points[at : at + 3] = x, y, 2
     return image, [points for points in keypoints.values() if any(points[2::3])]
@@ -106,7 +110,7 @@ def _number(cell: str, where: str) -> float:
     try:
         return float(cell or "nan")
     except ValueError as error:
-        raise ValueError(f"{where}: {cell!r} is no number.") from error
+        raise ValueError(f"{where}: {shown(cell)} is no number.") from error
 
 
 def _root(table: Table) -> Path:

@@ -5,6 +5,7 @@ written as PNG beside the target; images of their own stay where they are.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,25 @@ from typing import Any
 import cv2
 import numpy as np
 
+from heatmap_research.data import film
+from heatmap_research.data.converters import bounded_hdf5
 from heatmap_research.data.converters.coco_file import (
     Record,
     Written,
     box_around,
     category,
+    is_pixel,
     person,
     size_of,
     write,
 )
+from heatmap_research.runs import bounded_file, whole_file
+from heatmap_research.types import IncompatibleError, in_a_line
 
 USER = 0  # kind of instance; 1 are predictions
 BONE, SYMMETRY = 1, 2  # kinds of links between joints
 HALF_PIXEL_UNTIL = 1.1  # of the format: before, the middle of the first pixel was at 0.5
+FILES = ("png", "jpg", "jpeg")  # as which frames may lie within the file
 
 
 def convert(source: Path, target: Path) -> Written:
@@ -35,38 +42,49 @@ def convert(source: Path, target: Path) -> Written:
             f"{source}: SLEAP's files are HDF5: pip install 'heatmap-research[sleap]'."
         ) from error
     try:
-        with h5py.File(source, "r") as content:
-            return _converted(content, source, target)
-    except OSError as error:
+        bounded_file.refuse_endless(source, sys.maxsize)
+        file = h5py.File(source, "r")
+    except (OSError, ValueError) as error:
         raise ValueError(f"{source}: no HDF5 file that can be read: {error}.") from error
-    except KeyError as error:
-        raise ValueError(f"{source}: no .slp of SLEAP: {error.args[0]}.") from error
+    try:
+        with file as content:
+            about, images, people = _people(content, source, target)
+    except IncompatibleError:
+        raise
+    except Exception as error:  # where anything may stand for anything else
+        words = in_a_line(error.args[0] if isinstance(error, KeyError) else error)[:300]
+        raise ValueError(f"{source}: damaged, or no .slp of SLEAP: {words}.") from error
+    root = _shared(images)
+    for image in images:
+        image["file_name"] = Path(image["file_name"]).relative_to(root).as_posix()
+    write(target, "SLEAP", about, images, people)
+    return Written(len(people), root)
 
 
-def _converted(content: Any, source: Path, target: Path) -> Written:
-    told = json.loads(content["metadata"].attrs["json"])
+def _people(content: Any, source: Path, target: Path) -> tuple[Record, list[Record], list[Record]]:
+    """The category, the images, by their whole paths, and the people in them."""
+    told = json.loads(bounded_hdf5.inside(content, "metadata").attrs["json"])
     if len(told["skeletons"]) != 1:
-        raise ValueError(f"{source}: it has {len(told['skeletons'])} skeletons, not one.")
+        raise IncompatibleError(f"{source}: it has {len(told['skeletons'])} skeletons, not one.")
+    about = _category(told)
     folder = target.parent / f"{target.stem}_frames"
-    videos = [json.loads(text) for text in content["videos_json"][()]]
+    videos = [json.loads(text) for text in bounded_hdf5.texts(content, "videos_json")]
     images: list[Record] = []
     people: list[Record] = []
-    for frame in content["frames"][()]:
-        labelled = list(_labelled(content, frame))
+    for frame in bounded_hdf5.rows(content, "frames"):
+        labelled = list(_labelled(content, frame, len(about["keypoints"])))
         if not labelled:
             continue
         video, number = int(frame["video"]), int(frame["frame_idx"])
+        if not 0 <= video < len(videos) or number < 0:
+            raise IncompatibleError(f"{source}: there is no frame {number} of video {video}.")
         file = _picture(content, source, videos[video], video, number, folder)
-        name = str(file.absolute())
+        name = str(file.parent.resolve() / file.name)
         images.append({"id": len(images) + 1, "file_name": name, **size_of(file)})
         for points in labelled:
             box = {"bbox": box_around(points)}
             people.append(person(len(people) + 1, len(images), points, **box))
-    root = _shared(images)
-    for image in images:
-        image["file_name"] = Path(image["file_name"]).relative_to(root).as_posix()
-    write(target, "SLEAP", _category(told), images, people)
-    return Written(len(people), root)
+    return about, images, people
 
 
 def _category(told: dict[str, Any]) -> Record:
@@ -91,18 +109,24 @@ def _category(told: dict[str, Any]) -> Record:
     return category(names, bones, name="animal", flip_pairs=flips)
 
 
-def _labelled(content: Any, frame: Any) -> Iterator[list[float]]:
+def _labelled(content: Any, frame: Any, joints: int) -> Iterator[list[float]]:
     """The keypoints of each individual of a frame that a person has labelled."""
     shift = 0.5 if content["metadata"].attrs.get("format_id", 1.0) < HALF_PIXEL_UNTIL else 0.0
     rows = slice(int(frame["instance_id_start"]), int(frame["instance_id_end"]))
-    for instance in content["instances"][rows]:
+    for instance in bounded_hdf5.stored(content, "instances")[rows]:
         if instance["instance_type"] != USER:
             continue
-        points = content["points"][int(instance["point_id_start"]) : int(instance["point_id_end"])]
+        first, end = int(instance["point_id_start"]), int(instance["point_id_end"])
+        if end - first != joints:
+            raise IncompatibleError(
+                f"{content.filename}: somebody has {end - first} points, and the skeleton {joints}."
+            )
         keypoints: list[float] = []
-        for point in points:
+        for point in bounded_hdf5.stored(content, "points")[first:end]:
             x, y = float(point["x"]) - shift, float(point["y"]) - shift
             known = np.isfinite(x) and np.isfinite(y)
+            if known and not (is_pixel(x) and is_pixel(y)):
+                raise IncompatibleError(f"{content.filename}: {x:g}, {y:g} is no pixel.")
             keypoints += [x, y, 2 if point["visible"] else 1] if known else [0, 0, 0]
         if any(keypoints[2::3]):
             yield keypoints
@@ -116,39 +140,40 @@ def _picture(
     if names := backend.get("filenames"):
         return _beside(source, names[number])
     file = folder / f"video{video}_{number:06d}.png"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if f"video{video}/frame_numbers" in content:
+    if bounded_hdf5.has(content, f"video{video}/frame_numbers"):
         return _embedded(content, source, video, number, file)
-    film = _beside(source, backend.get("filename") or told["filename"])
-    cv2.imwrite(str(file), _of_film(source, film, number))
-    return file
+    name = _beside(source, backend.get("filename") or told["filename"])
+    return _written(file, _png(film.frame(source, name, number)))
 
 
 def _embedded(content: Any, source: Path, video: int, number: int, file: Path) -> Path:
     """Frames lie in it as PNG or JPEG, which are copied byte by byte, or as pixels."""
-    stored, numbers = content[f"video{video}/video"], content[f"video{video}/frame_numbers"][()]
+    stored = bounded_hdf5.stored(content, f"video{video}/video")
+    numbers = bounded_hdf5.rows(content, f"video{video}/frame_numbers")
     row = np.flatnonzero(numbers == number)
     if not len(row):
-        raise ValueError(f"{source}: frame {number} of video {video} is not in it.")
+        raise IncompatibleError(f"{source}: frame {number} of video {video} is not in it.")
     frame, kind = np.asarray(stored[int(row[0])]), str(stored.attrs.get("format", "hdf5"))
     if kind == "hdf5":
-        cv2.imwrite(str(file), frame[..., ::-1])  # to the order that OpenCV writes
-        return file
-    file = file.with_suffix(f".{kind}")
-    file.write_bytes(frame.tobytes())
-    return file
+        return _written(file, _png(frame[..., ::-1]))  # to the order that OpenCV writes
+    if kind not in FILES:
+        raise IncompatibleError(f"{source}: video {video} has frames as {kind!a:.40}, not PNG.")
+    return _written(file.with_suffix(f".{kind}"), frame.tobytes())
 
 
-def _of_film(source: Path, film: Path, number: int) -> np.ndarray:
-    capture = cv2.VideoCapture(str(film))
+def _png(pixels: np.ndarray) -> bytes:
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def _written(file: Path, content: bytes) -> Path:
     try:
-        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-        done, picture = capture.read()
-    finally:
-        capture.release()
-    if not done:
-        raise ValueError(f"{source}: frame {number} of {film} cannot be read: is the video there?")
-    return picture
+        with whole_file.written(file) as partial:
+            partial.write_bytes(content)
+    except OSError as error:
+        raise IncompatibleError(
+            f"{error.filename}: {error.strerror}; choose another --out."
+        ) from error
+    return file
 
 
 def _beside(source: Path, name: str) -> Path:

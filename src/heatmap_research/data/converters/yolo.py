@@ -6,6 +6,7 @@ each joint, in shares of the image. Without v, a joint that is not labelled is a
 
 from collections.abc import Iterator
 from pathlib import Path
+from reprlib import repr as shown  # of what is long the beginning
 from typing import Any
 
 import yaml
@@ -14,21 +15,22 @@ from heatmap_research.data.converters.coco_file import (
     Record,
     Written,
     category,
+    is_pixel,
     person,
     size_of,
     write,
 )
 from heatmap_research.runs import bounded_file, bounded_yaml
+from heatmap_research.types import in_a_line
 
+MOST_JOINTS = 10_000
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def convert(source: Path, target: Path, split: str = "train") -> Written:
     told = _told(source)
     joints, numbers = _shape(source, told)
-    root = (source.parent / str(told.get("path") or ".")).resolve()
-    if not root.is_dir():
-        root = source.parent.resolve()
+    root = _root(source, str(told.get("path") or "."))
     images: list[Record] = []
     people: list[Record] = []
     for file in _images(source, told.get(split), root, split):
@@ -61,11 +63,22 @@ def _told(source: Path) -> dict[str, Any]:
     return told
 
 
+def _root(source: Path, place: str) -> Path:
+    """The folder that a file names, or else its own."""
+    try:
+        root = (source.parent / place).resolve()
+    except ValueError as error:  # a NUL, or half a letter
+        raise ValueError(f"{source}: path is {place!a:.80}, which no folder is called.") from error
+    return root if root.is_dir() else source.parent.resolve()
+
+
 def _shape(source: Path, told: dict[str, Any]) -> tuple[int, int]:
     shape = told["kpt_shape"]
     whole = isinstance(shape, list) and [type(n) for n in shape] == [int, int]
-    if not whole or shape[0] < 1 or shape[1] not in (2, 3):
-        raise ValueError(f"{source}: kpt_shape={shape}: give the joints and 2 or 3, as [17, 3].")
+    if not whole or not 0 < shape[0] <= MOST_JOINTS or shape[1] not in (2, 3):
+        raise ValueError(
+            f"{source}: kpt_shape={shown(shape)}: give the joints and 2 or 3, as [17, 3]."
+        )
     return shape[0], shape[1]
 
 
@@ -74,7 +87,9 @@ def _names(source: Path, told: dict[str, Any], joints: int) -> list[str]:
     given = told.get("kpt_names")
     if isinstance(given, dict):
         given = next(iter(given.values()), None)
-    names = [f"joint_{number}" for number in range(joints)] if given is None else list(given)
+    names = [f"joint_{number}" for number in range(joints)] if given is None else given
+    if not isinstance(names, list):
+        raise ValueError(f"{source}: kpt_names is {shown(names)}, no list of names.")
     if len(names) != joints:
         raise ValueError(f"{source}: kpt_names has {len(names)} names for {joints} joints.")
     return [str(name) for name in names]
@@ -107,7 +122,10 @@ def _rows(image: Path) -> Iterator[tuple[str, list[float]]]:
         try:
             row = [float(word) for word in line.split()]
         except ValueError as error:
-            raise ValueError(f"{where}: {error}.") from error
+            raise ValueError(f"{where}: {in_a_line(error):.80}.") from error
+        if not all(map(is_pixel, row)):
+            strange = next(number for number in row if not is_pixel(number))
+            raise ValueError(f"{where}: {strange:g} is no share of an image.")
         if row:
             yield where, row
 
