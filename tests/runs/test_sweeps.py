@@ -43,7 +43,7 @@ class Crash(Callback):
 
 def ends(study: str) -> list[list[str]]:
     """The first value of each key that a study sweeps, and the last of each."""
-    asked = OmegaConf.load(running.CONF / "experiment" / f"{study}.yaml").hydra.sweeper.params
+    asked = question.whole(running.CONF / "experiment" / f"{study}.yaml").hydra.sweeper.params
     parser, swept = OverridesParser.create(), {}
     for key, escaped in asked.items():
         value = re.sub(r"\\+(?=\$)", "", str(escaped))  # what a sweep resolves once too often
