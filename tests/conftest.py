@@ -12,10 +12,10 @@ import people
 import pytest
 import running
 import torch
-import yaml
 
-if yaml.__with_libyaml__:
-    yaml.SafeLoader = yaml.CSafeLoader  # as commands have it
+from heatmap_research.config.quick import parsing_by_libyaml
+
+parsing_by_libyaml()
 
 torch.set_num_threads(1)
 

@@ -13,6 +13,7 @@ import people
 import pytest
 import running
 
+import heatmap_research as hr
 from heatmap_research.drawing import overlay
 from heatmap_research.jobs import predict as jobs
 from heatmap_research.types import IncompatibleError
@@ -43,6 +44,14 @@ def results(folder: Path) -> list[dict]:
 
 def joints(result: dict) -> np.ndarray:
     return np.array(result["keypoints"]).reshape(-1, 3)
+
+
+def test_load_keeps_maps_where_they_are_asked_for_and_there(place):
+    model = hr.load(place / "outputs" / "maps", device="cpu", maps=True)
+    (person,) = model(next((place / "set").glob("*.png")))
+    assert [each.shape[0] for each in person.maps.activated] == [len(model.names)]
+    with pytest.raises(IncompatibleError, match="maps=True: .* it has no maps"):
+        hr.load(place / "outputs" / "rle", maps=True)
 
 
 @pytest.mark.parametrize(("run", "decoder"), [("maps", "dark"), ("rle", "coordinates")])

@@ -15,6 +15,11 @@ def composing_once() -> None:
     """
     if not any("hydra.mode" in word for word in sys.argv[1:]):
         Hydra.get_mode = _unsaid  # type: ignore[method-assign]
+    parsing_by_libyaml()
+
+
+def parsing_by_libyaml() -> None:
+    """Has every later reader of YAML in this process parse in C, where that is installed."""
     if yaml.__with_libyaml__:
         yaml.SafeLoader = yaml.CSafeLoader
 

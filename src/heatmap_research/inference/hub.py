@@ -37,10 +37,9 @@ class HubModel(
         job = prepare(of_record({"config": training, "schema": schema}), {})
         task = build(wire(job), **without_weights(job.config))
         self.net, self.loss, self.facts = task.net, task.loss, facts
-        widening = facts["widening"] or 1.0
-        self.answering = (
-            Answering(task, maps=False, widening=widening),
-        )  # in a tuple: its tensors are these
+        widening = facts.get("widening") or 1.0  # null, or a folder from before it was said
+        answering = Answering(task, maps=False, widening=widening)
+        self.answering = (answering,)  # in a tuple: its tensors are these
 
     def forward(self, image: Images) -> dict[str, Tensor]:
         return self.answering[0](image)

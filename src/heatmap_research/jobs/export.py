@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from heatmap_research.config import of_run
 from heatmap_research.config.instantiate import with_values
+from heatmap_research.inference import calibrated
 from heatmap_research.types import IncompatibleError
 
 log = logging.getLogger(__name__)
@@ -25,11 +26,10 @@ def export(cfg: DictConfig) -> None:
     job = of_run.read_by_one(folder, cfg.decoder or None, cfg.flip_test)
     out = _out(cfg, folder, next(iter(job.codec.decoders)))
     weights = of_run.weights_of(folder, cfg.checkpoint)
+    widening = calibrated.factor(job, folder, weights, cfg.covariance)
     # torch: after the config has been looked at
-    from heatmap_research.inference import calibrated
     from heatmap_research.jobs import export_steps as steps
 
-    widening = calibrated.factor(job, folder, weights, cfg.covariance)
     task = steps.task(job, weights)
     if cfg.maps and not task.codec.grid.ndim:
         raise IncompatibleError("maps=true: this run answers with coordinates; it has no maps.")
