@@ -50,7 +50,7 @@ def test_load_keeps_maps_where_they_are_asked_for_and_there(place):
     model = hr.load(place / "outputs" / "maps", device="cpu", maps=True)
     (person,) = model(next((place / "set").glob("*.png")))
     assert [each.shape[0] for each in person.maps.activated] == [len(model.names)]
-    with pytest.raises(IncompatibleError, match="maps=True: .* it has no maps"):
+    with pytest.raises(IncompatibleError, match=r"maps=True: .* it has no maps"):
         hr.load(place / "outputs" / "rle", maps=True)
 
 
