@@ -58,6 +58,18 @@ def test_runs_of_other_truth_are_still_refused(tmp_path):
         questions.of_runs(rest).answer([other, *rest])
 
 
+def test_a_study_grows_by_runs_whose_folders_come_later(tmp_path):
+    write_study("layout", tmp_path / "runs")
+    runs = find(tmp_path / "runs")
+    asked, whole, parts = questions.of_runs(runs), tmp_path / "whole", tmp_path / "parts"
+    kept.keep(runs, whole, ["pixel_error"])
+    for seeds in ((0,), (1,)):
+        kept.keep([run for run in runs if run.seed in seeds], parts, ["pixel_error"])
+    found, wanted = kept.kept(parts), kept.kept(whole)
+    assert sorted(run.name for run in found) == sorted(run.name for run in wanted)
+    assert asked.answer(found).words == asked.answer(wanted).words
+
+
 def test_what_was_not_kept_is_named(tmp_path):
     write_study("layout", tmp_path / "runs")
     kept.keep(find(tmp_path / "runs"), tmp_path / "kept", ["pixel_error"])

@@ -58,11 +58,18 @@ def report(flags: argparse.Namespace) -> None:
     began = time.monotonic()
     _refuse(flags)
     asked = {name: getattr(flags, name) for name in ("by", "metric", "margin", "baseline")}
-    study = make(flags.folders, flags.budget, flags.question, decoder=flags.decoder, **asked)
+    earlier = kept.others(find(*flags.folders), flags.keep) if flags.keep else []
+    asked |= {"decoder": flags.decoder, "earlier": earlier}
+    study = make(flags.folders, flags.budget, flags.question, **asked)
     made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {', '.join(map(str, flags.folders))}."
     size = write(study, flags.out, flags.csv, flags.latex, made)
     if flags.keep is not None:
         kept.keep(study.runs, flags.keep, _asked_figures(study))
+    if earlier:
+        print(
+            f"{flags.keep} keeps {len(earlier)} runs that are not in these folders: the question "
+            "is answered from all, the rest of the page shows the folders' own."
+        )
     if study.answers is not None:
         print(study.answers.words)
     shown = VERDICTS_PRINTED if study.answers is None else 0
@@ -135,9 +142,17 @@ def _refuse(flags: argparse.Namespace) -> None:
         raise ValueError(f"--margin {flags.margin:g}: it must be greater than 0.")
 
 
-def make(folders: Sequence[Path], budget: bool, question: str | None = None, **asked: Any) -> Study:
+def make(
+    folders: Sequence[Path],
+    budget: bool,
+    question: str | None = None,
+    earlier: Sequence[Run] = (),
+    **asked: Any,
+) -> Study:
+    """Folders as a study. Its question is answered from earlier runs too, which have no folders."""
     runs = find(*folders)
-    found = study(runs, **asked, answers=answered(runs, question, asked["metric"]))
+    answers = answered([*runs, *earlier], question, asked["metric"])
+    found = study(runs, **asked, answers=answers)
     return _looked_at(found, folders, budget)
 
 

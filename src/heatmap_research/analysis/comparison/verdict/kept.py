@@ -61,24 +61,38 @@ class KeptRun(Run):
 
 
 def keep(runs: Sequence[Run], folder: Path, figures: Sequence[str]) -> None:
-    """Writes both files of the finished runs among these, and of their evaluations."""
+    """Writes both files of the finished runs among these, and of their evaluations.
+
+    Other runs that the folder keeps already stay.
+    """
     done = [run for run in (*runs, *evaluations(runs)) if run.status == "finished"]
     if not done:
         raise ValueError("no run has finished: there is nothing to keep.")
+    earlier = others(runs, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [
+    parts = [run.cells for run in earlier]
+    parts += [
         _cells(run, decoder, name) for run in done for decoder, name in _read(run, STAGE, figures)
     ]
     table = pa.concat_tables(parts).unify_dictionaries()
     pq.write_table(table, folder / CELLS, compression="zstd")
-    records = {run.name: _record(run, figures) for run in done}
+    records = {run.name: run.record for run in earlier}
+    records |= {run.name: _record(run, figures) for run in done}
     shared = _shared(list(records.values()))
     own = [f"{json.dumps(n)}: {json.dumps(_less(known, shared))}" for n, known in records.items()]
     text = ",\n".join(own)
     (folder / RUNS).write_text(f'{{"all": {json.dumps(shared)},\n"runs": {{\n{text}\n}}}}\n')
 
 
-def kept(folder: Path) -> list[Run]:
+def others(runs: Sequence[Run], folder: Path) -> list[KeptRun]:
+    """The runs that a folder keeps, but for these and their evaluations."""
+    if not (folder / RUNS).exists():
+        return []
+    names = {run.name for run in (*runs, *evaluations(runs))}
+    return [run for run in kept(folder) if run.name not in names]
+
+
+def kept(folder: Path) -> list[KeptRun]:
     """The runs of a folder that `keep` has written."""
     content = json.loads((folder / RUNS).read_text())
     records = {name: _merged(content["all"], own) for name, own in content["runs"].items()}
