@@ -110,6 +110,15 @@ def test_maps_are_drawn_below_the_joints_of_an_overlay(place, tmp_path, monkeypa
     assert np.abs(pictures["true"] - pictures["maps"]).max() > 50
 
 
+def test_only_the_joints_that_are_named_are_drawn(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(overlay, "MIN_SCORE", -1.0)
+    drawn = []
+    monkeypatch.setattr(overlay, "draw", lambda *given: drawn.append(given[2]))
+    options = (f"out={tmp_path}/out", "show=true", f"joints=[{people.JOINTS[2]}]")
+    predict("maps", place, *options, source="set/3.png")
+    assert [np.isfinite(scores).nonzero()[0].tolist() for scores in drawn] == [[2]]
+
+
 def test_covariances_are_as_wide_as_the_truth_of_val_asks_for(place, tmp_path):
     """Mahalanobis' distance is the same in every frame: of the picture here, of the crop there."""
     shutil.copytree(place / "outputs" / "maps", tmp_path / "run")
@@ -202,6 +211,8 @@ REFUSED = {
     ("on_error=go_on",): ("on_error=go_on", "skip"),
     ("checkpoint=best",): ("checkpoint=best", "last"),
     ("run=outputs/rle", "show=maps"): ("show=maps", "coordinates", "show=true"),
+    ("joints=[nose]",): ("joints=", "show=true"),
+    ("show=true", "joints=[tail]"): ("joints=", "no tail", "choose among"),
     ("show=traces",): ("show=traces", "true or false or maps"),
     ("covariance=wide",): ("covariance=wide", "raw or calibrated"),
     ("covariance=calibrated",): ("covariance=calibrated", "heatmap-evaluate run=outputs/maps"),

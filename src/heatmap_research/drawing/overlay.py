@@ -15,12 +15,22 @@ Image = UInt8[np.ndarray, "height width 3"]
 
 
 def colours(names: Sequence[str], flip: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Left and right as the names say, or the first and the second of a pair."""
+    """Left and right as the names say, or the first and the second of a pair.
+
+    Without any pair, as of landmarks of a face, all hues in the joints' order.
+    """
+    if len(names) > 1 and list(flip) == list(range(len(names))):
+        return _hues(len(names))
     sides = []
     for joint, (name, other) in enumerate(zip(names, flip, strict=True)):
         second = "right" in name.lower() or ("left" not in name.lower() and joint > other)
         sides.append(MIDDLE if joint == other else RIGHT if second else LEFT)
     return sides
+
+
+def _hues(count: int) -> list[tuple[int, int, int]]:
+    strong = np.array([[[round(180 * n / count), 200, 235] for n in range(count)]], np.uint8)
+    return [tuple(rgb) for rgb in cv2.cvtColor(strong, cv2.COLOR_HSV2RGB)[0].tolist()]
 
 
 def draw(

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -38,6 +38,7 @@ def predict(cfg: DictConfig) -> None:
             f"show=maps: run={folder} answers with coordinates, which have no maps: choose "
             "show=true."
         )
+    joints = _shown_joints(cfg, job)
     from heatmap_research.inference import calibrated, loading  # torch: after a look at the config
 
     widening = calibrated.factor(job, folder, weights, cfg.covariance)
@@ -50,7 +51,20 @@ def predict(cfg: DictConfig) -> None:
         raise IncompatibleError(
             f"out={cfg.out}: {error.strerror}; choose another folder."
         ) from error
-    _run(cfg, predictor, source, boxed, calibrated.words(job, widening, cfg.covariance))
+    words = calibrated.words(job, widening, cfg.covariance)
+    _run(cfg, predictor, source, boxed, joints, words)
+
+
+def _shown_joints(cfg: DictConfig, job: Job) -> Sequence[str] | None:
+    if cfg.joints is None:
+        return None
+    if not cfg.show:
+        raise IncompatibleError(f"joints={cfg.joints}: they are for drawing; give show=true, too.")
+    names = list(cfg.joints) if isinstance(cfg.joints, ListConfig) else [cfg.joints]
+    try:
+        return job.schema.only(list(map(str, names))).names
+    except ValueError as error:
+        raise IncompatibleError(f"joints={cfg.joints}: {error}") from error
 
 
 def _source(cfg: DictConfig, job: Job) -> "Files | Video":
@@ -73,6 +87,7 @@ def _run(
     predictor: "Predictor",
     source: "Files | Video",
     boxed: "Boxed | None",
+    joints: Sequence[str] | None,
     of_covariances: str,
 ) -> None:
     from heatmap_research.data.threads import announced
@@ -82,7 +97,7 @@ def _run(
     pictures = iter(source)
     if boxed is not None:
         pictures = map(boxed, pictures)
-    drawing = shown.drawing(source, schema, out) if cfg.show else nullcontext()
+    drawing = shown.drawing(source, schema, out, joints) if cfg.show else nullcontext()
     with writing.writer(out, schema.names) as writer, drawing as draw:
         seen = announced(predictor(pictures), len(source), f"{len(source)} pictures")
         done = _written(seen, writer, draw)
