@@ -24,7 +24,7 @@ def main() -> None:
 def _flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="heatmap-data", description=__doc__)
     commands = parser.add_subparsers(
-        dest="job", required=True, metavar="check|show|tolerances|convert"
+        dest="job", required=True, metavar="check|show|tolerances|convert|shard"
     )
     check = commands.add_parser("check", help="say what is wrong, and what training does")
     check.description = (
@@ -57,6 +57,15 @@ def _flags() -> argparse.Namespace:
     coco.add_argument("source", type=Path, nargs="+", help="file of annotations")
     coco.add_argument("--out", type=Path, required=True, help="JSON to write")
     coco.add_argument("--split", default="train", help="of yolo: train, val or test")
+    shard = commands.add_parser("shard", help="pack images into few files")
+    shard.description = (
+        "Writes tar files, as WebDataset has them, and an index; every data set takes the folder "
+        "in place of that of its images. The files of annotations stay as they are."
+    )
+    shard.add_argument("file", type=Path, nargs="+", help=words)
+    shard.add_argument("--images", type=Path, required=True, help="folder their images are in")
+    shard.add_argument("--out", type=Path, required=True, help="new folder for the shards")
+    shard.add_argument("--megabytes", type=int, default=256, help="of a shard (%(default)s)")
     return parser.parse_args()
 
 

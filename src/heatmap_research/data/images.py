@@ -15,6 +15,7 @@ import simplejpeg
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps
 
+from heatmap_research.data import shards
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.runs import bounded_file
 from heatmap_research.types import IncompatibleError
@@ -53,7 +54,7 @@ def read(
     try:
         if path.endswith(".npy"):
             return _array(path, channels, size), 1
-        content = bounded_file.content(path, bounded_file.PICTURE)
+        content = shards.content(path, bounded_file.PICTURE)
         if channels not in (1, 3):
             raise IncompatibleError(
                 f"{path} is a picture, and backbone.in_chans={channels}: choose 1 or 3, or give "
@@ -156,9 +157,19 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _array(path: str, channels: int, size: Size) -> Pixels:
-    bounded_file.refuse_endless(path, bounded_file.PICTURE)
-    array = np.lib.format.open_memmap(path, mode="r")  # neither pickles nor archives
+    array = _packed(path) if shards.find(path) else _mapped(path)
     return of_array(array, channels, size, path)
+
+
+def _mapped(path: str) -> np.ndarray:
+    bounded_file.refuse_endless(path, bounded_file.PICTURE)
+    return np.lib.format.open_memmap(path, mode="r")  # neither pickles nor archives
+
+
+def _packed(path: str) -> np.ndarray:
+    """An array in a shard; neither pickles nor archives, either."""
+    content = io.BytesIO(shards.content(path, bounded_file.PICTURE))
+    return np.lib.format.read_array(content, allow_pickle=False)
 
 
 def of_array(array: np.ndarray, channels: int, size: Size = None, name: str = "it") -> Pixels:

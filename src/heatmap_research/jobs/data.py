@@ -65,6 +65,18 @@ def show(flags: argparse.Namespace) -> int:
     return 0
 
 
+def shard(flags: argparse.Namespace) -> int:
+    from heatmap_research.data.converters import shards
+
+    if flags.megabytes < 1:
+        raise ValueError(f"--megabytes {flags.megabytes}: give 1 or more.")
+    read = [annotations.read(file) for file in flags.file]
+    names = dict.fromkeys(name for table in read for name in table.image_files if name)
+    count = shards.convert(list(names), flags.images, flags.out, flags.megabytes * 10**6)
+    print(f"{flags.out}: {len(names)} images in {count} shard{'s' * (count > 1)}")
+    return 0
+
+
 def convert(flags: argparse.Namespace) -> int:
     refuse_to_replace(flags.out)
     done = CONVERTERS[flags.format](flags)

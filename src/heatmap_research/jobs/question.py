@@ -83,12 +83,17 @@ def of_runs(runs: Sequence[Run]) -> Question | None:
         return None
 
 
+def asked_of(runs: Sequence[Run], name: str | None) -> Question | None:
+    """The question of a file if it is named, else the runs' own."""
+    return of_runs(runs) if name is None else of_file(name)
+
+
 def answered(runs: Sequence[Run], name: str | None, metric: str | None = None) -> Answers | None:
     """The answer, by another metric if one is given.
 
     One that cannot be had from these runs is said, and refused if it was asked for by name.
     """
-    question = of_runs(runs) if name is None else of_file(name)
+    question = asked_of(runs, name)
     if question is None:
         return None
     if metric is not None and _kind(metric) != _kind(question.metric):

@@ -30,7 +30,7 @@ from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing.example import Example
 from heatmap_research.jobs import sample, worst
-from heatmap_research.jobs.question import answered
+from heatmap_research.jobs.question import answered, asked_of
 from heatmap_research.runs import formats
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.latex import as_latex
@@ -58,13 +58,15 @@ def report(flags: argparse.Namespace) -> None:
     began = time.monotonic()
     _refuse(flags)
     asked = {name: getattr(flags, name) for name in ("by", "metric", "margin", "baseline")}
-    earlier = kept.others(find(*flags.folders), flags.keep) if flags.keep else []
-    asked |= {"decoder": flags.decoder, "earlier": earlier}
-    study = make(flags.folders, flags.budget, flags.question, **asked)
+    study = make(flags.folders, flags.budget, flags.question, decoder=flags.decoder, **asked)
+    earlier = kept.others(study.runs, flags.keep) if flags.keep else []
+    if flags.keep is not None:
+        kept.keep(study.runs, flags.keep, _asked_figures(study, flags.question))
+    if earlier:
+        whole = answered(kept.kept(flags.keep), flags.question, flags.metric)
+        study = replace(study, answers=whole)
     made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {', '.join(map(str, flags.folders))}."
     size = write(study, flags.out, flags.csv, flags.latex, made)
-    if flags.keep is not None:
-        kept.keep(study.runs, flags.keep, _asked_figures(study))
     if earlier:
         print(
             f"{flags.keep} keeps {len(earlier)} runs that are not in these folders: the question "
@@ -115,10 +117,11 @@ def _missed(study: Study) -> Section:
         return one_run.missed((), _shortly(error).rstrip("."))
 
 
-def _asked_figures(study: Study) -> list[str]:
+def _asked_figures(study: Study, name: str | None) -> list[str]:
     """Metrics that answers are read by, as far as they are means over joints."""
     asked = ["pixel_error", study.reading.metric]
-    asked += [study.answers.question.metric] if study.answers else []
+    question = asked_of(study.runs, name)
+    asked += [question.metric] if question else []
     return [name for name in dict.fromkeys(asked) if name != "AP"]
 
 
@@ -142,17 +145,9 @@ def _refuse(flags: argparse.Namespace) -> None:
         raise ValueError(f"--margin {flags.margin:g}: it must be greater than 0.")
 
 
-def make(
-    folders: Sequence[Path],
-    budget: bool,
-    question: str | None = None,
-    earlier: Sequence[Run] = (),
-    **asked: Any,
-) -> Study:
-    """Folders as a study. Its question is answered from earlier runs too, which have no folders."""
+def make(folders: Sequence[Path], budget: bool, question: str | None = None, **asked: Any) -> Study:
     runs = find(*folders)
-    answers = answered([*runs, *earlier], question, asked["metric"])
-    found = study(runs, **asked, answers=answers)
+    found = study(runs, **asked, answers=answered(runs, question, asked["metric"]))
     return _looked_at(found, folders, budget)
 
 

@@ -48,10 +48,10 @@ def check_on_disk(records: Records, folder: Path, channels: int) -> Iterator[Fin
 
 def _problem(records: Records, row: int, folder: Path, channels: int) -> tuple[str, str]:
     """The kind of problem an image has, or "", and the image's name, with the reason."""
-    from heatmap_research.data import images  # and with it OpenCV
+    from heatmap_research.data import images, shards  # and with them OpenCV
 
     name, file = records.image_name(row), records.image_file(row, folder)
-    if not os.path.isfile(file):  # false for a name that no file system takes, too
+    if not shards.is_there(str(file)):  # false for a name that no file system takes, too
         return "is not on disk", name
     try:
         images.read(str(file), channels, records.known_size(row), REDUCTION)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heatmap_research.data import images, threads
+from heatmap_research.data import images, shards, threads
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.data.buffers import Buffers
 from heatmap_research.data.people import People
@@ -46,15 +46,14 @@ class ImageFiles:
 
     def stamps(self) -> list[tuple[str, int, int]]:
         """Path, size and time of each used file: one of them changes when a file does."""
-        stats = ((path, os.stat(path)) for path in map(self.path, self.used()))
-        return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+        return [shards.stamp(path) for path in map(self.path, self.used())]
 
     def refuse_missing(self, few: bool) -> None:
         """Looks for the files before time is spent; `few` of them may be missing, but not all."""
         if not self.folder.is_dir():
             raise ValueError(f"{self.folder}: there is no such folder of images.")
         used = self.used()
-        lost = [image for image in used if not os.path.isfile(self.path(image))]
+        lost = [image for image in used if not shards.is_there(self.path(image))]
         if lost and not (few and len(lost) < len(used)):
             more = f"; {len(lost)} of {len(used)} images are" if len(lost) > 1 else ""
             if len(lost) == len(used) > 1:
