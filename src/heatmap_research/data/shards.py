@@ -8,7 +8,6 @@ so order, resume, metrics and several processes are those of a folder, with few 
 import functools
 import json
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from heatmap_research.runs import bounded_file
@@ -25,11 +24,8 @@ class Place(NamedTuple):
 
 def content(path: str, most: int) -> bytes:
     """A file, or the member of a shard that its name would be in the folder of shards."""
-    try:
+    if (place := find(path)) is None:
         return bounded_file.content(path, most)
-    except FileNotFoundError:
-        if (place := find(path)) is None:
-            raise
     if place.size > most:
         raise ValueError(f"it has {place.size} bytes, and no more than {most} are read")
     with open(place.file, "rb", buffering=0) as stream:
@@ -45,18 +41,23 @@ def is_there(path: str) -> bool:
 
 def stamp(path: str) -> tuple[str, int, int]:
     """Path, size and time of a file, or of the shard it is in: one changes when the file does."""
-    place = None if os.path.exists(path) else find(path)
+    place = find(path)
     known = os.stat(path if place is None else place.file)
     return path, known.st_size, known.st_mtime_ns
 
 
 def find(path: str) -> Place | None:
     """Where an image lies whose name begins with a folder of shards."""
-    for folder in map(str, Path(path).parents):
-        index = os.path.join(folder, INDEX)
-        if os.path.isfile(index):
-            name = os.path.relpath(path, folder).replace(os.sep, "/")
-            return _index(folder, os.stat(index).st_mtime_ns).get(name)
+    if os.path.exists(path):
+        return None
+    folder = os.path.dirname(path)
+    while folder and folder != os.path.dirname(folder):
+        try:
+            time = os.stat(f"{folder}/{INDEX}").st_mtime_ns
+        except (OSError, ValueError):  # it is none, or no name that a file system takes
+            folder = os.path.dirname(folder)
+            continue
+        return _index(folder, time).get(path[len(folder) + 1 :])
     return None
 
 

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import instantiate
+from heatmap_research.data.converters import shards
 from heatmap_research.data.datasets.coco_format import CocoFormat
 from heatmap_research.data.rendering import pool
 from heatmap_research.jobs.bench.timing import Row
@@ -32,6 +33,7 @@ BOXES = {  # 1.6 and 3.4 pixels of the picture to one of the crop
     "usual": (150, 60, 220, 330),
     "large": (60, 10, 520, 460),
 }
+FILES = "whole JPEGs"
 USUAL, LARGE = "a plain loop of OpenCV", "a plain loop of OpenCV, large boxes"
 COPY = "copy of the drawn images"
 DRAWN = {
@@ -52,7 +54,14 @@ def rows(count: int) -> Iterator[list[Row]]:
         )
         yield [
             Row(USUAL, plain_usual, USUAL, count=count),
-            Row("whole JPEGs", _read(usual, None), USUAL, 0.87, count),
+            Row(FILES, _read(usual, None), USUAL, 0.87, count),
+            Row(
+                "whole JPEGs in shards",
+                _read(usual, None, _packed(Path(folder))),
+                FILES,
+                1.05,
+                count,
+            ),
             Row("crop cache", _read(usual, str(Path(folder, "cache"))), USUAL, 0.083, count),
             Row(LARGE, plain_large, LARGE, count=count),
             Row("JPEGs decoded at a half or less", _read(large, None), LARGE, 0.56, count),
@@ -74,9 +83,15 @@ def _rendering(figures: Any, count: int) -> Callable[[], object]:
     return lambda: pool.render(figures, first=0, count=count)
 
 
-def _read(file: Path, cache: str | None) -> Callable[[], None]:
+def _packed(folder: Path) -> Path:
+    names = [file.name for file in folder.glob("*.jpg")]
+    shards.convert(names, folder, folder / "shards", 2**24)
+    return folder / "shards"
+
+
+def _read(file: Path, cache: str | None, images: Path | None = None) -> Callable[[], None]:
     """Goes through all crops of a file once, a batch at a time."""
-    data = dataset(file, cache)
+    data = dataset(file, cache, images or file.parent)
 
     def loop() -> None:
         for first in range(0, len(data), BATCH):
@@ -85,11 +100,11 @@ def _read(file: Path, cache: str | None) -> Callable[[], None]:
     return loop
 
 
-def dataset(file: Path, cache: str | None) -> CocoFormat:
+def dataset(file: Path, cache: str | None, images: Path) -> CocoFormat:
     conf = conf_folder()
     return CocoFormat(
         annotations=str(file),
-        images=str(file.parent),
+        images=str(images),
         image_size=SIZE,
         channels=3,
         geometry=instantiate(OmegaConf.load(conf / "geometry/center.yaml"), "geometry"),
