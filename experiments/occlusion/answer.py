@@ -13,11 +13,11 @@ HERE = Path(__file__).parent
 UP_TO = 0.3  # where SimCC's distance from the map is largest, looked for after it was read
 
 
-def main() -> None:
+def main(folder: Path = HERE) -> None:
     sys.path.insert(0, str(HERE.parent))
     from answers import listed, words
 
-    runs = kept.kept(HERE)
+    runs = kept.kept(folder)
     print(*words(answered(runs, None)), sep="\n")
     with_cover = [run for run in runs if run.value("data.occlusion") or "trained" not in run.record]
     for which, some in (("visible", runs), ("covered", with_cover)):
