@@ -1,8 +1,9 @@
-"""False peaks, and how high maps rise: python experiments/collapse/peaks.py STUDY
+"""False peaks, and how high maps rise: python experiments/collapse/peaks.py STUDY ...
 
-Reads the finished runs of a study and writes peaks.parquet, a row for each run and test image: its
-joints, how many of them have their highest bin more than FALSE px from the true place, and the sums
-of the heights of maps and of their labels. answer.py prints what it says.
+Reads the finished runs of ARMS in studies, those of the same arm, width and seed once, and writes
+peaks.parquet, a row for each run and test image: its joints, how many of them have their highest
+bin more than FALSE px from the true place, and the sums of the heights of maps and of their labels.
+answer.py prints what it says.
 """
 
 import sys
@@ -25,6 +26,7 @@ from heatmap_research.types import Sample
 FILE = Path(__file__).with_name("peaks.parquet")
 FALSE = 8.0  # px: two bins, further than rounding and narrow labels can put the right one
 NARROW = 1.0  # px
+ARMS = ("ce_2d", "mse_2d")
 SHARES = {  # what is divided by what, over joints
     "false peaks, % of joints": ("false", "joints", 100),
     "height of maps over that of labels": ("height", "drawn", 1),
@@ -91,8 +93,9 @@ def _told(known: Interval) -> str:
 
 
 def main() -> None:
-    runs = [run for run in find(*map(Path, sys.argv[1:])) if run.status == "finished"]
-    table = pa.concat_tables([measured(run) for run in runs])
+    found = [run for run in find(*map(Path, sys.argv[1:])) if run.status == "finished"]
+    runs = {(r.arm, r.value("sigma"), r.seed): r for r in reversed(found) if r.arm in ARMS}
+    table = pa.concat_tables([measured(run) for run in runs.values()])
     order = [(name, "ascending") for name in ("arm", "sigma", "seed", "image")]
     pq.write_table(table.sort_by(order), FILE, compression="zstd")
     print(f"{FILE}: {len(runs)} runs")
