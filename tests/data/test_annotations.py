@@ -120,6 +120,19 @@ def test_a_file_is_read_once_until_it_changes(write):
     assert len(read(file)) == 2
 
 
+def test_names_do_not_lead_out_of_the_folder_of_images(write):
+    file = write(someone())
+    content = json.loads(file.read_text())
+    for name in ("/etc/passwd", "../secret.png", "a/../../b.png", ".."):
+        content["images"][0]["file_name"] = name
+        file.write_text(json.dumps(content))
+        with pytest.raises(ValueError, match="leads out of the folder of images"):
+            read(file)
+    content["images"][0]["file_name"] = "a..b/..c.png"
+    file.write_text(json.dumps(content))
+    assert read(file).image_files[0] == "a..b/..c.png"
+
+
 def test_what_is_shared_cannot_be_written(write):
     with pytest.raises(ValueError, match="read-only"):
         read(write(someone())).keypoints[0] = 1

@@ -60,6 +60,16 @@ def test_yolo_without_visibility_and_names_says_what_cannot_be_known(of_yolo, tm
     assert found.schema.names == ("joint_0", "joint_1")
 
 
+def test_names_of_yolos_images_start_from_a_folder_that_all_are_in(of_yolo, tmp_path):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    of_yolo.rename(inside / "data.yaml")
+    (inside / "data.yaml").write_text(DATA_YAML.replace("images/train", "../images/train"))
+    done = yolo.convert(inside / "data.yaml", tmp_path / "coco.json")
+    assert done.images == tmp_path
+    assert read(tmp_path / "coco.json").image_files == ("images/train/a.jpg", "images/train/b.png")
+
+
 YOLO_MISTAKES = {
     "it has no kpt_shape": ("train: images/train\n", None),
     "kpt_shape=[3, 4]: give the joints and 2 or 3": (DATA_YAML.replace("[3, 3]", "[3, 4]"), None),

@@ -83,7 +83,7 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
         schema=_schema(file, chosen, None),
         category=chosen["id"],
         image_ids=image_ids,
-        image_files=tuple(str(image.get("file_name") or "") for image in content["images"]),
+        image_files=_image_files(file, content["images"]),
         image_sizes=_sizes(file, content["images"]),
         ids=people.ids,
         images=images,
@@ -95,6 +95,18 @@ def _read(file: Path, category: str | None, _: tuple[int, int]) -> tuple[Annotat
         overlaps=largest_iou(boxes, images, crowd),
     )
     return table, chosen
+
+
+def _image_files(file: Path, images: Sequence[Record]) -> tuple[str, ...]:
+    """Names below a folder of images: a file of annotations does not say what else is read."""
+    names = tuple(str(image.get("file_name") or "") for image in images)
+    for name in names:
+        if name.startswith("/") or (".." in name and ".." in name.split("/")):
+            raise ValueError(
+                f"{file}: file_name {name:.200} leads out of the folder of images: write names "
+                "that start from it, or give a folder above as images."
+            )
+    return names
 
 
 def _refuse_shares(file: Path, keypoints: Float64[np.ndarray, "person joint 3"]) -> None:

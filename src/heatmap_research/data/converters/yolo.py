@@ -4,6 +4,7 @@ A row of such a file is a class, a box (x and y of its middle, width, height) an
 each joint, in shares of the image. Without v, a joint that is not labelled is at 0, 0 or below.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from reprlib import repr as shown  # of what is long the beginning
@@ -33,11 +34,13 @@ def convert(source: Path, target: Path, split: str = "train") -> Written:
     root = _root(source, str(told.get("path") or "."))
     images: list[Record] = []
     people: list[Record] = []
-    for file in _images(source, told.get(split), root, split):
+    files = [Path(os.path.abspath(f)) for f in _images(source, told.get(split), root, split)]
+    root = Path(os.path.commonpath([root.absolute(), *(file.parent for file in files)]))
+    for file in files:
         size = size_of(file)
         if not size:
             raise ValueError(f"{file}: this image cannot be read, and its size is needed.")
-        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+        name = file.relative_to(root).as_posix()
         images.append({"id": len(images) + 1, "file_name": name, **size})
         for where, row in _rows(file):
             keypoints, box = _person(where, row, joints, numbers, size)
