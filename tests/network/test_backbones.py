@@ -4,7 +4,9 @@ import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
+from heatmap_research.config import timm_names
 from heatmap_research.network.backbone import TimmBackbone
 from heatmap_research.types import IncompatibleError
 
@@ -144,9 +146,28 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path):
         backbone(checkpoint=str(tmp_path / "notes.pth"))
 
 
-def test_an_unknown_model_is_refused_by_its_name():
+def test_an_unknown_model_is_refused_by_its_name(monkeypatch):
     with pytest.raises(IncompatibleError, match=r"backbone.name=resnet17 is not a timm model"):
         backbone("resnet17")
+    monkeypatch.delenv("HEATMAP_TRUST", raising=False)
+    with pytest.raises(IncompatibleError, match="resnet1800 is not a timm model: choose resnet"):
+        running.job("backbone=resnet18", "backbone.name=resnet1800")
+
+
+def test_every_model_of_timm_is_known_by_its_name_and_those_of_hubs_and_of_ones_own_are_let_in(
+    monkeypatch,
+):
+    def passes(name):
+        timm_names.refuse_unknown(OmegaConf.create({"_target_": timm_names.OURS, "name": name}))
+
+    elsewhere = ("resnet18.a1_in1k", "hf-hub:timm/anything", "vit_tiny_patch16_224_in21k")
+    for name in (*timm.list_models(), *elsewhere):
+        passes(name)
+    monkeypatch.delenv("HEATMAP_TRUST", raising=False)
+    with pytest.raises(IncompatibleError, match="my_own"):
+        passes("my_own")
+    monkeypatch.setenv("HEATMAP_TRUST", "mine")
+    passes("my_own")
 
 
 def test_weights_that_cannot_be_had_are_refused_in_one_line():

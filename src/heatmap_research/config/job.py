@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from heatmap_research.codec.codec import readable
 from heatmap_research.codec.coordinate_codec import AnyCodec
-from heatmap_research.config import instantiate, values
+from heatmap_research.config import instantiate, timm_names, values
 from heatmap_research.config.codec import codec_of, is_option, stood_for
 from heatmap_research.config.held_out import with_held_out
 from heatmap_research.config.monitor import with_mode
@@ -81,6 +81,7 @@ def prepare(cfg: DictConfig, choices: Mapping[str, Any]) -> Job:
     """Completes and checks a config from top to bottom; refuses what cannot be meant."""
     cfg = _of_today(cfg)
     values.check_root(cfg)
+    timm_names.refuse_unknown(cfg.backbone)
     cfg = with_held_out(cfg)
     data: Schema = instantiate.instantiate(cfg.data.schema, "data.schema")
     with instantiate.refusing("joints"):

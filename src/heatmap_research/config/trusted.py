@@ -36,7 +36,7 @@ def without_trust(arguments: Sequence[str]) -> list[str]:
     """The command line without trust=MODULE, which holds for this process and those it starts."""
     given = [word.partition("=")[2] for word in arguments if word.startswith("trust=")]
     if given:
-        os.environ[OWN] = ",".join([*_own(), *(word.strip("[]") for word in given)])
+        os.environ[OWN] = ",".join([*own(), *(word.strip("[]") for word in given)])
     return [word for word in arguments if not word.startswith("trust=")]
 
 
@@ -54,8 +54,10 @@ def refuse_unknown(node: Any, path: str) -> None:
 
 def located(target: Any, path: str) -> Any:
     """What a config names, imported only if it may be named."""
-    own = _own()
-    if not (isinstance(target, str) and (target in FUNCTIONS or _within(target, (*CLASSES, *own)))):
+    mine = own()
+    if not (
+        isinstance(target, str) and (target in FUNCTIONS or _within(target, (*CLASSES, *mine)))
+    ):
         raise _refusal(target, path)
     try:
         found = hydra.utils.get_object(target)
@@ -64,7 +66,7 @@ def located(target: Any, path: str) -> Any:
         raise IncompatibleError(f"{path}={target} cannot be had: {reason}") from error
     home = str(getattr(found, "__module__", ""))  # else a path through modules leads anywhere
     of_class = inspect.isclass(getattr(found, "__self__", found))
-    known = target in FUNCTIONS or _within(home, own) or (of_class and _within(home, CLASSES))
+    known = target in FUNCTIONS or _within(home, mine) or (of_class and _within(home, CLASSES))
     if callable(found) and not known:
         raise _refusal(target, path)
     return found
@@ -76,7 +78,7 @@ def _refuse_unknown_target(node: Any, path: str) -> None:
         located(node.get("path"), f"{path}.path")
 
 
-def _own() -> list[str]:
+def own() -> list[str]:
     return [name for name in os.environ.get(OWN, "").split(",") if name]
 
 

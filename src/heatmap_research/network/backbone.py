@@ -77,7 +77,7 @@ def _create(
     except (OSError, RuntimeError) as error:
         if "Unknown model" in str(error):
             raise IncompatibleError(
-                f"backbone.name={name} is not a timm model: see timm.list_models()."
+                f"backbone.name={name} is not a timm model: choose one of timm.list_models()."
             ) from error
         raise IncompatibleError(_why_no_weights(name, checkpoint, error)) from error
 
