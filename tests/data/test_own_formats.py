@@ -60,6 +60,24 @@ def test_yolo_without_visibility_and_names_says_what_cannot_be_known(of_yolo, tm
     assert found.schema.names == ("joint_0", "joint_1")
 
 
+def test_yolos_shares_are_of_the_picture_as_its_exif_turns_it_and_several_classes_are_said(
+    of_yolo, tmp_path
+):
+    place = tmp_path / "images" / "train" / "a.jpg"
+    with Image.open(place) as stored:
+        exif = stored.getexif()
+        exif[0x0112] = 6
+        stored.save(place, exif=exif)
+    rows = (tmp_path / "labels" / "train" / "a.txt").read_text().splitlines()
+    more = [*rows, rows[0].replace("0", "1", 1)]
+    (tmp_path / "labels" / "train" / "a.txt").write_text("\n".join(more))
+    done = yolo.convert(of_yolo, tmp_path / "coco.json")
+    found = read(tmp_path / "coco.json")
+    assert found.image_sizes.tolist() == [[20, 40], [40, 20]]
+    assert found.keypoints[0].tolist() == [[10, 10, 2], [5, 30, 1], [0, 0, 0]]
+    assert "2 classes" in done.note
+
+
 def test_names_of_yolos_images_start_from_a_folder_that_all_are_in(of_yolo, tmp_path):
     inside = tmp_path / "inside"
     inside.mkdir()

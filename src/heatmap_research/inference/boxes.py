@@ -1,6 +1,6 @@
 """Whom to look at: the boxes of people, by the picture they are in, from a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import repr as shown  # of what is long the beginning
@@ -39,8 +39,7 @@ def read(file: Path, annotations: Path | None, category: str | None) -> Listing:
     source.stamp(file)  # says what is missing
     content = source.parsed(file)
     if isinstance(content, list):
-        names = _names(annotations) if annotations else {}
-        return _results(file, content, names)
+        return _results(file, content, annotations, category)
     if isinstance(content, dict) and "annotations" in content:
         return _annotations(file, category)
     if isinstance(content, dict):
@@ -49,22 +48,40 @@ def read(file: Path, annotations: Path | None, category: str | None) -> Listing:
 
 
 def placed(picture: Picture, listing: Listing) -> Picture:
-    """The picture with its people: by its name, by the last part of it, or by its number."""
-    name = Path(picture.name)
-    number = str(int(name.stem)) if name.stem.isdecimal() else str(picture.image_id)
-    keys = (picture.name, name.name, number)
-    listed = next((listing[key] for key in keys if key in listing), Listed(None))
+    """The picture with its people."""
+    key = _key(picture.name, picture.image_id, listing)
+    listed = Listed(None) if key is None else listing[key]
     known = picture.numbered(picture.image_id if listed.image_id is None else listed.image_id)
     return known.with_boxes(listed.boxes, listed.scores)
+
+
+def refuse_shared(file: Path, names: Sequence[str], listing: Listing) -> None:
+    """Refuses boxes that two pictures would have."""
+    taken: dict[str, str] = {}
+    for place, name in enumerate(names):
+        key = _key(name, place, listing)
+        if key is not None and taken.setdefault(key, name) != name:
+            raise ValueError(
+                f"boxes={file}: {key} may be {taken[key]} or {name}: give names with their "
+                "folders, or one folder at a time."
+            )
+
+
+def _key(picture: str, frame: int, listing: Listing) -> str | None:
+    """What a picture is listed by: its name, the last part of it, or the number it is named by."""
+    name = Path(picture)
+    keys = [picture, name.name]
+    if name.stem.isdecimal():
+        keys.append(str(int(name.stem)))
+    elif ":" in name.name:  # a frame of a video
+        keys.append(str(frame))
+    return next((key for key in keys if key in listing), None)
 
 
 def _annotations(file: Path, category: str | None) -> Listing:
     """Everyone in a COCO file who is no crowd, of a category or of those with joints."""
     content = source.load(file)
-    kinds = content["categories"]
-    wanted = [kind for kind in kinds if category in (str(kind.get("name")), str(kind.get("id")))]
-    wanted = wanted or [kind for kind in kinds if kind.get("keypoints")] or kinds
-    numbers = [kind.get("id") for kind in wanted]
+    numbers = _numbers(content["categories"], category)
     rows.ids(content["images"], "image", file)
     listing = {str(i.get("file_name")): Listed(i["id"]) for i in content["images"]}
     by_id = {listed.image_id: listed for listed in listing.values()}
@@ -76,12 +93,38 @@ def _annotations(file: Path, category: str | None) -> Listing:
     return listing
 
 
-def _results(file: Path, records: Sequence[Any], names: Mapping[int, str]) -> Listing:
+def _numbers(kinds: Sequence[Any], category: str | None) -> list[Any]:
+    """The ids of the categories that are looked at: the one that is named, or those with joints."""
+    wanted = [kind for kind in kinds if category in (str(kind.get("name")), str(kind.get("id")))]
+    wanted = wanted or [kind for kind in kinds if kind.get("keypoints")] or list(kinds)
+    return [kind.get("id") for kind in wanted]
+
+
+def _results(
+    file: Path, records: Sequence[Any], annotations: Path | None, category: str | None
+) -> Listing:
     """A detector's boxes with their scores, by number where no file says a number's name."""
+    names = _names(annotations) if annotations else {}
+    told = [r["category_id"] for r in records if isinstance(r, dict) and "category_id" in r]
+    kinds = set(map(repr, told))
+    if annotations:
+        kinds = set(map(repr, _numbers(source.load(annotations)["categories"], category)))
+    elif len(kinds) > 1:
+        raise ValueError(
+            f"boxes={file}: it has boxes of {len(kinds)} categories: give annotations=FILE, whose "
+            "category with joints is looked at, or leave the others out."
+        )
     listing: Listing = {}
     for place, record in enumerate(records):
         what = f"detection {place}"
         image_id = _whole(file, what, record)
+        if "category_id" in record and repr(record["category_id"]) not in kinds:
+            continue
+        if annotations and image_id not in names:
+            raise ValueError(
+                f"boxes={file}: {what}: {annotations} has no image {image_id}: give the file that "
+                "the detector read."
+            )
         name = names.get(image_id, str(image_id))
         if not rows.are_numbers([score := record.get("score", 1.0)]):
             raise ValueError(f"boxes={file}: {what}: its score is {shown(score)}, no number.")

@@ -93,7 +93,8 @@ class Model:
         """Returns the people of one image, or of each of a list of images.
 
         An image is the path of a file, a Pillow image, or an array or tensor of pixels (height,
-        width, channel, or channel first): whole numbers from 0 to 255, or floats from 0 to 1.
+        width, channel, or channel first): bytes, numbers of 16 bits from 0 to
+        65535, or floats from 0 to 1.
         Boxes are the x, y, width and height of each person; without any, the image is one person.
         """
         if not isinstance(image, (list, tuple)):

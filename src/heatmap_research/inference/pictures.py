@@ -90,6 +90,8 @@ class Cutter:
     def _fill(self, crops: np.ndarray, picture: Picture, to_source: np.ndarray) -> None:
         """Decodes a picture once for each reduction at which its people are read."""
         factors = np.array([images.reduction(s) for s in images.spacing(to_source).tolist()])
+        if not len(factors):  # nobody is here, but the picture is to be readable
+            picture.read(images.REDUCTIONS[0])
         buffers = Buffers()
         for asked in np.unique(factors).tolist():
             pixels, factor = picture.read(asked)
@@ -111,11 +113,15 @@ def of_file(file: str | Path, channels: int, image_id: int = 0, name: str | None
 def of_memory(image: Any, channels: int, name: str = "image", image_id: int = 0) -> Picture:
     """A Pillow image, or an array or tensor of pixels, (height, width[, channel]) or channel first.
 
-    Whole numbers are levels from 0 to 255, floats shares from 0 to 1.
+    Bytes are levels from 0 to 255, numbers of 16 bits from 0 to 65535, floats shares from 0 to 1.
     """
     if isinstance(image, Image.Image):
         return of_pixels(images.of_image(image, channels), name, image_id)
-    array = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+    if isinstance(image, Tensor):
+        image = (image.float() if image.is_floating_point() else image).detach().cpu().numpy()
+    array = np.asarray(image)
+    if not array.size:
+        raise IncompatibleError(f"{name}: it has no pixels ({' x '.join(map(str, array.shape))}).")
     try:
         return of_pixels(images.of_array(array, channels, name=name), name, image_id)
     except IncompatibleError:

@@ -1,6 +1,7 @@
 """What source= names: the files of pictures, or a video's frames."""
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,8 +29,12 @@ class Files:
         return len(self.files)
 
     def __iter__(self) -> Iterator[Picture]:
-        for file, number in zip(self.files, self._numbers(), strict=True):
-            yield of_file(file, self.channels, number, file.relative_to(self.folder).as_posix())
+        for file, name, number in zip(self.files, self.names, self._numbers(), strict=True):
+            yield of_file(file, self.channels, number, name)
+
+    @property
+    def names(self) -> list[str]:
+        return [file.relative_to(self.folder).as_posix() for file in self.files]
 
     def _numbers(self) -> list[int]:
         """The numbers that the files are named by, as COCO's are; else their places."""
@@ -58,6 +63,8 @@ def files(source: str | Sequence[str], channels: int) -> Files:
     found = [Path(each).expanduser() for each in _listed(source)]
     if not found:
         raise IncompatibleError(f"source={source}: there are no pictures ({', '.join(PICTURES)}).")
+    if len({file.is_absolute() for file in found}) > 1:  # which have no folder in common
+        found = [Path(os.path.abspath(file)) for file in found]
     if lost := [file for file in found if not file.is_file()]:
         more = f" ({len(lost)} of {len(found)} are missing)" if len(lost) > 1 else ""
         raise IncompatibleError(f"source={source}: {lost[0]}: there is no such file{more}.")

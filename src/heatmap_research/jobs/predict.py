@@ -42,7 +42,8 @@ def predict(cfg: DictConfig) -> None:
     from heatmap_research.inference import calibrated, loading  # torch: after a look at the config
 
     widening = calibrated.factor(job, folder, weights, cfg.covariance)
-    source, boxed = _source(cfg, job), _boxed(cfg, job)
+    source = _source(cfg, job)
+    boxed = _boxed(cfg, job, source)
     given = (cfg.device, cfg.half, cfg.batch_size, cfg.nms, widening)
     predictor = replace(loading.predictor(job, weights, *given), keeps_maps=cfg.show == "maps")
     try:
@@ -146,7 +147,7 @@ def _written(
     return done
 
 
-def _boxed(cfg: DictConfig, job: Job) -> "Boxed | None":
+def _boxed(cfg: DictConfig, job: Job, source: "Files | Video") -> "Boxed | None":
     """What gives a picture its people; None where each picture is one."""
     if cfg.boxes == "whole":
         return None
@@ -158,10 +159,12 @@ def _boxed(cfg: DictConfig, job: Job) -> "Boxed | None":
     annotations = Path(cfg.annotations).expanduser() if cfg.annotations else None
     category = job.config.data.get("category")
     try:
-        return partial(boxes.placed, listing=boxes.read(file, annotations, category))
+        listing = boxes.read(file, annotations, category)
+        boxes.refuse_shared(file, getattr(source, "names", ()), listing)
     except ValueError as error:
         words = str(error)
         raise IncompatibleError(f"boxes={words.removeprefix('boxes=')}") from error
+    return partial(boxes.placed, listing=listing)
 
 
 def _refuse(cfg: DictConfig) -> None:
@@ -186,5 +189,6 @@ def _refuse(cfg: DictConfig) -> None:
             )
     if cfg.on_error not in ("skip", "stop"):
         raise IncompatibleError(f"on_error={cfg.on_error}: choose skip or stop.")
-    if (Path(cfg.out) / "results.json").exists() or Path(cfg.out).is_file():
+    written = [Path(cfg.out) / name for name in ("results.json", "keypoints.csv")]
+    if any(file.exists() for file in written) or Path(cfg.out).is_file():
         raise IncompatibleError(f"out={cfg.out}: it is there already; choose another folder.")

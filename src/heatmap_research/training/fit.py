@@ -105,10 +105,9 @@ def _make_room(store: RunStore, checkpoint: Path | None, steps: int) -> None:
         store.clear()
         return
     store.weights.unlink(missing_ok=True)
-    evaluations = store.folder / "evaluate"
-    if evaluations.is_dir() and checkpoint_of(checkpoint)["global_step"] < steps:
-        kept = set_aside(evaluations)
-        log.info(f"evaluations of the weights before are kept in {kept}")
+    for made in filter(Path.is_dir, (store.folder / name for name in ("evaluate", "export"))):
+        if checkpoint_of(checkpoint)["global_step"] < steps:
+            log.info(f"what was made of the weights before is kept in {set_aside(made)}")
 
 
 def _begun(parts: build.Parts, checkpoint: Path | None) -> KeypointTask:

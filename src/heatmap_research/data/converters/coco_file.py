@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from heatmap_research.data.annotations.rows import FAR
 from heatmap_research.runs import bounded_file, whole_file
 
 Record = dict[str, Any]
+ON_ITS_SIDE = (5, 6, 7, 8)  # orientations of EXIF
 MARGIN = 0.1  # of the longer side, around the points of somebody for whom no box was drawn
 
 
@@ -87,12 +88,17 @@ def is_pixel(value: float) -> bool:
     return -FAR < value < FAR
 
 
-def size_of(file: Path) -> dict[str, int]:
-    """Width and height as an image's record has them; none where the image cannot be read."""
+def size_of(file: Path, upright: bool = False) -> dict[str, int]:
+    """Width and height as an image's record has them, as it is stored or as its EXIF turns it.
+
+    None where the image cannot be read.
+    """
     try:
         bounded_file.refuse_endless(file, bounded_file.PICTURE)
         with Image.open(file) as image:
-            return {"width": image.width, "height": image.height}
+            turned = upright and image.getexif().get(ExifTags.Base.Orientation, 1) in ON_ITS_SIDE
+            width, height = image.size[::-1] if turned else image.size
+            return {"width": width, "height": height}
     except (OSError, ValueError, Image.DecompressionBombError):
         return {}
 

@@ -25,6 +25,7 @@ from heatmap_research.runs import bounded_file, bounded_yaml
 from heatmap_research.types import in_a_line
 
 MOST_JOINTS = 10_000
+NO_SIDES = "No flip_idx: add augment.flip=0 unless mirrored joints are right."
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -34,22 +35,26 @@ def convert(source: Path, target: Path, split: str = "train") -> Written:
     root = _root(source, str(told.get("path") or "."))
     images: list[Record] = []
     people: list[Record] = []
+    kinds: set[float] = set()
     files = [Path(os.path.abspath(f)) for f in _images(source, told.get(split), root, split)]
     root = Path(os.path.commonpath([root.absolute(), *(file.parent for file in files)]))
     for file in files:
-        size = size_of(file)
+        size = size_of(file, upright=True)  # of which labels are shares
         if not size:
             raise ValueError(f"{file}: this image cannot be read, and its size is needed.")
         name = file.relative_to(root).as_posix()
         images.append({"id": len(images) + 1, "file_name": name, **size})
         for where, row in _rows(file):
+            kinds |= set(row[:1])
             keypoints, box = _person(where, row, joints, numbers, size)
             people.append(person(len(people) + 1, len(images), keypoints, bbox=box))
     names, flip = _names(source, told, joints), told.get("flip_idx")
     write(target, "YOLO pose", category(names, flip_indices=flip), images, people)
     told_sides = flip is not None or told.get("kpt_names")
-    note = "" if told_sides else "No flip_idx: add augment.flip=0 unless mirrored joints are right."
-    return Written(len(people), root, note)
+    notes = [] if told_sides else [NO_SIDES]
+    if len(kinds) > 1:
+        notes.append(f"{len(kinds)} classes with the same joints are one category here.")
+    return Written(len(people), root, " ".join(notes))
 
 
 def _told(source: Path) -> dict[str, Any]:
