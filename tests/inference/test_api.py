@@ -95,8 +95,9 @@ def test_a_person_is_drawn_into_a_copy_of_the_image(model, file):
 def test_what_cannot_be_seen_is_refused_in_words(model, file):
     with pytest.raises(UnreadableError, match=r"nowhere\.jpg is missing"):
         model("nowhere.jpg")
-    with pytest.raises(IncompatibleError, match="x, y, width and height"):
-        model(file, [1, 2, 3])
+    for boxes in ([1, 2, 3], "a", [[1, 2, 3, 4], [1, 2]]):
+        with pytest.raises(IncompatibleError, match="x, y, width and height"):
+            model(file, boxes)
     with pytest.raises(IncompatibleError, match="above 0"):
         model(file, [1, 2, 3, 0])
     with pytest.raises(IncompatibleError, match="for 1 images, and there are 2"):

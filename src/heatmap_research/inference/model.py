@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any, overload
 
 import numpy as np
@@ -130,12 +131,17 @@ class Model:
 
 
 def _boxes(given: ArrayLike) -> np.ndarray:
-    boxes = np.asarray(given, dtype=np.float64)
+    try:
+        boxes = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise IncompatibleError(
+            f"boxes are {brief(given)}: give four numbers, x, y, width and height, for each person."
+        ) from error
     boxes = boxes.reshape(-1, 4) if boxes.ndim == 1 and boxes.size in (0, 4) else boxes
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise IncompatibleError(
             f"boxes have the shape {boxes.shape}: give x, y, width and height for each person."
         )
     if not (np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
-        raise IncompatibleError("boxes need a width and a height above 0.")
+        raise IncompatibleError("boxes need finite numbers, and a width and a height above 0.")
     return boxes
