@@ -227,7 +227,8 @@ def test_runs_carry_the_question_they_were_made_for(tmp_path):
     other = json.loads(json.dumps(asked)) | {"asks": "Or so?"}
     write(tmp_path / "more", "simcc", 7, config={"question": other})
     assert questions.answered(find(tmp_path), None) is None
-    with pytest.raises(ValueError, match="or one of budget, budget_hard, collapse"):
+    words = "a key `question`, or one of budget, budget_hard, collapse, coordinates, cost"
+    with pytest.raises(ValueError, match=words):
         questions.answered(runs, "nothing")
     (tmp_path / "broken.yaml").write_text("question: [")
     with pytest.raises(ValueError, match=r"broken\.yaml: it is no YAML: while parsing"):

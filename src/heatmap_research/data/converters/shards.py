@@ -1,11 +1,9 @@
 """Packs the images of a data set into shards: tar files and an index of where each image begins."""
 
 import json
-import os
 import shutil
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,14 +29,11 @@ def convert(names: Sequence[str], images: Path, out: Path, most: int) -> int:
             f"{partial} is there: another process packs into it, or was killed; delete it then."
         ) from error
     try:
-        packed = _Packed(partial, most)
-        for name in announced(names, len(names), f"packing {len(names)} images"):
-            packed.add(name, shards.content(str(images / name), bounded_file.PICTURE))
-        packed.close()
+        tars = _pack(names, images, partial, most)
         partial.rename(out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return len(packed.tars)
+    return len(tars)
 
 
 def _refuse(names: Sequence[str], images: Path, out: Path) -> None:
@@ -57,36 +52,28 @@ def _refuse(names: Sequence[str], images: Path, out: Path) -> None:
         raise ValueError(f"{images / lost[0]} is missing{more}.")
 
 
-@dataclass
-class _Packed:
-    """Shards as they grow, and their index."""
+def _pack(names: Sequence[str], images: Path, folder: Path, most: int) -> list[dict[str, Any]]:
+    """Writes one tar file after the other, each until the next image would be too many bytes."""
+    tars: list[dict[str, Any]] = []
+    places: list[tuple[str, int, int, int]] = []
+    told = announced(names, len(names), f"packing {len(names)} images")
+    members = ((n, shards.content(str(images / n), bounded_file.PICTURE)) for n in told)
+    member = next(members, None)
+    while member is not None:
+        file = folder / f"images-{len(tars):06d}.tar"
+        with tarfile.open(file, "w") as tar:
+            while member is not None and (not tar.offset or tar.offset + len(member[1]) <= most):
+                places.append((member[0], len(tars), _added(tar, *member), len(member[1])))
+                member = next(members, None)
+        tars.append({"name": file.name, "bytes": file.stat().st_size})
+    index = {"shards": tars, "images": places}
+    (folder / shards.INDEX).write_text(json.dumps(index, separators=(",", ":")))
+    return tars
 
-    folder: Path
-    most: int
-    tars: list[dict[str, Any]] = field(default_factory=list)
-    images: list[tuple[str, int, int, int]] = field(default_factory=list)
-    open: tarfile.TarFile | None = None
 
-    def add(self, name: str, content: bytes) -> None:
-        if self.open is not None and self.open.offset + len(content) > self.most:
-            self._end()
-        if self.open is None:
-            file = f"images-{len(self.tars):06d}.tar"
-            self.open = tarfile.open(self.folder / file, "w")  # noqa: SIM115
-            self.tars.append({"name": file})
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        self.open.addfile(member, BytesIO(content))
-        start = self.open.offset - -(-len(content) // BLOCK) * BLOCK
-        self.images.append((name, len(self.tars) - 1, start, len(content)))
-
-    def close(self) -> None:
-        self._end()
-        index = {"shards": self.tars, "images": self.images}
-        (self.folder / shards.INDEX).write_text(json.dumps(index, separators=(",", ":")))
-
-    def _end(self) -> None:
-        if self.open is not None:
-            self.open.close()
-            self.tars[-1]["bytes"] = os.path.getsize(self.folder / self.tars[-1]["name"])
-            self.open = None
+def _added(tar: tarfile.TarFile, name: str, content: bytes) -> int:
+    """Where the bytes of a new member begin."""
+    facts = tarfile.TarInfo(name)
+    facts.size = len(content)
+    tar.addfile(facts, BytesIO(content))
+    return tar.offset - -(-len(content) // BLOCK) * BLOCK
