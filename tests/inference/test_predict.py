@@ -110,6 +110,13 @@ def test_maps_are_drawn_below_the_joints_of_an_overlay(place, tmp_path, monkeypa
     assert np.abs(pictures["true"] - pictures["maps"]).max() > 50
 
 
+def test_a_table_of_joints_that_is_there_is_not_written_over(place, tmp_path):
+    (tmp_path / "keypoints.csv").write_text("mine")
+    with pytest.raises(IncompatibleError, match="there already"):
+        predict("maps", place, f"out={tmp_path}", source="set/3.png")
+    assert (tmp_path / "keypoints.csv").read_text() == "mine"
+
+
 def test_only_the_joints_that_are_named_are_drawn(place, tmp_path, monkeypatch):
     monkeypatch.setattr(overlay, "MIN_SCORE", -1.0)
     drawn = []

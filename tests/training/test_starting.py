@@ -156,7 +156,11 @@ def test_a_prolonged_run_is_the_longer_run(tmp_path):
     running.succeed("train", *options, "name=long", "trainer.max_steps=5", cwd=tmp_path)
     short, long = (tmp_path / "outputs" / name for name in ("short", "long"))
     RunStore(short / "evaluate" / "mine").update(status="finished", as_trained=True)
+    (short / "export").mkdir()
+    (short / "export" / "dark.onnx").write_bytes(b"of two steps")
     running.succeed("train", f"resume={short}", "trainer.max_steps=5", cwd=tmp_path)
+    assert (short / ".older" / "export-0" / "dark.onnx").exists()
+    assert not (short / "export").exists()
     running.assert_same_weights(short, long)
     assert RunStore(short).read()["config_hash"] == RunStore(long).read()["config_hash"]
     assert not (short / "evaluate").exists()  # of the weights of two steps
