@@ -63,7 +63,7 @@ def _profile(place: PerJoint, sigma: float | Tensor, size: int) -> Tensor:
     first = (place.round().long() - reach).clamp(0, size - 2 * reach - 1)
     bins = first[..., None] + torch.arange(2 * reach + 1, device=place.device)
     near = _bell(bins.to(place.dtype) - place[..., None], sigma)
-    return place.new_full((*place.shape, size), math.exp(LEAST)).scatter(-1, bins, near)
+    return place.new_full((*place.shape, size), math.exp(LEAST)).scatter_(-1, bins, near)
 
 
 def _bell(away: Tensor, sigma: float | Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from heatmap_research.jobs.bench.printed import table
 from heatmap_research.jobs.bench.timing import Figure, Row, clock_of, timed
 from heatmap_research.runs.source import source_version, versions
 
-SHORT_ROUNDS = 3
+SHORT_ROUNDS = 9
 LEAST_SHARE = 0.01  # of the people of the group eval
 FEW_ROUNDS = 5  # of the groups whose rounds take long
 SLACK = 1.5  # a ratio that is above its bound by half fails the short form

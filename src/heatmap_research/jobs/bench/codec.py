@@ -90,10 +90,14 @@ def rows(case: Case) -> Iterator[Row]:
         for to, each in zip(copies, maps, strict=True):
             to.copy_(each)
 
+    def anew() -> Heatmaps:
+        return tuple(each.clone() for each in maps)
+
     def loss() -> None:
         codec.training_loss(learnt, case.keypoints, case.visible).loss.backward()
 
     work = {
+        "copy into new memory": anew,
         "labels": lambda: codec.encode(case.keypoints, case.visible),
         **{name: _located(codec, name, maps) for name in SETTLED},
         "argmax and score": lambda: _only(codec, "argmax").decode(maps),
