@@ -166,3 +166,23 @@ def test_a_start_that_fails_is_told(monkeypatch):
     monkeypatch.setattr(start, "LINES", {"a slip": (("check", "arm=simc"), 1)})
     with start.rows() as rows, pytest.raises(ValueError, match=r"arm=simc ended with 1: .*simcc"):
         rows[1].work()
+
+
+def test_the_script_for_a_gpu_goes_its_way_on_a_cpu(tmp_path):
+    """So that a GPU's first minute is not spent on a slip."""
+    script, out = running.ROOT / "experiments/gpu/run.sh", tmp_path / "gpu"
+    environment = running.plain_environment() | {"HEATMAP_CACHE": str(tmp_path)}
+    environment["PATH"] = f"{running.SCRIPTS}:{environment['PATH']}"
+    line = ["sh", str(script), "--device", "cpu", "--tiny", "--out", str(out)]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = json.loads((out / "gpu.json").read_text())
+    assert made["device"] == {"name": "cpu"}
+    assert {name: part["status"] for name, part in made["parts"].items()} == dict.fromkeys(
+        ("tests", "bench", "pool", "simcc"), 0
+    )
+    assert " skipped" in made["parts"]["tests"]["output"]
+    assert {figure["group"] for figure in made["bench"]} == {"codec", "step"}
+    assert made["arms"]["simcc"]["steps"] == 4
+    slip = subprocess.run(["sh", str(script), "--tinny"], capture_output=True, text=True)
+    assert (slip.returncode, "--tinny is none of" in slip.stderr) == (2, True)

@@ -48,10 +48,12 @@ def test_a_copied_run_knows_its_joints_without_its_data(own_run, tmp_path):
 
 def test_a_run_from_before_some_keys_came_opens_as_it_was(own_run):
     config = of_run.stored(own_run)
-    for key in ("weights", "freeze", "layer_decay"):
+    for key in ("weights", "freeze", "layer_decay", "compile"):
         del config[key]
     job = of_run.job_of(config, own_run)
-    assert (job.config.weights, job.config.freeze, job.config.layer_decay) == (None, [], 1.0)
+    config = job.config
+    assert (config.weights, config.freeze, config.layer_decay) == (None, [], 1.0)
+    assert config.compile is False
 
 
 def test_the_weights_of_a_run_are_its_tensors_and_nothing_else(own_run):

@@ -4,6 +4,7 @@ import json
 import math
 import signal
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -504,14 +505,26 @@ def test_the_memory_layout_changes_no_metric(long, tmp_path):
         assert found[stage]["dark"]["pixel_error"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_memory_layout_changes_no_loss(tmp_path):
+def first_losses(folder, *choices):
     """Of the first step: later ones amplify the order in which numbers were added."""
-    losses = []
-    for layout in ("true", "false"):
-        one = (f"channels_last={layout}", "trainer.max_steps=1", "trainer.log_every_n_steps=1")
-        trainer, _, _ = fit(tmp_path / layout, *one)
-        losses.append(float(trainer.logged_metrics["train/loss"]))
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for choice in choices:
+        one = (choice, "trainer.max_steps=1", "trainer.log_every_n_steps=1")
+        trainer, _, _ = fit(folder / choice.replace("=", "-"), *one)
+        yield float(trainer.logged_metrics["train/loss"])
+
+
+def test_neither_the_memory_layout_nor_tracing_changes_a_loss(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    plain, *others = first_losses(
+        tmp_path, "channels_last=true", "channels_last=false", "compile=true"
+    )
+    assert others == pytest.approx([plain] * 2, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_changes_no_loss(tmp_path):
+    plain, compiled = first_losses(tmp_path, "compile=false", "compile=true")
+    assert compiled == pytest.approx(plain, rel=1e-5)
 
 
 def test_a_gradient_is_cut_to_the_norm_that_was_asked_for(tmp_path):
@@ -723,6 +736,7 @@ def assert_moves_nothing(stride, ndim, loss):
             every=1,
             photometric=nn.Identity(),
             layer_decay=1.0,
+            compile_as=False,
         )(image)["dark"].keypoints
         for flip in (False, True)
     }

@@ -36,7 +36,7 @@ def _flags() -> argparse.ArgumentParser:
     parser.add_argument(
         "groups", nargs="*", choices=every, default="codec", metavar="GROUP", help=of
     )
-    parser.add_argument("--device", default="cpu", help="of the codec: cpu or cuda")
+    parser.add_argument("--device", default="cpu", help="of codec and step: cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--batch", type=int, default=256, help="instances")
     parser.add_argument("--size", type=int, nargs=2, default=[256, 192], metavar=("H", "W"))

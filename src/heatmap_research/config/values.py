@@ -10,6 +10,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from heatmap_research.config.instantiate import is_number
 from heatmap_research.types import Activation, IncompatibleError, Schema
 
+COMPILED = ("reduce-overhead", "max-autotune")  # modes of torch.compile
+
 
 def is_finite(value: Any) -> bool:
     return is_number(value) and math.isfinite(value)
@@ -72,6 +74,10 @@ ROOT: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ema": (lambda value: is_number(value) and 0 <= value < 1, "a decay from 0 to below 1"),
     "flip_test": (_is_yes_or_no, "true or false"),
     "channels_last": (_is_yes_or_no, "true or false"),
+    "compile": (
+        lambda value: _is_yes_or_no(value) or value in COMPILED,
+        f"true, false, {' or '.join(COMPILED)}",
+    ),
     "overfit": (at_least(0), "a number of batches, 0 for all"),
     "evaluate": (_are_stages, "a list of val and test"),
     "backbone.in_chans": (at_least(1), "a number of channels, at least 1"),

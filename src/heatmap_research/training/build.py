@@ -104,7 +104,7 @@ def build(parts: Parts, **of_backbone: Any) -> KeypointTask:
     if cfg.channels_last:
         net = net.to(memory_format=torch.channels_last)
     own = {"flip_test": cfg.flip_test, "seed": cfg.seed, "every": cfg.trainer.log_every_n_steps}
-    own["layer_decay"] = cfg.layer_decay
+    own |= {"layer_decay": cfg.layer_decay, "compile_as": cfg.compile}
     return KeypointTask(net, codec, schema, **parts.of_task, **own)
 
 

@@ -37,13 +37,15 @@ class KeypointTask(LightningModule):
         every: int,  # steps between those that are logged
         photometric: Callable[[Images], Images],  # jitter of colours, in training
         layer_decay: float,  # rate of each layer of the backbone, in rates of the next
+        compile_as: bool | str,  # or a mode of torch.compile
     ) -> None:
         super().__init__()
         self.net, self.codec, self.schema = net, codec, schema
+        self.cost = codec.training_loss
         self.loss = codec.loss if isinstance(codec.loss, nn.Module) else None  # it may learn too
         self.optimizer, self.schedule = optimizer, schedule
         self.flip_test, self.seed, self.every = flip_test, seed, every
-        self.photometric, self.layer_decay = photometric, layer_decay
+        self.photometric, self.layer_decay, self.compile_as = photometric, layer_decay, compile_as
         of_a_decoder = nn.ModuleDict(metric)
         self.metrics = nn.ModuleDict({name: deepcopy(of_a_decoder) for name in codec.decoders})
 
@@ -61,6 +63,13 @@ class KeypointTask(LightningModule):
         turned = self.codec.mirror(mirrored, self.schema.flip)
         return tuple((a + b) / 2 for a, b in zip(heatmaps, turned, strict=True))
 
+    def on_fit_start(self) -> None:
+        """Compiles what a step computes: the network, and labels with their loss as one graph."""
+        if self.compile_as:
+            mode = self.compile_as if isinstance(self.compile_as, str) else None
+            self.net.compile(mode=mode)
+            self.cost = torch.compile(self.codec.training_loss, mode=mode)
+
     def on_train_batch_start(self, batch: Sample, batch_idx: int) -> None:
         """Seeds each step by its number, so that a resumed run draws what it would have drawn."""
         position = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
@@ -72,7 +81,7 @@ class KeypointTask(LightningModule):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         scores = self.net(self.photometric(batch.image))
         others = batch.others, batch.others_visible
-        cost = self.codec.training_loss(scores, batch.keypoints, batch.visible, others)
+        cost = self.cost(scores, batch.keypoints, batch.visible, others)
         if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
             self.log("train/loss", cost.loss)
             self.log("train/excess", cost.excess)

@@ -64,9 +64,9 @@ def measured(flags: argparse.Namespace) -> Iterator[Figure]:
     clock = clock_of(flags.device, flags.threads)
     if _has(asked, "codec"):
         yield from timed("codec", of_codec(flags), rounds, clock)
-    own = clock_of("cpu", flags.threads)  # what follows is timed on the CPU
+    own = clock_of("cpu", flags.threads)  # data and evaluation are the CPU's work
     groups = {
-        "step": (lambda: step.rows(flags.steps, own), own),
+        "step": (lambda: step.rows(flags.steps, clock, device=flags.device), clock),
         "data": (lambda: data.rows(flags.pictures), own),
         "eval": (lambda: evaluation.rows(flags.share), own),
         "start": (start.rows, time.perf_counter),  # of other processes, so by the wall

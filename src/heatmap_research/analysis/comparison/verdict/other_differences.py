@@ -13,7 +13,7 @@ ARM = (
     *("anisotropy", "widths", "score", "beta", "optimizer", "schedule"),
 )
 NO_MATTER = (
-    *("seed", "metric", "monitor", "monitor_mode", "evaluate", "channels_last"),
+    *("seed", "metric", "monitor", "monitor_mode", "evaluate", "channels_last", "compile"),
     *("callback.last", "callback.best"),
 )
 DATA = ("data", "image_size", "geometry", "joints")  # what decides on images and their truth
