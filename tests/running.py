@@ -231,6 +231,24 @@ class SignalAt(Callback):
             os.kill(os.getpid(), self.number)
 
 
+class Shown(Callback):
+    """Writes down which people each process is shown in each step, in the run's folder."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        step = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        with (Path(trainer.default_root_dir) / f"shown-{trainer.global_rank}").open("a") as file:
+            print(step, *batch.instance_id.tolist(), file=file)
+
+
+def shown(run: Path) -> list[dict[int, list[int]]]:
+    """People of each step, by process, as `Shown` wrote them down."""
+    files = sorted(run.glob("shown-*"))
+    rows = [[list(map(int, line.split())) for line in f.read_text().splitlines()] for f in files]
+    steps = [{step: ids for step, *ids in each} for each in rows]
+    assert [len(each) for each in steps] == [len(each) for each in rows], "a step twice"
+    return steps
+
+
 class SignalIn(Callback):
     """Sends a signal at a call of one of Lightning's hooks, or of what writes a file to disk.
 

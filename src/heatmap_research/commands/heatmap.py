@@ -4,6 +4,7 @@ import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 
 from heatmap_research.config.help import COMMANDS, about
 
@@ -43,7 +44,8 @@ def _listed() -> str:
 
 
 def _call(name: str, arguments: list[str]) -> None:
-    sys.argv = [f"heatmap-{name}", *arguments]
+    script = Path(sys.argv[0]).with_name(f"heatmap-{name}")  # which Lightning starts once more
+    sys.argv = [str(script), *arguments]
     import_module(f"heatmap_research.commands.{name}").main()
 
 

@@ -45,13 +45,14 @@ def run(
     refusals = () if wants_traceback else REFUSALS
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     partners.may_help(name)
-    entered, unfinished = [], []
+    entered, unfinished, typed = [], [], sys.argv[1:]
 
     @functools.wraps(job)
     def guarded(cfg: DictConfig) -> Any:
         entered.append(cfg)
         if in_sweep():
             return unfinished.extend(_survived(name, job, cfg, wants_traceback))
+        sys.argv[1:] = typed  # Lightning starts further processes by them, and they translate anew
         with _ending_in_a_line(name, refusals, entered, unfinished):  # Hydra would add lines
             return job(cfg)
 

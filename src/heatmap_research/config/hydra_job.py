@@ -26,7 +26,8 @@ UNSAID = (
     *("arm=", "experiment=", "study=", "logger", "callback", "hydra", "output_dir=", "resume="),
     *("trainer.accelerator=", "trainer.devices=", "data.workers=", "data.cache=", "data.root="),
 )
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # of one of several processes, in its environment
+# Of one of several processes, in its environment; a node's first process may know its node alone.
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "NODE_RANK", "GROUP_RANK")
 
 _begun: list[Sweep] = []  # by this process
 _held, _claimed = ExitStack(), set[Path]()  # folders that are this process's until it ends

@@ -1,20 +1,17 @@
 """A trained run evaluated again, with other decoders, data or a flip test."""
 
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.config import additions, of_run
+from heatmap_research.config import additions, hydra_job, of_run
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
 
-def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
-    """`given` is the command line, by which the other processes of DDP are started."""
+def evaluate(cfg: DictConfig) -> None:
     trained = RunStore(Path(cfg.run))
     merged = of_run.changed(cfg, trained.folder)
     if not cfg.metric:
@@ -25,14 +22,14 @@ def evaluate(cfg: DictConfig, given: Sequence[str]) -> None:
     if Path(cfg.name).name != cfg.name:
         raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")
     store = RunStore(trained.folder / "evaluate" / cfg.name)
-    first = "LOCAL_RANK" not in os.environ  # Lightning sets it here, too
+    first = hydra_job.is_first()
     if first:
         of_run.make_new(store.folder)
         (store.folder / ".hydra").mkdir()
         OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
     # Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
     # the folder of the run, whose config is not this command's.
-    sys.argv[1:] = [*given, f"name={cfg.name}"]
+    sys.argv.append(f"name={cfg.name}")
     HydraConfig.instance().cfg = None
     from heatmap_research.training import fit  # torch: after the config has been looked at
 

@@ -40,7 +40,8 @@ def _train(job: Job) -> None:
     hydra_job.name_in_loggers(job.config)
     if job.config.resume and store.record.exists():
         extending.refuse_other_course(job)
-    OmegaConf.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
+    if hydra_job.is_first():  # others of this run may be reading it
+        OmegaConf.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
     refuse_impossible(job)
     _refuse_question(job)
     try:

@@ -49,7 +49,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     with _recorded(store, trainer, facts.of_job(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = _begun(parts, checkpoint), build.build_data(job)
-        if not sweep:
+        if trainer.is_global_zero and not sweep:
             telling.announce(job, size)
         data.make_ready()
         continued = checkpoint is not None and trainer.is_global_zero
