@@ -3,7 +3,7 @@
 import sys
 import tempfile
 
-from heatmap_research.config import cli
+from heatmap_research.config import cli, quick
 from heatmap_research.jobs.check import check
 
 
@@ -16,6 +16,7 @@ def main() -> None:
             "hydra/job_logging=disabled",
             "hydra/hydra_logging=disabled",
         ]
+        quick.composing_each_job_once()
         cli.run("check", check, config="train")
 
 
