@@ -1,13 +1,15 @@
-"""Reads a config that is kept with a run, which may come from elsewhere."""
+"""Writes a config that is kept with a run, and reads one, which may come from elsewhere."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from hydra._internal.core_plugins import basic_sweeper
+from hydra.core import utils
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from heatmap_research.runs import bounded_file, bounded_yaml
+from heatmap_research.runs import bounded_file, bounded_yaml, whole_file
 from heatmap_research.types import IncompatibleError, in_a_line
 
 WRONG: tuple[type[Exception], ...] = (
@@ -24,3 +26,24 @@ def load(file: Path) -> DictConfig:
     except WRONG as error:
         raise IncompatibleError(f"{file}: it cannot be read: {in_a_line(error)}.") from error
     return cast(DictConfig, config)
+
+
+def save(config: Any, file: Path) -> None:
+    whole_file.write(file, OmegaConf.to_yaml(config))
+
+
+def keeping_whole() -> None:
+    """Has Hydra, too, write whole files: those of .hydra, and multirun.yaml.
+
+    The same command of a sweep writes them over those of jobs that were done before.
+    """
+    utils._save_config = _save_config
+    basic_sweeper.OmegaConf = _Whole
+
+
+def _save_config(cfg: Any, filename: str, output_dir: Path) -> None:
+    save(cfg, output_dir / filename)
+
+
+class _Whole(OmegaConf):
+    save = staticmethod(save)  # type: ignore[assignment]

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from heatmap_research.config import of_run
+from heatmap_research.config import of_run, yaml_file
 from heatmap_research.config.instantiate import refusing
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.runs import record
@@ -38,9 +38,8 @@ def evaluate_also(job: Job, folder: Path) -> None:
         if record.read_or_empty(store.folder).get("status") == "finished":
             continue
         shutil.rmtree(store.folder, ignore_errors=True)
-        (store.folder / ".hydra").mkdir(parents=True)
         other = changed(job, of_run.stored(folder), folder, name, list(words))
-        OmegaConf.save(other.config, store.folder / ".hydra" / "config.yaml")
+        yaml_file.save(other.config, store.folder / ".hydra" / "config.yaml")
         checkpoint = of_run.weights_of(folder, "last")
         fit.evaluate(other, RunStore(folder), store, checkpoint)
 
