@@ -12,6 +12,7 @@ program's own. About 5 minutes of one core.
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -43,6 +44,11 @@ from heatmap_research.training.checkpoints import checkpoint_of
 OWN = "WRITERS_HAS_MOUNTS_OF_ITS_OWN"
 PAGE, SIZE = 4096, 48 << 20  # bytes, of memory and of the disk
 BUSY = (".lock", ".busy", ".log")  # of locks, which are empty, and of logs, which grow
+# Lightning's logger writes them as it goes: hparams.yaml, which run.json has too, and rows of
+# metrics.csv, of which those of before lie in metrics.earlier.csv meanwhile. SQLite writes whole
+# transactions.
+MOVED = "The dirpath has changed"  # as Lightning says of the copy of a run
+LOGS = ("hparams.yaml", "metrics.csv", "study.db")
 TINY = (*running.SMOKE, "decoder=[argmax]")
 SPACE = "~tune.space.weight_decay ~tune.space.warmup ~tune.space.sigma"
 
@@ -62,6 +68,7 @@ class Writer:
 
     def run(self, number: int) -> running.Finished:
         places = {"disk": disk(), "run": run(), "set": pictures().parent, "try": number}
+        places |= {"more": min(number, 1) + 1}  # trials
         places |= {"local": local()} if "{local}" in self.line else {}
         command, *words = (word.format(**places) for word in self.line.split())
         return running.command(command, *words, cwd=scratch() / "cwd")
@@ -114,6 +121,8 @@ class Writer:
         yield from told(done, self.refuses)
         now = content()
         for file in before.keys() - now.keys():
+            if file.name == "weights.safetensors":
+                continue  # of a training that goes on: last.ckpt has them, too
             yield f"{file} is gone"
         for file, held in now.items():
             if before.get(file) == held or is_busy(file) or file.name == "ballast":
@@ -144,7 +153,7 @@ def is_in_place(file: Path, stood: os.stat_result) -> bool:
     """Whether a file has been written to, and is to the file system the one that it was."""
     now = (disk() / file).stat()
     changed = now.st_mtime_ns != stood.st_mtime_ns
-    return not is_busy(file) and changed and now.st_ino == stood.st_ino
+    return not is_busy(file) and file.name not in LOGS and changed and now.st_ino == stood.st_ino
 
 
 def is_busy(file: Path) -> bool:
@@ -152,7 +161,7 @@ def is_busy(file: Path) -> bool:
 
 
 def told(done: running.Finished, refuses: bool) -> Iterator[str]:
-    lines = done.err.splitlines()
+    lines = [line for line in done.err.splitlines() if line and MOVED not in line]
     if "Traceback" in done.out + done.err or "Exception ignored" in done.err:
         yield f"a traceback: {' / '.join(lines[-3:])[-400:]}"
     if bool(done.status) != refuses:
@@ -206,7 +215,13 @@ def mapping(file: Path) -> None:
     assert yaml.safe_load(file.read_text()) is not None
 
 
+def database(file: Path) -> None:
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
+        assert opened.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
 LOADERS = {
+    ".db": database,
     ".json": lambda file: json.loads(file.read_text()),
     ".yaml": mapping,
     ".parquet": pq.read_table,
@@ -223,6 +238,7 @@ LOADERS = {
     ".mp4": film,
     ".tar": tar,
     ".npy": np.load,
+    ".db-journal": lambda file: None,
     ".u8": lambda file: None,
 }
 
@@ -325,6 +341,7 @@ WRITERS = (
         "train resume={disk}/run{try}",
         ready=unfinished,
         over=True,
+        levels=(0, 0.5),
         leaves=RUN_FILES,
     ),
     Writer(
@@ -347,18 +364,27 @@ WRITERS = (
     Writer("runs --csv", "runs {run} --csv {disk}/a.csv", over=True, levels=(0,)),
     Writer("runs --json", "runs {run} --json {disk}/a.json", over=True, levels=(0,)),
     Writer("runs --latex", "runs {run} --latex {disk}/a.tex", over=True, levels=(0,)),
-    Writer("export onnx", "export run={run} out={disk}/{try}.onnx crops=2"),
+    Writer("export onnx", "export run={run} out={disk}/{try}.onnx crops=2", levels=(0.5,)),
     Writer(
         "export onnx fp16",
         "export run={run} out={disk}/{try}.onnx crops=2 precision=fp16",
+        levels=(0.5,),
     ),
     Writer(
-        "export torch_export", "export run={run} format=torch_export out={disk}/{try}.pt2 crops=2"
+        "export torch_export",
+        "export run={run} format=torch_export out={disk}/{try}.pt2 crops=2",
+        levels=(0, 0.5),
     ),
     Writer("export safetensors", "export run={run} format=safetensors out={disk}/{try} crops=2"),
-    Writer("predict show=true", "predict run={run} source={set} out={disk}/{try} show=true"),
     Writer(
-        "predict, a film", "predict run={run} source={set}/../film.avi out={disk}/{try} show=true"
+        "predict show=true",
+        "predict run={run} source={set} out={disk}/{try} show=true",
+        leaves=("*.jpg",),
+    ),
+    Writer(
+        "predict, a film",
+        "predict run={run} source={set}/../film.avi out={disk}/{try} show=true",
+        leaves=("*.mp4",),
     ),
     Writer("data convert", "data convert aic {set}/../theirs.json --out {disk}/a.json", over=True),
     Writer("data shard", "data shard {set}/people.json --images {set} --out {disk}/{try}"),
@@ -374,13 +400,17 @@ WRITERS = (
         levels=(0,),
     ),
     Writer(
-        "bench --out", "bench --short --batch 4 --out {disk}/a.json", over=True, levels=(0, 0.5)
+        "bench --out",
+        "bench codec --batch 4 --rounds 1 --out {disk}/a.json",
+        over=True,
+        levels=(0, 0.5),
     ),
     Writer(
         "tune",
-        f"tune {TRAIN} tune.trials=1{{try}} tune.startup=1 {SPACE} tune.folder={{disk}}/tune",
+        f"tune {TRAIN} tune.trials={{more}} tune.startup=1 {SPACE} tune.folder={{disk}}/tune",
         over=True,
-        leaves=RUN_FILES,
+        leaves=(*RUN_FILES, "*-journal"),
+        levels=(0, 0.5),
     ),
     Writer(
         "data.cache, drawn figures",

@@ -239,6 +239,7 @@ OTHERWISE = {
     ],
     "into the part that `_make` has given": ["data/crop_cache.py _write"],
     "into the folder that `convert` has given": ["data/converters/shards.py _pack"],
+    "a device or a pipe, such as /dev/stdout": ["runs/whole_file.py write"],
     "an empty file to lock": [
         *("data/crop_cache.py load", "runs/sweep.py claimed", "jobs/tune/studies.py opened"),
     ],

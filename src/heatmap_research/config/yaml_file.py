@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, cast
 
-from hydra._internal.core_plugins import basic_sweeper
 from hydra.core import utils
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,6 +15,8 @@ WRONG: tuple[type[Exception], ...] = (
     *(OSError, ValueError, RecursionError, YAMLError, OmegaConfBaseException),
     *(AttributeError, AssertionError),  # as OmegaConf says that it is no tree
 )
+
+_as_it_was = OmegaConf.save
 
 
 def load(file: Path) -> DictConfig:
@@ -38,12 +39,15 @@ def keeping_whole() -> None:
     The same command of a sweep writes them over those of jobs that were done before.
     """
     utils._save_config = _save_config
-    basic_sweeper.OmegaConf = _Whole
+    OmegaConf.save = staticmethod(_save)  # type: ignore[method-assign]
 
 
 def _save_config(cfg: Any, filename: str, output_dir: Path) -> None:
     save(cfg, output_dir / filename)
 
 
-class _Whole(OmegaConf):
-    save = staticmethod(save)  # type: ignore[assignment]
+def _save(config: Any, f: Any, resolve: bool = False) -> None:
+    if isinstance(f, str | Path) and not resolve:
+        save(config, Path(f))
+    else:
+        _as_it_was(config, f, resolve)

@@ -124,13 +124,13 @@ def write(
     }
     for name, figure in drawn.items():
         style.save(figure, folder / f"{name}.png", DOTS_PER_INCH)
+    with whole_file.written(folder / "budget.txt") as partial, partial.open("w") as file:
+        whole = Console(width=WIDTH, file=file)
+        whole.print(table(taken, stage), *sentences(taken, names), sep="\n", highlight=False)
 
 
 def report(taken: account.Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     """Prints the conclusion; all else that can be said is in budget.txt."""
-    with whole_file.written(folder / "budget.txt") as partial, partial.open("w") as file:
-        whole = Console(width=WIDTH, file=file)
-        whole.print(table(taken, stage), *sentences(taken, names), sep="\n", highlight=False)
     console = Console(width=None if Console().is_terminal else WIDTH)
     console.print(table(taken, stage, ROWS))
     files = f"{folder}/budget.txt, budget.json, budget.png, phase.png, border.png, scores.png"

@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> None:
 
 def _search(cfg: DictConfig, search: Search, tuned: list[Arm]) -> dict[str, list[Trial]]:
     folder = Path(cfg.tune.folder).resolve()
-    fatal = (NoSuchFigureError, InterruptedRunError)
+    fatal = (NoSuchFigureError, InterruptedRunError, OSError)  # a full disk is no arm's fault
     with studies.opened(str(cfg.tune.storage)) as storage:
         asked = {arm.name: arms.asked(arm, search, cfg) for arm in tuned}
         known = {n: studies.study(storage, n, search.maximise, asked[n]) for n in asked}
