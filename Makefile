@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint docs notebooks answers-check check-all faults kills mutants
+.PHONY: install demo test lint docs notebooks answers-check check-all faults kills mutants writers
 
 install: $(VENV)/.installed
 
@@ -59,7 +59,7 @@ check-all: install
 	@! grep -v -e '^ok ' -e '^refused: ' check-all.txt
 
 # Plants mistakes, one at a time, in a copy of the source, and lists the tests that notice each.
-faults: kills mutants
+faults: kills mutants writers
 	$(BIN)/python tests/faults/run.py
 
 # Stops and kills runs in the middle of what they do, and says what was left of each.
@@ -69,6 +69,10 @@ kills: $(VENV)/.installed-dev
 # Reads thousands of annotations, boxes and pictures with something wrong in them (5 minutes).
 mutants: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/mutants.py
+
+# Has every command write on a disk that is full, and on one that is only read; needs root on Linux.
+writers: $(VENV)/.installed-dev
+	$(BIN)/python -W ignore tests/faults/writers.py
 
 # Bytecode is compiled at once: where the environment forbids Python to write any, as
 # PYTHONDONTWRITEBYTECODE does, each command would compile its 4,000 modules anew.

@@ -1,6 +1,8 @@
+import ast
 import csv
 import json
 import math
+import re
 
 import pyarrow as pa
 import pytest
@@ -201,6 +203,102 @@ def test_rows_from_before_are_kept_when_training_fails(tmp_path):
     with pytest.raises(RuntimeError, match="lost"), store.continued_metrics():
         fail()
     assert read_csv(store) == [{"step": "10", "loss": "old"}]
+
+
+def test_rows_from_before_outlast_trainings_that_are_killed_as_they_go_on(tmp_path):
+    store, row = RunStore(tmp_path), "{},{}\n".format
+    (tmp_path / "metrics.csv").write_text("step,loss\n" + row(10, "old") + row(20, "old"))
+    killed = [store.continued_metrics() for _ in range(2)]
+    for step, going_on in zip((20, 30), killed, strict=True):
+        going_on.__enter__()  # and comes to no end
+        rows = row(step, "new") + "3"  # the last is cut off
+        (tmp_path / "metrics.csv").write_text("step,loss\n" + rows)
+    with store.continued_metrics():
+        pass
+    assert [tuple(each.values()) for each in read_csv(store)] == [
+        ("10", "old"),
+        ("20", "new"),
+        ("30", "new"),
+    ]
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.csv"]
+
+
+# What writes, of all that src has: files beside the old ones, which are then renamed
+
+GUARDS = {"written", "together", "made"}  # of runs/whole_file.py
+VERBS = {"write_text", "write_bytes", "savefig", "imwrite", "save_pretrained", "save_file"}
+VERBS |= {"save", "savez", "savez_compressed", "savetxt", "write_table", "to_csv", "tofile"}
+VERBS |= {"copy2", "copyfile", "copytree", "VideoWriter", "extractall", "quantize_static"}
+OURS = {"style", "yaml_file"}  # whose `save` has a guard of its own
+OTHERWISE = {
+    "into memory": ["analysis/page/drawings.py svg", "analysis/page/drawings.py png"],
+    "into memory, and from there by a guard": ["training/checkpoints.py save_checkpoint"],
+    "into the part that a guard of jobs/export_steps.py or export_quantised.py has given": [
+        *("inference/graph.py write_onnx", "inference/graph.py write_torch"),
+        *("inference/graph.py say", "inference/quantised.py to_integers"),
+    ],
+    "into the part that `_make` has given": ["data/crop_cache.py _write"],
+    "into the folder that `convert` has given": ["data/converters/shards.py _pack"],
+    "a device or a pipe, such as /dev/stdout": ["runs/whole_file.py write"],
+    "an empty file to lock": [
+        *("data/crop_cache.py load", "runs/sweep.py claimed", "jobs/tune/studies.py opened"),
+    ],
+    "a new folder, of what also stays where it is": ["runs/sweep.py shelve"],
+    "into a folder for temporary files": [
+        *("jobs/bench/evaluation.py rows", "jobs/bench/data.py draw_images"),
+        "jobs/bench/data.py annotate",
+    ],
+}
+
+
+def test_every_writer_of_src_writes_beside_the_old_file(tmp_path):
+    """A new one stands in a `with` of a guard, or in OTHERWISE with its reason."""
+    package = running.ROOT / "src" / "heatmap_research"
+    found = {name for file in package.rglob("*.py") for name in unguarded(file, package)}
+    assert found == {name for names in OTHERWISE.values() for name in names}
+    sample = tmp_path / "sample.py"
+    for line in ('open(f, "w")', 'f.open(mode="ab")', "np.save(f, x)", "f.write_text(x)"):
+        sample.write_text(f"def writes(f, x):\n    {line}\n")
+        assert list(unguarded(sample, tmp_path)) == ["sample.py writes"], line
+    sample.write_text(
+        'def writes(f):\n    with written(f) as part, part.open("w"):\n        pass\n'
+    )
+    assert not list(unguarded(sample, tmp_path))
+
+
+def unguarded(file, package):
+    """The functions of a file that write, each as often as it does so without a guard."""
+
+    def look(node, function, guarded):
+        if isinstance(node, ast.FunctionDef):
+            function = node.name
+        if isinstance(node, ast.With):
+            for item in node.items:
+                yield from look(item, function, guarded)
+                guarded = guarded or called(item.context_expr) in GUARDS
+            children = node.body
+        else:
+            children = ast.iter_child_nodes(node)
+        if isinstance(node, ast.Call) and not guarded and writes(node):
+            yield f"{file.relative_to(package)} {function}"
+        for child in children:
+            yield from look(child, function, guarded)
+
+    yield from look(ast.parse(file.read_text()), "", False)
+
+
+def called(node):
+    function = getattr(node, "func", None)
+    return getattr(function, "attr", getattr(function, "id", None))
+
+
+def writes(call):
+    name, words = called(call), [*call.args, *(word.value for word in call.keywords)]
+    if name == "open":
+        modes = (word.value for word in words if isinstance(word, ast.Constant))
+        return any(re.fullmatch("(?=.*[wax+])[rwaxbt+]+", str(mode)) for mode in modes)
+    module = getattr(getattr(call.func, "value", None), "id", "yaml_file")  # its own calls, too
+    return name in VERBS and (name != "save" or module not in OURS)
 
 
 def test_a_run_in_a_used_folder_inherits_no_evaluation_of_the_weights_that_were_there(tmp_path):

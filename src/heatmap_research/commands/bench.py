@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from heatmap_research.runs.no_place import ending_in_a_line
+
 GROUPS = ("codec", "step", "data", "eval", "start")
 
 
@@ -11,10 +13,8 @@ def main() -> None:
     flags = _flags().parse_args()
     from heatmap_research.jobs.bench import bench
 
-    try:
+    with ending_in_a_line("bench"):
         sys.exit(bench.run(flags))
-    except (ValueError, OSError) as error:
-        sys.exit(f"heatmap-bench: {error}")
 
 
 def _flags() -> argparse.ArgumentParser:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from heatmap_research.runs.no_place import ending_in_a_line
+
 FORMATS = ("yolo", "deeplabcut", "lightning_pose", "sleap", "mpii", "aic")
 
 
@@ -14,11 +16,8 @@ def main() -> None:
     logging.getLogger("heatmap_research").setLevel(logging.ERROR)  # what is warned of is shown
     from heatmap_research.jobs import data
 
-    try:
-        status = getattr(data, flags.job)(flags)
-    except (ValueError, OSError) as error:
-        status = f"heatmap-data: {error}"
-    sys.exit(status)
+    with ending_in_a_line("data"):
+        sys.exit(getattr(data, flags.job)(flags))
 
 
 def _flags() -> argparse.Namespace:

@@ -5,12 +5,15 @@ import sys
 import time
 from pathlib import Path
 
+from heatmap_research.runs.no_place import ending_in_a_line
+
 
 def main() -> None:
     flags = _flags()
     from heatmap_research.jobs import demo
 
-    sys.exit(demo.run(flags))
+    with ending_in_a_line("demo"):
+        sys.exit(demo.run(flags))
 
 
 def _flags() -> argparse.Namespace:

@@ -1,18 +1,17 @@
 """heatmap-probe: the share of a network's skill that one with a small field of view has, too."""
 
 import argparse
-import sys
 from pathlib import Path
+
+from heatmap_research.runs.no_place import ending_in_a_line
 
 
 def main() -> None:
     flags = _flags().parse_args()
     from heatmap_research.jobs import probe
 
-    try:
+    with ending_in_a_line("probe"):
         probe.run(flags)
-    except (ValueError, OSError) as error:
-        sys.exit(f"heatmap-probe: {error}")
 
 
 def _flags() -> argparse.ArgumentParser:

@@ -2,10 +2,9 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
-from heatmap_research.types import in_a_line
+from heatmap_research.runs.no_place import ending_in_a_line
 
 OF_A_STUDY = ("csv", "latex", "by", "question", "margin", "baseline", "keep")
 
@@ -15,13 +14,11 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="heatmap-report: %(message)s")
     from heatmap_research.jobs import report
 
-    try:
+    with ending_in_a_line("report"):
         if one := _one_run(flags):
             report.report_of_run(one, flags)
         else:
             report.report(flags)
-    except (ValueError, OSError) as error:
-        sys.exit(f"heatmap-report: {in_a_line(error)}")
 
 
 def _one_run(flags: argparse.Namespace) -> Path | None:

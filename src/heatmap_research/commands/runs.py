@@ -2,8 +2,9 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
+
+from heatmap_research.runs.no_place import ending_in_a_line
 
 
 def main() -> None:
@@ -11,10 +12,8 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="heatmap-runs: %(message)s")
     from heatmap_research.jobs import runs
 
-    try:
+    with ending_in_a_line("runs"):
         runs.show(flags)
-    except (ValueError, OSError) as error:
-        sys.exit(f"heatmap-runs: {error}")
 
 
 def _flags() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import logging
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from heatmap_research.config import command_line, help, partners, quick
+from heatmap_research.config import command_line, help, partners, quick, yaml_file
 from heatmap_research.config.command_line import quoted
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
@@ -43,6 +44,7 @@ def run(
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us instead of Hydra's own report
     refusals = () if wants_traceback else REFUSALS
+    logging.raiseExceptions = False  # a log on a full disk would tell so in a traceback a line
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's Ctrl-C
     partners.may_help(name)
     entered, unfinished, typed = [], [], sys.argv[1:]
@@ -60,6 +62,7 @@ def run(
     with _ending_in_a_line(name, refusals, entered, unfinished):
         sys.argv[1:] = _words(name, config or name, translated)
         quick.composing_once()
+        yaml_file.keeping_whole()
         hydra.main(version_base="1.3", config_path=folder, config_name=config or name)(guarded)()
     with _ending_in_a_line(name, refusals, entered, unfinished):
         partners.wait()

@@ -1,6 +1,5 @@
 """What went wrong, in one line and in the words of the command line."""
 
-import errno
 import re
 import sys
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import did_you_mean
 from heatmap_research.config.key_names import right_key
+from heatmap_research.runs import no_place
 from heatmap_research.types import IncompatibleError, first_line
 
 REFUSALS = (IncompatibleError, HydraException, OmegaConfBaseException)  # they say all; no crashes
@@ -18,14 +18,14 @@ LISTS = (  # last words of keys that take several values in one run
     *("decoder", "metric", "callback", "logger"),
     *("image_size", "joints", "anisotropy", "evaluate", "annotations", "images"),
 )
-FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or somebody's share of it
-NO_PLACE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)  # or one that is only read
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 
 
 def in_words(error: Exception) -> str:
     """Any error in one line; those of Hydra and OmegaConf are reworded to name the key."""
     text = str(error)
+    if isinstance(error, OSError) and error.errno in no_place.NO_PLACE:
+        return no_place.in_words(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_option(error)
     if several := re.match(r"Ambiguous value for argument '(.+)'", text):
@@ -71,10 +71,8 @@ def before_any_job(error: Exception, entered: bool) -> str:
         return f"{' '.join(nulls)}: to leave a group out, write ~GROUP."
     if isinstance(error.__cause__, OSError) and "configure handler" in str(error):
         error = error.__cause__  # of the file that a log goes to
-    if isinstance(error, OSError) and (not entered or error.errno in NO_PLACE):
-        where = f"{error.filename}: " if error.filename else ""
-        room = "make room, or " if error.errno in FULL else ""
-        return f"{where}{error.strerror}; {room}choose another folder."
+    if isinstance(error, OSError) and (not entered or error.errno in no_place.NO_PLACE):
+        return no_place.in_words(error)
     return ""
 
 

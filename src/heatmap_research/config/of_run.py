@@ -97,7 +97,7 @@ def changed_from(config: DictConfig, cfg: DictConfig, folder: Path) -> DictConfi
     for group in GROUPS:
         if cfg[group]:
             merged[group] = cfg[group]
-    merged, place = _with_changes(merged, cfg), str(folder / "evaluate" / cfg.name)
+    merged, place = _with_changes(merged, cfg), str(folder / "evaluate" / str(cfg.name))
     return with_values(merged, output_dir=place, resume=None, logger={}, callback={}, also={})
 
 

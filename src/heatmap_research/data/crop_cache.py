@@ -131,7 +131,10 @@ def load(
                 _make(crops, read)
     except OSError as error:
         words = error.strerror or str(error)
-        raise ValueError(f"data.cache={folder} cannot be used: {words}.") from error
+        raise ValueError(
+            f"data.cache={folder} cannot be used: {words}; choose another folder, or "
+            "data.cache=null."
+        ) from error
     return crops
 
 

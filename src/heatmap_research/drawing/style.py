@@ -1,6 +1,7 @@
 """How every figure looks: colours in their order, and axes without a frame."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -8,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
+
+from heatmap_research.runs.whole_file import written
 
 COLOURS = ("#3366aa", "#66aadd", "#cc5533", "#e0a030", "#559944", "#884499")
 
@@ -19,6 +22,12 @@ class Plain(Figure):
         for text in set(self.findobj(Text)) - set(_powers(self)):
             text.set_parse_math(False)
         super().draw(renderer)
+
+
+def save(figure: Figure, file: Path, dpi: float | str = "figure") -> None:
+    """Matplotlib goes by a name's ending, which that of a part of a file does not have."""
+    with written(file) as partial:
+        figure.savefig(partial, dpi=dpi, format=file.suffix.removeprefix("."))
 
 
 def _powers(figure: Figure) -> Iterator[Text]:

@@ -15,6 +15,7 @@ from heatmap_research.inference.pictures import Picture
 from heatmap_research.inference.predictor import Person, Seen
 from heatmap_research.inference.sources import Files
 from heatmap_research.inference.video import Video
+from heatmap_research.runs.whole_file import written
 from heatmap_research.types import Schema
 
 
@@ -37,9 +38,10 @@ def _write(seen: Seen, schema: Schema, joints: Sequence[str] | None, folder: Pat
     """Writes a JPEG of the picture's own size; names of other formats get .jpg behind them."""
     name = seen.picture.name
     file = folder / (name if name.lower().endswith((".jpg", ".jpeg")) else f"{name}.jpg")
-    file.parent.mkdir(parents=True, exist_ok=True)
     image = drawn(seen.picture, seen.people, schema, joints)
-    cv2.imwrite(str(file), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    with written(file) as partial:  # OpenCV's own writer does not say that a disk is full
+        _, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        partial.write_bytes(content.tobytes())
 
 
 def drawn(

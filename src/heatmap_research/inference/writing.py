@@ -3,14 +3,14 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from heatmap_research.inference.predictor import Person, Seen
-from heatmap_research.runs.whole_file import written
+from heatmap_research.runs.whole_file import together
 
 COLUMNS = (
     *("file", "image_id", "person", "person_score", "joint", "x", "y", "score"),
@@ -37,11 +37,11 @@ class Writer:
 @contextmanager
 def writer(folder: Path, names: Sequence[str]) -> Iterator[Writer]:
     """Both files are there when all has been written."""
-    with ExitStack() as stack:
-        results, table = (
-            stack.enter_context(stack.enter_context(written(folder / name)).open("w", newline=""))
-            for name in ("results.json", "keypoints.csv")
-        )
+    with (
+        together(folder / "results.json", folder / "keypoints.csv") as (of_people, of_joints),
+        of_people.open("w") as results,
+        of_joints.open("w", newline="") as table,
+    ):
         results.write("[")
         yield Writer(results, table, names)
         results.write("\n]\n")

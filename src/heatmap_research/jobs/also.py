@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from heatmap_research.config import hydra_job, of_run
+from heatmap_research.config import hydra_job, of_run, yaml_file
 from heatmap_research.config.instantiate import refusing
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.runs import record
@@ -40,8 +40,7 @@ def evaluate_also(job: Job, folder: Path) -> None:
         other = changed(job, of_run.stored(folder), folder, name, list(words))
         if hydra_job.is_first():
             shutil.rmtree(store.folder, ignore_errors=True)
-            (store.folder / ".hydra").mkdir(parents=True)
-            OmegaConf.save(other.config, store.folder / ".hydra" / "config.yaml")
+            yaml_file.save(other.config, store.folder / ".hydra" / "config.yaml")
         checkpoint = of_run.weights_of(folder, "last")
         fit.evaluate(other, RunStore(folder), store, checkpoint)
 

@@ -21,7 +21,7 @@ def budget(cfg: DictConfig) -> None:
     checkpoint = of_run.weights_of(folder, cfg.checkpoint)
     from heatmap_research.jobs import budget_steps  # torch: after the config has been looked at
 
-    out = folder / "evaluate" / cfg.name
+    out = folder / "evaluate" / str(cfg.name)  # which may be a number
     flip = job.config.flip_test if cfg.base.flip_test is None else cfg.base.flip_test
     with budget_steps.made(out):
         budget_steps.evaluate(job, folder, out, checkpoint)

@@ -19,6 +19,8 @@ from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.config.instantiate import instantiate, refusing
 from heatmap_research.config.job import Job, prepare
 from heatmap_research.config.of_run import make_new, of_record
+from heatmap_research.drawing import style
+from heatmap_research.runs import whole_file
 from heatmap_research.runs.record import write_json
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError, Schema
@@ -121,14 +123,14 @@ def write(
         "scores": figures.scores(taken.scores, taken.risk, f"What scores are worth: {how}"),
     }
     for name, figure in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS_PER_INCH)
+        style.save(figure, folder / f"{name}.png", DOTS_PER_INCH)
+    with whole_file.written(folder / "budget.txt") as partial, partial.open("w") as file:
+        whole = Console(width=WIDTH, file=file)
+        whole.print(table(taken, stage), *sentences(taken, names), sep="\n", highlight=False)
 
 
 def report(taken: account.Account, names: tuple[str, ...], stage: str, folder: Path) -> None:
     """Prints the conclusion; all else that can be said is in budget.txt."""
-    with (folder / "budget.txt").open("w") as file:
-        whole = Console(width=WIDTH, file=file)
-        whole.print(table(taken, stage), *sentences(taken, names), sep="\n", highlight=False)
     console = Console(width=None if Console().is_terminal else WIDTH)
     console.print(table(taken, stage, ROWS))
     files = f"{folder}/budget.txt, budget.json, budget.png, phase.png, border.png, scores.png"

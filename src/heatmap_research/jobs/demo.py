@@ -22,6 +22,7 @@ from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.instantiate import instantiate
 from heatmap_research.config.job import prepare
 from heatmap_research.config.of_run import of_record
+from heatmap_research.drawing import style
 from heatmap_research.jobs.sample import of_run
 from heatmap_research.runs.store import RunStore
 
@@ -86,7 +87,7 @@ def conclude(folder: Path, judge: bool) -> int:
     console.print(words(arms), highlight=False)
     examples = {arm.name: of_run(RunStore(arm.runs[0].folder), arm.chosen) for arm in arms}
     figure = folder / "demo.png"
-    figures.comparison(arms, examples).savefig(figure, dpi=110)
+    style.save(figures.comparison(arms, examples), figure, 110)
     console.print(f"Figure: {figure}   runs: {folder}/*/*/run.json", highlight=False)
     broken = [bound for bound in bounds(arms) if judge and not bound.kept]
     for bound in broken:

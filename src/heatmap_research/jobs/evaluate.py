@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from heatmap_research.config import additions, hydra_job, of_run
+from heatmap_research.config import additions, hydra_job, of_run, yaml_file
 from heatmap_research.runs.store import RunStore
 from heatmap_research.types import IncompatibleError
 
@@ -19,14 +19,14 @@ def evaluate(cfg: DictConfig) -> None:
     additions.refuse(merged)
     job = of_run.job_of(merged, trained.folder)
     checkpoint = of_run.weights_of(trained.folder, cfg.checkpoint)
-    if Path(cfg.name).name != cfg.name:
-        raise IncompatibleError(f"name={cfg.name}: give a name, not a path; it is in DIR/evaluate.")
-    store = RunStore(trained.folder / "evaluate" / cfg.name)
+    name = str(cfg.name)  # which may be a number
+    if Path(name).name != name:
+        raise IncompatibleError(f"name={name}: give a name, not a path; it is in DIR/evaluate.")
+    store = RunStore(trained.folder / "evaluate" / name)
     first = hydra_job.is_first()
     if first:
         of_run.make_new(store.folder)
-        (store.folder / ".hydra").mkdir()
-        OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+        yaml_file.save(job.config, store.folder / ".hydra" / "config.yaml")
     # Lightning starts the other processes of DDP by this command line, or, where it sees Hydra, by
     # the folder of the run, whose config is not this command's.
     sys.argv.append(f"name={cfg.name}")

@@ -1,6 +1,5 @@
 """From a job and its weights to a file, and from that file to what it answers."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from heatmap_research.inference.answering import Answering
 from heatmap_research.inference.facts import of_job
 from heatmap_research.inference.parity import Answerer, Difference
 from heatmap_research.runs.store import RunStore
-from heatmap_research.runs.whole_file import written
+from heatmap_research.runs.whole_file import made, written
 from heatmap_research.training import build
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import IncompatibleError, Sample, Tensor, first_line
@@ -108,17 +107,12 @@ def to_hub(
     """Writes a folder, opens it as its user would, and removes it where that answers otherwise."""
     model = hub.model_of(job, about)
     model.load_state_dict(task.state_dict())
-    unsure = out.with_name(f"{out.name}.partial")
-    try:
+    with made(out) as unsure:
         model.save_pretrained(unsure)
         (unsure / "README.md").unlink(missing_ok=True)  # says that it has been pushed to a hub
         opened = hub.opened(unsure).eval()
         whole = Answering(task, maps=False, widening=about["widening"] or 1.0)
-        found = _compared(whole, opened, crops)
-        unsure.rename(out)
-        return found
-    finally:
-        shutil.rmtree(unsure, ignore_errors=True)
+        return _compared(whole, opened, crops)
 
 
 def said(found: list[Difference], crops: Crops) -> str:

@@ -31,12 +31,11 @@ from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing.example import Example
 from heatmap_research.jobs import sample, worst
 from heatmap_research.jobs.question import answered, asked_of
-from heatmap_research.runs import formats
+from heatmap_research.runs import formats, whole_file
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.latex import as_latex
 from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.store import RunStore
-from heatmap_research.runs.whole_file import written
 from heatmap_research.runs.worst import worst_first
 from heatmap_research.training.build import build, build_data, load_weights, wire, without_weights
 from heatmap_research.training.task import KeypointTask
@@ -98,9 +97,7 @@ def report_of_run(folder: Path, flags: argparse.Namespace) -> None:
     alone = study(runs, metric=flags.metric, decoder=flags.decoder)
     found = _looked_at(alone, [folder], flags.budget)
     made = f"Made {time.strftime('%Y-%m-%d %H:%M')} of {folder}."
-    with written(flags.out) as partial:
-        page_of = page.html_of_run(found, made, _missed(found))
-        partial.write_text(page_of, encoding="utf-8")
+    whole_file.write(flags.out, page.html_of_run(found, made, _missed(found)))
     size, took = flags.out.stat().st_size / 1e6, time.monotonic() - began
     print(f"{flags.out}: run {folder}, {size:.1f} MB, made in {took:.0f} s")
 
@@ -165,13 +162,12 @@ def _looked_at(found: Study, folders: Sequence[Path], budget: bool) -> Study:
 
 def write(study: Study, out: Path, csv: Path | None, latex: Path | None, made: str) -> int:
     """The page's size in bytes."""
-    with written(out) as partial:
-        partial.write_text(page.html(study, made), encoding="utf-8")
+    whole_file.write(out, page.html(study, made))
     if csv is not None:
-        csv.write_text(formats.as_csv(arms.rows(study)))
+        whole_file.write(csv, formats.as_csv(arms.rows(study)))
     if latex is not None:
         tables = filter(None, [arms.rows(study), verdicts.rows(study)])
-        latex.write_text("\n".join(map(as_latex, tables)))
+        whole_file.write(latex, "\n".join(map(as_latex, tables)))
     return out.stat().st_size
 
 

@@ -1,13 +1,15 @@
 """Runs listed, filtered and exported, one by one or as means over their seeds."""
 
 import argparse
+import errno
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from heatmap_research.runs import formats, latex, table
+from heatmap_research.runs import formats, latex, table, whole_file
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.record import refuse_to_replace
 from heatmap_research.runs.table import Row
@@ -49,10 +51,10 @@ def _means(runs: Sequence[Run], flags: argparse.Namespace) -> list[Row]:
 
 def _write(place: Path, text: str) -> None:
     refuse_to_replace(place)
-    try:
-        place.write_text(text)
-    except OSError as error:
-        raise ValueError(f"{place}: {error.strerror}; choose another folder or name.") from error
+    if not place.absolute().parent.is_dir():
+        missing = os.strerror(errno.ENOENT)
+        raise ValueError(f"{place}: {missing}; choose another folder or name.")
+    whole_file.write(place, text)
 
 
 def _kept(runs: list[Run], flags: argparse.Namespace) -> list[Run]:

@@ -22,7 +22,7 @@ def show(cfg: DictConfig) -> None:
         return _worst(cfg, shown)
     checkpoint = of_run.weights_of(Path(cfg.run), cfg.checkpoint) if cfg.run else None
     job = _job(cfg, shown)
-    from heatmap_research.drawing import example
+    from heatmap_research.drawing import example, style
     from heatmap_research.jobs import sample
     from heatmap_research.training.build import dry_run, wire
 
@@ -40,8 +40,7 @@ def show(cfg: DictConfig) -> None:
     few = predicted and predicted.only(joints)
     shown_names = [names[joint] for joint in joints]
     figure = example.sheet(label.only(joints), few, shown_names, "\n".join(lines))
-    Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(cfg.output, dpi=110)
+    style.save(figure, Path(cfg.output), 110)
     print("\n".join([*lines, f"{cfg.output}: + is the truth, a dot what is decoded"]))
 
 

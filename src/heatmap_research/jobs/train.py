@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from heatmap_research.config import additions, hydra_job
+from heatmap_research.config import additions, hydra_job, yaml_file
 from heatmap_research.config.error_words import REFUSALS
 from heatmap_research.config.hydra_job import in_sweep
 from heatmap_research.config.job import Job, prepare
@@ -41,7 +41,7 @@ def _train(job: Job) -> None:
     if job.config.resume and store.record.exists():
         extending.refuse_other_course(job)
     if hydra_job.is_first():  # others of this run may be reading it
-        OmegaConf.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
+        yaml_file.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
     refuse_impossible(job)
     _refuse_question(job)
     try:
@@ -85,7 +85,7 @@ def _train_in_sweep(cfg: DictConfig) -> None:
 
 
 def _train_unless_done(job: Job, store: RunStore) -> None:
-    OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    yaml_file.save(job.config, store.folder / ".hydra" / "config.yaml")
     identity = record.identity(job.record)
     if place := sweep.finished(store.folder, identity):
         log.info(f"  finished before: {place}")

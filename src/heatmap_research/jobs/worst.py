@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from heatmap_research.config.job import Job
 from heatmap_research.data.protocols import source_of
-from heatmap_research.drawing import missed_sheet
+from heatmap_research.drawing import missed_sheet, style
 from heatmap_research.drawing.missed_sheet import Cell
 from heatmap_research.jobs import sample
 from heatmap_research.runs import record, table
@@ -48,8 +48,7 @@ def cells_of(job: Job, stage: str, found: Sequence[Missed], names: Sequence[str]
 
 
 def write(cells: Sequence[Cell], title: str, output: Path) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    missed_sheet.sheet(cells, title).savefig(output)
+    style.save(missed_sheet.sheet(cells, title), output)
 
 
 def read_by(run: Run, asked: str | None) -> str:

@@ -31,7 +31,9 @@ INCIDENTAL = {
 OF_PLACE = ("name", "overwrite")  # root keys that say where a run is put, and nothing of it
 
 
-FILES = (NAME, "predictions.parquet", "metrics.csv", "hparams.yaml", "train.log")  # of a run
+EARLIER = "metrics.earlier.csv"  # while a training goes on, and after one that was killed
+# Of a run.
+FILES = (NAME, "predictions.parquet", "metrics.csv", EARLIER, "hparams.yaml", "train.log")
 FOLDERS = (".hydra", "checkpoints", "results")
 
 
@@ -106,8 +108,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """JSON has no nan: a figure that nothing was counted for is null."""
-    with whole_file.written(file) as partial:
-        partial.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
+    whole_file.write(file, json.dumps(_plain(content), indent=1, allow_nan=False) + "\n")
 
 
 def refuse_to_replace(file: Path) -> None:

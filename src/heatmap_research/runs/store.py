@@ -1,6 +1,7 @@
 """A run's folder on disk: run.json says what was run, predictions.parquet what came of it."""
 
 import csv
+import io
 import json
 import shutil
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heatmap_research.runs.record import NAME, VERSION, read, write_json
-from heatmap_research.runs.whole_file import written
+from heatmap_research.runs.record import EARLIER, NAME, VERSION, read, write_json
+from heatmap_research.runs.whole_file import write, written
 
 KEYS = ("stage", "image", "instance", "joint", "decoder", "flip_test")
 PLACES = ("x", "y", "x_true", "y_true", "x_source", "y_source", "x_true_source", "y_true_source")
@@ -62,7 +63,8 @@ class RunStore:
 
     def clear(self) -> None:
         """Deletes what an earlier run in the same folder left."""
-        files = (self.record, self.predictions, self.weights, self.folder / "traceback.txt")
+        others = (self.folder / name for name in ("traceback.txt", EARLIER))
+        files = (self.record, self.predictions, self.weights, *others)
         for file in (*files, *self.folder.glob("results/*.json"), *self.checkpoints.glob("*.ckpt")):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "evaluate", ignore_errors=True)  # of weights that are gone
@@ -85,34 +87,45 @@ class RunStore:
 
     def write_results(self, stage: str, decoder: str, results: Sequence[dict[str, Any]]) -> None:
         """Writes people as COCO has them, each a dict."""
-        file = self.folder / "results" / f"{stage}_{decoder}.json"
-        file.parent.mkdir(exist_ok=True)
-        with written(file) as partial:
-            partial.write_text(json.dumps(results))
+        write(self.folder / "results" / f"{stage}_{decoder}.json", json.dumps(results))
 
     @contextmanager
     def continued_metrics(self) -> Iterator[None]:
-        """Keeps the rows of metrics.csv that a logger starting anew would delete."""
-        file = self.folder / "metrics.csv"
-        earlier = _csv(file)
+        """Keeps the rows of metrics.csv, which a logger starting anew deletes, on the disk.
+
+        There they also outlast a process that is killed, and a disk that fills meanwhile.
+        """
+        file, kept = self.folder / "metrics.csv", self.folder / EARLIER
+        earlier = _gone_on(_csv(kept), _csv(file))
+        write(kept, _as_csv(earlier))
         try:
             yield
         finally:
-            rows = _csv(file)
-            first = min((int(row["step"]) for row in rows), default=sys.maxsize)
-            rows = [row for row in earlier if int(row["step"]) < first] + rows
-            names = list(dict.fromkeys(name for row in rows for name in row))
-            with file.open("w", newline="") as stream:
-                writer = csv.DictWriter(stream, names)
-                writer.writeheader()
-                writer.writerows(rows)
+            write(file, _as_csv(_gone_on(earlier, _csv(file))))
+            kept.unlink(missing_ok=True)
 
     def read_predictions(self) -> pa.Table:
         return pq.read_table(self.predictions)
 
 
 def _csv(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(file.read_text().splitlines())) if file.exists() else []
+    """The whole rows: the last may have been cut off."""
+    whole = file.read_text().rpartition("\n")[0] if file.exists() else ""
+    return list(csv.DictReader(whole.splitlines()))
+
+
+def _as_csv(rows: Sequence[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _gone_on(earlier: list[dict[str, str]], rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows behind those of before the step that they begin at."""
+    first = min((int(row["step"]) for row in rows), default=sys.maxsize)
+    return [row for row in earlier if int(row["step"]) < first] + rows
 
 
 def _first_of_each(rows: pa.Table) -> pa.Table:

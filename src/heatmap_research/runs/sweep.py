@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.runs import record
+from heatmap_research.runs import record, whole_file
 from heatmap_research.runs.store import RunStore
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,8 @@ def failures_recorded(
         shelve(store.folder)
         refused = isinstance(error, refusals)
         if not refused:
-            (store.folder / "traceback.txt").write_text("".join(traceback.format_exception(error)))
+            words = "".join(traceback.format_exception(error))
+            whole_file.write(store.folder / "traceback.txt", words)
         if not recorded:
             facts = {}
             if not record.read_or_empty(store.folder):  # else an earlier try, to be gone on with

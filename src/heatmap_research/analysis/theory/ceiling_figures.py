@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from heatmap_research.analysis.theory.ceiling_table import TO_MIDDLE, Row, law, split
+from heatmap_research.drawing import style
 from heatmap_research.drawing.style import COLOURS, Plain, frameless
 
 LEAST_PX = 1e-5  # what is less is float32's own
@@ -29,7 +30,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     if kinds := {kind(row) for row in plain if row["uncertainty"]}:
         figures["uncertainty"] = dither([row for row in plain if kind(row) in kinds])
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}_{size}.png", dpi=DOTS_PER_INCH)
+        style.save(figure, folder / f"{name}_{size}.png", DOTS_PER_INCH)
 
 
 def codecs(rows: Sequence[Row]) -> Figure:
@@ -61,9 +62,9 @@ def staircase(rows: Sequence[Row]) -> Figure:
     lines = [line for line in split(rows, *LINE).values() if len(line) > 1]
     figure, axes = _lines(lines, lambda row: row["stride"])
     strides = sorted({row["stride"] for line in lines for row in line})
-    for share, style in ((TO_MIDDLE, "--"), (TO_MIDDLE / 2, ":")):
+    for share, dashes in ((TO_MIDDLE, "--"), (TO_MIDDLE / 2, ":")):
         words = f"{share:.4f} stride"
-        axes.plot(strides, [share * s for s in strides], style, color="black", lw=1, label=words)
+        axes.plot(strides, [share * s for s in strides], dashes, color="black", lw=1, label=words)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(strides, [f"{stride:.3g}" for stride in strides])

@@ -16,6 +16,7 @@ from heatmap_research.analysis.theory.laws import quantisation
 from heatmap_research.analysis.theory.true_poses import TruePoses
 from heatmap_research.codec import geometry
 from heatmap_research.metrics import average_precision, oks
+from heatmap_research.runs.whole_file import written
 
 SCHEMA = pa.schema(
     [
@@ -83,7 +84,8 @@ def write(rows: Sequence[Row], file: Path, **facts: str) -> None:
     """Writes Parquet, NaN as null; its metadata holds the facts that are true of every row."""
     schema = SCHEMA.with_metadata(facts)
     arrays = [pa.array([row[f.name] for row in rows], f.type, from_pandas=True) for f in schema]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), file)
+    with written(file) as partial:
+        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), partial)
 
 
 def split(rows: Iterable[Row], *keys: str) -> dict[tuple[Any, ...], list[Row]]:

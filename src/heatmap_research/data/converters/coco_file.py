@@ -56,8 +56,7 @@ def write(
         "annotations": people,
         "categories": [category],
     }
-    with whole_file.written(target) as partial:
-        partial.write_text(json.dumps(content, allow_nan=False) + "\n")
+    whole_file.write(target, json.dumps(content, allow_nan=False) + "\n")
 
 
 def person(number: int, image: int, keypoints: Sequence[float], **facts: Any) -> Record:

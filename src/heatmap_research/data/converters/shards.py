@@ -1,7 +1,6 @@
 """Packs the images of a data set into shards: tar files and an index of where each image begins."""
 
 import json
-import shutil
 import tarfile
 from collections.abc import Sequence
 from io import BytesIO
@@ -10,7 +9,7 @@ from typing import Any
 
 from heatmap_research.data import shards
 from heatmap_research.data.threads import announced
-from heatmap_research.runs import bounded_file
+from heatmap_research.runs import bounded_file, whole_file
 
 BLOCK = 512  # bytes, in which a tar file counts
 
@@ -21,19 +20,14 @@ def convert(names: Sequence[str], images: Path, out: Path, most: int) -> int:
     The folder of shards comes to be when all of them are in it.
     """
     _refuse(names, images, out)
-    partial = out.with_name(f"{out.name}.partial")
     try:
-        partial.mkdir(parents=True)
+        with whole_file.made(out) as partial:
+            return len(_pack(names, images, partial, most))
     except FileExistsError as error:
         raise ValueError(
-            f"{partial} is there: another process packs into it, or was killed; delete it then."
+            f"{error.filename} is there: another process packs into it, or was killed; delete it "
+            "then."
         ) from error
-    try:
-        tars = _pack(names, images, partial, most)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return len(tars)
 
 
 def _refuse(names: Sequence[str], images: Path, out: Path) -> None:

@@ -45,7 +45,8 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
                 np.save(file, images)
             return np.load(path, mmap_mode="r")
         except OSError as problem:
-            _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {problem}")
+            why = problem.strerror or problem
+            _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {why}")
             return images
 
 

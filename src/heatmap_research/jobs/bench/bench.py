@@ -18,6 +18,7 @@ from rich.console import Console
 from heatmap_research.jobs.bench import codec, data, evaluation, peers, start, step
 from heatmap_research.jobs.bench.printed import table
 from heatmap_research.jobs.bench.timing import Figure, Row, clock_of, timed
+from heatmap_research.runs import whole_file
 from heatmap_research.runs.source import source_version, versions
 
 SHORT_ROUNDS = 9
@@ -34,7 +35,7 @@ def run(flags: argparse.Namespace) -> int:
     figures = list(measured(flags))
     made = {**machine(flags), "figures": [asdict(figure) for figure in figures]}
     if flags.out:
-        flags.out.write_text(json.dumps(made, indent=1) + "\n")
+        whole_file.write(flags.out, json.dumps(made, indent=1) + "\n")
     for group in dict.fromkeys(figure.group for figure in figures):
         Console().print(table(group, [each for each in figures if each.group == group]))
     print(in_words(made))

@@ -9,9 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from heatmap_research.drawing import style
 from heatmap_research.jobs.tune import figure
 from heatmap_research.jobs.tune.arms import Arm, key_of, word
 from heatmap_research.jobs.tune.search import Search, Trial
+from heatmap_research.runs import whole_file
 from heatmap_research.types import IncompatibleError
 
 STATES = ("finished", "pruned", "failed")
@@ -27,13 +29,12 @@ def conclude(
     console.print(table(cfg, search, searched))
     unit = ", px" if "pixel_error" in cfg.monitor else ""
     drawn = figure.draw(searched, search, f"{cfg.monitor} on val{unit}")
-    drawn.savefig(folder / "tune.png", dpi=110)
+    style.save(drawn, folder / "tune.png", 110)
     place = shlex.quote(str(cfg.tune.folder))
     for arm in arms:
         if best := search.best(searched[arm.name]):
-            file = folder / "tuned" / f"{arm.name}.yaml"
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(tuned(cfg, arm, best, searched[arm.name]))
+            text = tuned(cfg, arm, best, searched[arm.name])
+            whole_file.write(folder / "tuned" / f"{arm.name}.yaml", text)
             print(command(arm, search, place, cfg.seed))
     print(f"Figure: {cfg.tune.folder}/tune.png   runs: {cfg.tune.folder}/ARM/NUMBER")
     for name, trials in searched.items():

@@ -10,6 +10,7 @@ import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 
+from heatmap_research.runs import whole_file
 from heatmap_research.types import IncompatibleError, first_line
 
 SQLITE, JOURNAL = (".db", ".sqlite"), (".journal", ".log")
@@ -29,7 +30,8 @@ def opened(place: str) -> Iterator[BaseStorage]:
             fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise _refusal(f"{place}: another heatmap-tune is at work on it") from error
-        yield _storage(file)
+        with whole_file.naming({file: file}):  # SQLite has words of its own for a full disk
+            yield _storage(file)
 
 
 def study(

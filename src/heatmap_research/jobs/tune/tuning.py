@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
+from heatmap_research.config import yaml_file
 from heatmap_research.config.error_words import in_words
 from heatmap_research.jobs.tune import arms, outcome, space, studies
 from heatmap_research.jobs.tune.arms import Arm
@@ -42,7 +43,7 @@ def run(cfg: DictConfig) -> None:
 
 def _search(cfg: DictConfig, search: Search, tuned: list[Arm]) -> dict[str, list[Trial]]:
     folder = Path(cfg.tune.folder).resolve()
-    fatal = (NoSuchFigureError, InterruptedRunError)
+    fatal = (NoSuchFigureError, InterruptedRunError, OSError)  # a full disk is no arm's fault
     with studies.opened(str(cfg.tune.storage)) as storage:
         asked = {arm.name: arms.asked(arm, search, cfg) for arm in tuned}
         known = {n: studies.study(storage, n, search.maximise, asked[n]) for n in asked}
@@ -67,8 +68,7 @@ def train(
     """Trains an arm with these values; returns its figure on val."""
     store = RunStore(folder / arm.name / f"{number:03d}")
     job = arm.job(values, output_dir=str(store.folder))
-    (store.folder / ".hydra").mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(job.config, store.folder / ".hydra" / "config.yaml")
+    yaml_file.save(job.config, store.folder / ".hydra" / "config.yaml")
     read = partial(best_on_val, job.config.monitor, search.maximise)
     watching = ReportValidation(lambda step, figures: report(step, read(figures)[1]))
     log.info(f"{arm.name} trial {number + 1} of {search.trials}: {' '.join(arms.words(values))}")

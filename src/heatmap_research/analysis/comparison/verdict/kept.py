@@ -23,6 +23,7 @@ from heatmap_research.analysis.comparison.verdict import tables, truth
 from heatmap_research.metrics import measures
 from heatmap_research.runs import curves
 from heatmap_research.runs.find import Run, evaluations
+from heatmap_research.runs.whole_file import together
 
 CELLS, RUNS = "cells.parquet", "runs.json"
 COLUMNS = pa.schema(
@@ -69,19 +70,19 @@ def keep(runs: Sequence[Run], folder: Path, figures: Sequence[str]) -> None:
     if not done:
         raise ValueError("no run has finished: there is nothing to keep.")
     earlier = others(runs, folder)
-    folder.mkdir(parents=True, exist_ok=True)
     parts = [run.cells for run in earlier]
     parts += [
         _cells(run, decoder, name) for run in done for decoder, name in _read(run, STAGE, figures)
     ]
     table = pa.concat_tables(parts).unify_dictionaries()
-    pq.write_table(table, folder / CELLS, compression="zstd")
     records = {run.name: run.record for run in earlier}
     records |= {run.name: _record(run, figures) for run in done}
     shared = _shared(list(records.values()))
     own = [f"{json.dumps(n)}: {json.dumps(_less(known, shared))}" for n, known in records.items()]
     text = ",\n".join(own)
-    (folder / RUNS).write_text(f'{{"all": {json.dumps(shared)},\n"runs": {{\n{text}\n}}}}\n')
+    with together(folder / CELLS, folder / RUNS) as (cells, asked):
+        pq.write_table(table, cells, compression="zstd")
+        asked.write_text(f'{{"all": {json.dumps(shared)},\n"runs": {{\n{text}\n}}}}\n')
 
 
 def others(runs: Sequence[Run], folder: Path) -> list[KeptRun]:

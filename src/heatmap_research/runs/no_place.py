@@ -1,0 +1,29 @@
+"""What a disk that is full, or only read, makes of a command: a line that says what to do."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from heatmap_research.types import in_a_line
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or somebody's share of it
+NO_PLACE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)  # or one that is only read
+
+
+def in_words(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    room = "make room, or " if error.errno in FULL else ""
+    return f"{where}{error.strerror}; {room}choose another folder."
+
+
+@contextmanager
+def ending_in_a_line(command: str) -> Iterator[None]:
+    """Ends a command that takes flags with what went wrong; `config/cli.py` ends Hydra's."""
+    try:
+        yield
+    except OSError as error:
+        words = in_words(error) if error.errno in NO_PLACE else in_a_line(error)
+        sys.exit(f"heatmap-{command}: {words}")
+    except ValueError as error:
+        sys.exit(f"heatmap-{command}: {in_a_line(error)}")
