@@ -82,18 +82,15 @@ def test_the_best_round_is_held_to_the_bound_and_a_half():
     assert line.startswith("late: 1.60 times its floor")
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
+def test_what_cannot_be_measured_is_refused_in_a_line(monkeypatch):
+    for words, said in (
         (["--batch", "0"], "--batch 0: give at least 1."),
         (["--out", "nowhere/a.json"], "--out nowhere/a.json: there is no folder nowhere."),
         (["--against", "nowhere.json"], "nowhere.json"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused_in_a_line(monkeypatch, words, said):
-    refusal = call(monkeypatch, *SMALL, *words)
-    assert said in refusal
-    assert "\n" not in refusal
+    ):
+        refusal = call(monkeypatch, *SMALL, *words)
+        assert said in refusal
+        assert "\n" not in refusal
 
 
 def test_the_loops_of_others_find_what_we_find():
