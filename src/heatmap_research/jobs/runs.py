@@ -21,10 +21,11 @@ def show(flags: argparse.Namespace) -> None:
     runs = _kept(find(*flags.folders), flags)
     for key in (*flags.columns, *flags.by):
         table.refuse_unknown(runs, key)
+    apart = [] if flags.columns or flags.by else table.differing(runs)
     if flags.by:
         rows = _means(_finished(runs), flags)
     else:
-        rows = table.rows(runs, flags.columns or table.usual(runs))
+        rows = table.rows(runs, flags.columns or table.usual(runs, apart=apart))
     if flags.sort:
         rows = _sorted(rows, flags.sort)
     if twice := sum(run.test_is_val for run in runs):
@@ -40,7 +41,7 @@ def show(flags: argparse.Namespace) -> None:
         else:
             _write(Path(place), text)
     if not wanted:
-        _print(rows, [] if flags.columns or flags.by else table.differing(runs))
+        _print(rows, apart)
 
 
 def _means(runs: Sequence[Run], flags: argparse.Namespace) -> list[Row]:

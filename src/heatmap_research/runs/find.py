@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,16 @@ class Run:
     def decoders(self) -> list[str]:
         return list(self.record["decoders"])
 
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The values of its config by dotted key."""
+        return dict(leaves(self.record["config"]))
+
     @property
     def is_resolved(self) -> bool:
-        return not any("${" in str(value) for _, value in leaves(self.record["config"]))
+        plain = (int, float, type(None))  # which refer to nothing
+        values = (value for value in self.settings.values() if not isinstance(value, plain))
+        return not any("${" in str(value) for value in values)
 
     @property
     def stride(self) -> float:
@@ -139,7 +147,7 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """
     runs = [run for run in runs if run.is_resolved] or runs
     groups = _differing([dict(leaves(run.record["choices"])) for run in runs])
-    keys = _differing([dict(leaves(run.record["config"])) for run in runs])
+    keys = _differing([run.settings for run in runs])
     kept = dict(groups)
     for key, column in sorted(keys.items(), key=lambda item: item[0].count(".")):
         choice = groups.get(key.partition(".")[0])
@@ -189,7 +197,18 @@ def _differing(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Columns with more than one value; where a row has none it is None."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
-    return {name: column for name, column in columns.items() if len(_distinct(column)) > 1}
+    return {
+        name: column
+        for name, column in columns.items()
+        if not _all_alike(column) and len(_distinct(column)) > 1
+    }
+
+
+def _all_alike(column: Sequence[Any]) -> bool:
+    """A look at what most columns are; where it says no, words tell (nan, 2 and 2.0)."""
+    first = column[0]
+    plain = isinstance(first, (str, int, float)) or first is None
+    return plain and all(type(value) is type(first) and value == first for value in column)
 
 
 def _distinct(column: Sequence[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -75,10 +76,29 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def _drawn(rows: Sequence[Row], names: Sequence[str], width: int | None) -> list[str]:
+    if width is None:
+        return _aligned(rows, names)
     console = _plain(max(width, _least(rows, names)) if width else ENDLESS)
     with console.capture() as caught:
         console.print(_table(rows, names, folded=width is not None))
     return [line.rstrip() for line in caught.get().splitlines() if line.strip()]
+
+
+def _aligned(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """What rich draws where there is no width to keep to, of thousands of rows at once."""
+    columns = [[name, *(" ".join(_text(row, name).split("\n")) for row in rows)] for name in names]
+    widths = [max(map(cell_len, column)) for column in columns]
+    for column, name, width in zip(columns, names, widths, strict=True):
+        left = _is_left(rows, name)
+        for at, cell in enumerate(column):
+            space = " " * (width - cell_len(cell))
+            column[at] = cell + space if left else space + cell
+    head, *lines = ("  " + "   ".join(line).rstrip() for line in zip(*columns, strict=True))
+    return [head, " " + "─" * (sum(widths) + 3 * len(names) - 1), *lines]
+
+
+def _is_left(rows: Sequence[Row], name: str) -> bool:
+    return any(isinstance(row[name], (str, list)) for row in rows)
 
 
 def _least(rows: Sequence[Row], names: Sequence[str]) -> int:
@@ -97,7 +117,7 @@ def _table(rows: Sequence[Row], names: Sequence[str], folded: bool) -> Table:
         whole = name in WHOLE or not folded
         table.add_column(
             name,
-            justify="left" if any(isinstance(row[name], (str, list)) for row in rows) else "right",
+            justify="left" if _is_left(rows, name) else "right",
             no_wrap=whole,
             min_width=max(map(len, cells)) if whole else None,
             overflow="fold",

@@ -38,7 +38,8 @@ Row = dict[str, Any]
 
 
 def rows(runs: Sequence[Run], columns: Sequence[str]) -> list[Row]:
-    return [{name: cell(run, name, chosen([run])) for name in columns} for run in runs]
+    read = ((run, chosen([run])) for run in runs)
+    return [{name: cell(run, name, decoder) for name in columns} for run, decoder in read]
 
 
 def means(runs: Sequence[Run], by: Sequence[str], columns: Sequence[str]) -> list[Row]:
@@ -66,11 +67,13 @@ def chosen(runs: Sequence[Run]) -> str | None:
     return best.best(figures, mode)
 
 
-def usual(runs: Sequence[Run], by: Sequence[str] = ()) -> list[str]:
+def usual(
+    runs: Sequence[Run], by: Sequence[str] = (), apart: Sequence[str] | None = None
+) -> list[str]:
     """The columns that tell these runs apart, and those of what came of them."""
     figures = Counter(best.watched_figure(run.record["config"])[0] for run in runs)
     figure = figures.most_common(1)[0][0]
-    asked = [] if by else ["name", "status", *differing(runs)]
+    asked = [] if by else ["name", "status", *(differing(runs) if apart is None else apart)]
     failed = ["error"] if not by and any(run.error for run in runs) else []
     return [*asked, "decoder", f"val/{figure}", f"test/{figure}", "seconds", *failed]
 
