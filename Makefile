@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint docs notebooks answers-check check-all faults kills mutants writers
+.PHONY: install demo test lint docs notebooks answers-check check-all faults kills mutants writers load
 
 install: $(VENV)/.installed
 
@@ -73,6 +73,10 @@ mutants: $(VENV)/.installed-dev
 # Has every command write on a disk that is full, and on one that is only read; needs root on Linux.
 writers: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/writers.py
+
+# 200 jobs, 5,000 records, 100,000 steps, and what is left of each (about half an hour).
+load: $(VENV)/.installed-dev
+	$(BIN)/python -W ignore tests/faults/load.py
 
 # Bytecode is compiled at once: where the environment forbids Python to write any, as
 # PYTHONDONTWRITEBYTECODE does, each command would compile its 4,000 modules anew.
