@@ -30,9 +30,7 @@ def of_side(share: float, _root_: DictConfig) -> float:
 
 
 # Root keys that a config stored before they came does not have, as it was then.
-CAME_LATER: dict[str, Any] = {
-    **{"weights": None, "freeze": [], "layer_decay": 1.0, "compile": False}
-}
+CAME_LATER: dict[str, Any] = dict(weights=None, freeze=[], layer_decay=1.0, compile=False)
 
 OmegaConf.register_new_resolver("of_side", of_side, replace=True)
 

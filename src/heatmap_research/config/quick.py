@@ -31,4 +31,8 @@ def _unsaid(*_: Any, **__: Any) -> None:
 
 def composing_each_job_once() -> None:
     """For a sweep of checks: Hydra composes all its jobs beforehand, to refuse them early."""
-    Sweeper.validate_batch_is_legal = _unsaid  # type: ignore[method-assign]
+    Sweeper.validate_batch_is_legal = _refused_later  # type: ignore[method-assign]
+
+
+def _refused_later(*_: Any, **__: Any) -> None:
+    """A job that cannot be composed is refused when its turn comes, in the same words."""
