@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
-from pytorch_lightning import Callback, seed_everything
+from pytorch_lightning import Callback, Trainer, seed_everything
 
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.job import Job, prepare
@@ -79,7 +80,8 @@ def _rows(job: Job, steps: int, clock: Clock, device: str) -> Iterator[Row]:
         optimizer.zero_grad()
         with half():
             out = task.net(each.image)
-        task.codec.training_loss(out, each.keypoints, each.visible, others).loss.backward()
+        beside = each.others, each.others_visible
+        task.codec.training_loss(out, each.keypoints, each.visible, beside).loss.backward()
         optimizer.step()
 
     parts: dict[str, Callable[[], object]] = {
@@ -113,13 +115,14 @@ def _often(work: Callable[[], object], steps: int) -> Callable[[], None]:
 
 
 class _Ends(Callback):
-    """Notes when each step ended."""
+    """Notes when the first steps had ended, and all: only then is a GPU waited for."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.ends = clock, list[float]()
 
-    def on_train_batch_end(self, *_: object) -> None:
-        self.ends.append(self.clock())
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step in (WARM_UP, trainer.max_steps):
+            self.ends.append(self.clock())
 
 
 def fitted(job: Job, clock: Clock = time.perf_counter) -> float:
@@ -130,4 +133,5 @@ def fitted(job: Job, clock: Clock = time.perf_counter) -> float:
         trainer.limit_val_batches = 0
         trainer.callbacks.append(ends := _Ends(clock))  # type: ignore[attr-defined]
         trainer.fit(build(wire(job)), build_data(job))
-    return ends.ends[-1] - ends.ends[WARM_UP - 1]
+    first, last = ends.ends
+    return last - first
