@@ -1,6 +1,7 @@
 """Configs of strangers: what is damaged, or grows without end, is refused in a line."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,3 +39,12 @@ def test_a_strangers_config_is_refused_in_a_line_that_names_it(name, tmp_path):
 def test_a_config_with_aliases_is_read_as_it_is_written(tmp_path):
     (file := tmp_path / "a.yaml").write_text("a: &a {b: 1e-3}\nc: *a\nd: ${a.b}\n")
     assert yaml_file.load(file) == {"a": {"b": 0.001}, "c": {"b": 0.001}, "d": 0.001}
+
+
+def test_a_config_that_several_write_at_once_is_whole_every_time(tmp_path):
+    """Two processes that begin the same study in one second: one had taken the other's part."""
+    file = tmp_path / "multirun.yaml"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda size: yaml_file.save({"key": "x" * size}, file), range(400)))
+    assert set(yaml_file.load(file).key) == {"x"}
+    assert [path.name for path in tmp_path.iterdir()] == ["multirun.yaml"]

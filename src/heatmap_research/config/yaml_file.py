@@ -30,7 +30,9 @@ def load(file: Path) -> DictConfig:
 
 
 def save(config: Any, file: Path) -> None:
-    whole_file.write(file, OmegaConf.to_yaml(config))
+    """One after the other: two processes may begin a study in the same second."""
+    with whole_file.one_at_a_time(file.parent):
+        whole_file.write(file, OmegaConf.to_yaml(config))
 
 
 def keeping_whole() -> None:
