@@ -473,7 +473,10 @@ def test_the_command_says_where_the_page_is_and_writes_tables(grid, tmp_path):
     paper = (tmp_path / "t.tex").read_text()
     assert paper.count(r"\toprule") == 2  # arms, then their differences
     assert re.search(r"ce\\_2d less simcc & sigma=2 & -0\.90\d \[-0\.9\d+, -0\.8\d+\] & ", paper)
-    assert report(grid, cwd=tmp_path).status == 0  # over its own page
+    again = report(grid, "--keep", "kept", "--keep-metric", "PCK@1px", cwd=tmp_path)
+    assert again.status == 0, again.err  # over its own page
+    measures = pq.read_table(tmp_path / "kept" / "cells.parquet")["measure"].to_pylist()
+    assert set(measures) == {"pixel_error", "PCK@1px"}
 
 
 @pytest.mark.parametrize(
@@ -483,6 +486,7 @@ def test_the_command_says_where_the_page_is_and_writes_tables(grid, tmp_path):
         (("{grid}", "--out", "no/page.html"), "there is no folder no"),
         (("{grid}", "--out", "mine.html"), "mine.html: that is no page of heatmap-report"),
         (("{grid}", "--metric", "pck"), "metric=pck: choose one that rows of predictions give"),
+        (("{grid}", "--keep-metric", "PCK@1px"), "--keep-metric PCK@1px: add --keep DIR"),
         (("{grid}", "--margin", "-1"), "--margin -1: it must be greater than 0"),
         (("{grid}", "--baseline", "rle"), "baseline=rle: choose one of ce_2d, simcc"),
         (("{grid}", "--decoder", "drk"), "decoder=drk: "),

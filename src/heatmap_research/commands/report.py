@@ -6,7 +6,7 @@ from pathlib import Path
 
 from heatmap_research.runs.no_place import ending_in_a_line
 
-OF_A_STUDY = ("csv", "latex", "by", "question", "margin", "baseline", "keep")
+OF_A_STUDY = ("csv", "latex", "by", "question", "margin", "baseline", "keep", "keep_metric")
 
 
 def main() -> None:
@@ -30,7 +30,8 @@ def _one_run(flags: argparse.Namespace) -> Path | None:
         raise ValueError(f"{named[0]} is a page of one run: give one, or folders without run=.")
     for name in OF_A_STUDY:
         if getattr(flags, name) is not None:
-            raise ValueError(f"--{name} is of a study; {named[0]} is a page of one run.")
+            asked = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{asked} is of a study; {named[0]} is a page of one run.")
     return Path(named[0].removeprefix("run="))
 
 
@@ -54,6 +55,8 @@ def _flags() -> argparse.ArgumentParser:
     add("--baseline", metavar="ARM", help="compare each with this one, not all in pairs")
     add("--decoder", metavar="NAME", help="read all by it (the best on val)")
     add("--keep", type=Path, metavar="DIR", help="also what answers are made of, in a few files")
+    help_of = "kept besides what was asked: PCK@4px, ... (once for each)"
+    add("--keep-metric", action="append", metavar="NAME", help=help_of)
     add("--budget", action="store_true", help="take apart a run of each arm first, if none was")
     return parser
 

@@ -31,6 +31,7 @@ from heatmap_research.config.of_run import of_record
 from heatmap_research.drawing.example import Example
 from heatmap_research.jobs import sample, worst
 from heatmap_research.jobs.question import answered, asked_of
+from heatmap_research.metrics import measures
 from heatmap_research.runs import formats, whole_file
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.latex import as_latex
@@ -60,7 +61,8 @@ def report(flags: argparse.Namespace) -> None:
     study = make(flags.folders, flags.budget, flags.question, decoder=flags.decoder, **asked)
     earlier = kept.others(study.runs, flags.keep) if flags.keep else []
     if flags.keep is not None:
-        kept.keep(study.runs, flags.keep, _asked_figures(study, flags.question))
+        figures = _asked_figures(study, flags.question, flags.keep_metric or ())
+        kept.keep(study.runs, flags.keep, figures)
     if earlier:
         whole = answered(kept.kept(flags.keep), flags.question, flags.metric)
         study = replace(study, answers=whole)
@@ -114,9 +116,9 @@ def _missed(study: Study) -> Section:
         return one_run.missed((), _shortly(error).rstrip("."))
 
 
-def _asked_figures(study: Study, name: str | None) -> list[str]:
-    """Metrics that answers are read by, as far as they are means over joints."""
-    asked = ["pixel_error", study.reading.metric]
+def _asked_figures(study: Study, name: str | None, more: Sequence[str]) -> list[str]:
+    """Metrics that answers are read by, as far as they are means over joints, and more."""
+    asked = ["pixel_error", study.reading.metric, *more]
     question = asked_of(study.runs, name)
     asked += [question.metric] if question else []
     return [name for name in dict.fromkeys(asked) if name != "AP"]
@@ -136,6 +138,10 @@ def _refuse(flags: argparse.Namespace) -> None:
             refuse_to_replace(place)
     if flags.keep is not None and flags.keep.is_file():
         raise ValueError(f"--keep {flags.keep}: that is a file; give a folder.")
+    for name in flags.keep_metric or ():
+        if flags.keep is None:
+            raise ValueError(f"--keep-metric {name}: add --keep DIR, into which it is put.")
+        measures.named(name)
     if flags.out.exists() and not page.is_ours(flags.out):
         raise ValueError(f"--out {flags.out}: that is no page of heatmap-report; it is kept.")
     if flags.margin is not None and not flags.margin > 0:
