@@ -104,13 +104,13 @@ def midranks(place: Numbers, weights: Numbers) -> Numbers:
     return (np.cumsum(count) - count / 2)[place]
 
 
-def runs() -> dict[tuple[str, str], list[Read]]:
-    """Those of each study and arm, by seed."""
+def runs() -> dict[tuple[str, str, str], list[Read]]:
+    """Those of each study, decoder and arm, by seed."""
     table = pq.read_table(HERE / "cells.parquet")
     columns = {name: table[name].to_numpy() for name in table.column_names}
-    keys = list(zip(*(columns[name] for name in ("study", "arm", "seed")), strict=True))
+    keys = list(zip(*(columns[name] for name in ("study", "decoder", "arm", "seed")), strict=True))
     starts = [row for row, key in enumerate(keys) if not row or key != keys[row - 1]]
-    found: dict[tuple[str, str], list[Read]] = {}
+    found: dict[tuple[str, str, str], list[Read]] = {}
     for start, end in zip(starts, [*starts[1:], len(keys)], strict=True):
         of = {name: column[start:end] for name, column in columns.items()}
         read = Read(
@@ -122,7 +122,7 @@ def runs() -> dict[tuple[str, str], list[Read]]:
             score=of["score"].astype(float),
             widening=of["widening"][0],
         )
-        found.setdefault((of["study"][0], of["arm"][0]), []).append(read)
+        found.setdefault((of["study"][0], of["decoder"][0], of["arm"][0]), []).append(read)
     return found
 
 
@@ -141,30 +141,43 @@ def told(known: Interval) -> str:
     return f"{wording.number(known.estimate, known)} ({low} to {high})"
 
 
-def rows(study: str, read: dict[tuple[str, str], list[Read]]) -> Iterator[str]:
-    arms = sorted((arm for name, arm in read if name == study), key=lambda arm: (arm != BASE, arm))
-    images = 1 + max(one.image.max() for arm in arms for one in read[study, arm])
-    once = np.ones((1, images))
+def rows(read: dict[str, list[Read]]) -> Iterator[str]:
+    arms = sorted(read, key=lambda arm: (arm != BASE, arm))
+    images = 1 + max(one.image.max() for each in read.values() for one in each)
     draws = bootstrap.weights(np.random.default_rng(0), DRAWS, images)
-    weights = np.concatenate([once, draws])
-    values = {
-        (arm, name): drawn(read[study, arm], figure, weights)
-        for arm in arms
-        for name, figure in FIGURES.items()
-    }
+    weights = np.concatenate([np.ones((1, images)), draws])
     yield f"| | {' | '.join(arms)} | " + " | ".join(f"{arm} less {BASE}" for arm in arms[1:]) + " |"
     yield "|---" * (2 * len(arms)) + "|"
-    for name in FIGURES:
-        own = [told(interval(values[arm, name], images)) for arm in arms]
-        less = [told(interval(values[arm, name] - values[BASE, name], images)) for arm in arms[1:]]
+    for name, figure in FIGURES.items():
+        values = {arm: drawn(read[arm], figure, weights) for arm in arms}
+        own = [told(interval(values[arm], images)) for arm in arms]
+        less = [told(interval(values[arm] - values[BASE], images)) for arm in arms[1:]]
         yield f"| {name} | {' | '.join([*own, *less])} |"
+    parts = zip(*(fifths(read[arm]) for arm in arms), strict=True)
+    for place, shares in enumerate(parts, 1):
+        said = " | ".join(f"{one:.3f}, {widened:.3f}" for one, widened in shares)
+        rest = " |" * len(arms[1:])
+        yield f"| within 95 %, before and then, fifth {place} of widths | {said} |{rest}"
+
+
+def fifths(reads: list[Read]) -> Numbers:
+    """The shares within 95 % of each fifth of deviations, surest first, as is and widened."""
+    found = []
+    for read in reads:
+        place = np.ceil(5 * midranks(read.ordered["deviation"].said, np.ones(len(read.error))))
+        place = np.clip(np.ceil(place / len(read.error)), 1, 5)
+        limits = LIMIT_95, LIMIT_95 * read.widening
+        each = [[read.distance[place == k] <= limit for limit in limits] for k in range(1, 6)]
+        found.append([[one.mean() for one in pair] for pair in each])
+    return np.mean(found, 0)
 
 
 def main() -> None:
     read = runs()
-    for study in sorted({study for study, _ in read}):
-        print(f"`{study}`, with 95 % intervals over seeds and images:", "", sep="\n")
-        print(*rows(study, read), "", sep="\n")
+    for study, decoder in sorted({key[:2] for key in read}):
+        own = {arm: each for (*by, arm), each in read.items() if by == [study, decoder]}
+        print(f"`{study}`, read by `{decoder}`, with 95 % intervals over seeds and images:\n")
+        print(*rows(own), "", sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """What maps say of their joints, and the errors: python experiments/uncertainty/measure.py DIR ...
 
 Reads finished runs of the studies in ASKED. Writes cells.parquet, a row for each labelled joint of
-each test image: the error of its answer, the deviation that its map has, both in crop pixels, the
-distance of the truth in such deviations, and the score; and the run's factor for all deviations, as
-`metric=ellipses` fits it to val. answer.py prints what it says.
+each test image and each of DECODERS: the error of its answer and the deviation that its map has,
+both in crop pixels, the distance of the truth in such deviations, and the score; and the run's
+factor for all deviations, as `metric=ellipses` fits it to val. answer.py prints what it says.
 """
 
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import mean
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,6 @@ from heatmap_research.codec import covariance
 from heatmap_research.config import of_run
 from heatmap_research.jobs import export_steps as steps
 from heatmap_research.metrics.ellipses import Ellipses, square_distance
-from heatmap_research.runs.best import best
 from heatmap_research.runs.find import Run, find
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training import build
@@ -30,6 +28,7 @@ from heatmap_research.types import Prediction, Sample
 
 FILE = Path(__file__).with_name("cells.parquet")
 ASKED = {"occlusion_hard": "evaluate/covered_30", "lspet_short": "."}  # the evaluation that is read
+DECODERS = ("dark_blur", "soft_argmax")  # each is the best on val of some arm
 TRAINED_WITH = (None, 0.2)  # covered; of photographs nothing
 MAX_OFF = 1e-3  # px by which a run's error may differ from the one that it has stored
 SHARE, PIXEL, TIMES = 65535, 500, 100  # scores, pixels, distances are whole numbers of so many
@@ -42,15 +41,6 @@ def chosen(studies: Sequence[Path]) -> list[Run]:
     asked = [run for run in runs if run.value("data.occlusion") in TRAINED_WITH]
     found = find(*(run.folder / ASKED[str(run.study)] for run in asked))
     return sorted(found, key=lambda run: (str(run.study), run.arm, run.seed))
-
-
-def decoder_of(runs: Sequence[Run]) -> str:
-    """The decoder that is best on val in the mean over seeds."""
-    figures = {
-        name: mean(run.metric("val", name, "pixel_error") or np.nan for run in runs)
-        for name in runs[0].decoders
-    }
-    return best(figures) or ""
 
 
 def answers(task: KeypointTask, batches: Sequence[Sample]) -> Iterator[tuple[Sample, Prediction]]:
@@ -117,10 +107,8 @@ def main() -> None:
     asked.add_argument("studies", type=Path, nargs="+")
     runs = chosen(asked.parse_args().studies)
     torch.set_num_threads(1)
-    groups: dict[tuple[str | None, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.study, run.arm), []).append(run)
-    tables = [measured(run, decoder_of(group)) for group in groups.values() for run in group]
+    read_by = [(run, name) for name in DECODERS for run in runs if name in run.decoders]
+    tables = [measured(run, decoder) for run, decoder in read_by]
     pq.write_table(pa.concat_tables(tables), FILE, compression="zstd")
 
 
