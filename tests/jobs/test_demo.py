@@ -51,9 +51,9 @@ def test_every_decoder_stands_beside_its_own_floor(demo: tuple[Path, str]) -> No
     """On labels of sigma 2 and bins of 4 px; argmax has (sqrt 2 + asinh 1) / 6 of a bin."""
     rows = re.findall(r"(\w+)(?: \*)?\s*│[\s\d.]*│[\s\d.]*│ *n/a │ *([\d.]+) │", demo[1])
     floors = {name: float(floor) for name, floor in rows[:6]}  # of mse_2d
-    assert floors["argmax"] == pytest.approx(1.530, rel=0.03)
-    assert floors["local_soft_argmax"] == pytest.approx(0.110, abs=0.02)
-    assert floors["dark_blur"] == pytest.approx(0.195, abs=0.02)
+    assert floors["argmax"] == pytest.approx(1.530, rel=0.001)
+    assert floors["local_soft_argmax"] == pytest.approx(0.110, abs=0.001)
+    assert floors["dark_blur"] == pytest.approx(0.195, abs=0.001)
     assert floors["dark"] < 0.001
 
 

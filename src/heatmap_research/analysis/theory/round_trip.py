@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch.quasirandom import SobolEngine
 
 from heatmap_research.analysis.theory.posterior import is_entangled, learnt
 from heatmap_research.codec.codec import Codec
@@ -69,11 +70,14 @@ def decoded(
 def floors(codec: Codec, joints: int, people: int = 64) -> dict[str, float]:
     """Each decoder's mean error in pixels where a network answers what its labels teach, exactly.
 
-    Points lie anywhere in the inner four fifths of the crop.
+    Points lie in whole bins of the inner four fifths of the crop, evenly over the phases of a bin.
     """
-    draws = torch.rand(people, joints, 2, generator=torch.Generator().manual_seed(0))
-    height, width = codec.grid.image_size
-    points = (0.1 + 0.8 * draws) * torch.tensor([width, height])
+    draws = SobolEngine(4, scramble=True, seed=0).draw(people * joints)
+    place, phase = draws.view(people, joints, 2, 2).unbind(-2)
+    bins = torch.tensor(codec.grid.bins)
+    inner = (0.8 * bins).floor().clamp(min=1)
+    bin_of = ((bins - inner) / 2).floor() + (place * inner).floor()
+    points = codec.grid.join([bin_of + phase - 0.5])
     maps = learnt(codec, points, 0.0, False)
     answers = {name: prediction.keypoints for name, prediction in codec.decode(maps).items()}
     return {name: float((answer - points).norm(dim=-1).mean()) for name, answer in answers.items()}
