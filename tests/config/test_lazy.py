@@ -23,7 +23,18 @@ PUT_OFF = "import sys; import heatmap_research.commands; import torch\n"
 def test_torch_is_imported_once_and_whole(use):
     code = f"{PUT_OFF}assert 'torch.nn' not in sys.modules\n{use}\n"
     code += "import torch; assert torch is sys.modules['torch']; torch.utils._pytree.tree_map\n"
-    code += "assert torch.utils.__spec__.origin.endswith('__init__.py')"
+    run(f"{code}assert torch.utils.__spec__.origin.endswith('__init__.py')")
+
+
+def test_what_libraries_import_only_in_case_waits_for_its_use():
+    code = f"{PUT_OFF}torch.nn; import timm, torchmetrics\n"
+    code += "assert not {'wandb.sdk', 'scipy.signal.windows'} & {*sys.modules}\n"
+    code += "import wandb, scipy.signal; wandb.Settings; from wandb.sdk.lib import runid\n"
+    code += "from scipy.signal import windows; assert windows is scipy.signal.windows\n"
+    run(f"{code}assert wandb is sys.modules['wandb']; scipy.signal.get_window('hann', 4)")
+
+
+def run(code: str) -> None:
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, env=running.plain_environment())
     assert done.returncode == 0, done.stderr

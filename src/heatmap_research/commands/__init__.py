@@ -3,3 +3,5 @@
 from heatmap_research.config.lazy import lazily
 
 lazily("torch")
+lazily("wandb")  # which timm imports, for a summary of its own
+lazily("scipy.signal", hamming=None)  # which torchmetrics imports, to add a window that is gone

@@ -4,7 +4,7 @@ import importlib
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
+from importlib.util import find_spec, spec_from_loader
 from types import ModuleType
 
 
@@ -46,9 +46,20 @@ class _Imported(Loader):
         module.__spec__ = self.spec
 
 
-def lazily(name: str) -> None:
-    """Makes `import name` free until one of its attributes is used; `from name import x` is use."""
+def lazily(name: str, **known: object) -> None:
+    """Makes `import name` free until one of its attributes is used; `from name import x` is use.
+
+    Attributes that are known are used without it.
+    """
+    top = name.partition(".")[0]
+    if name in sys.modules or (spec := find_spec(top)) is None:
+        return
     later = _Later(name)
+    later.__file__ = None  # for which all modules are asked
+    if top == name:
+        later.__spec__, later.__file__ = spec, spec.origin
     later.__path__ = []  # _Submodules finds them
-    sys.modules.setdefault(name, later)
-    sys.meta_path.insert(0, _Submodules())
+    vars(later).update(known)
+    sys.modules[name] = later
+    if not any(isinstance(finder, _Submodules) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Submodules())
