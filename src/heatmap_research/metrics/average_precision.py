@@ -90,12 +90,20 @@ def evaluate(people: People, found: Found, sigmas: oks.Sigmas) -> dict[str, floa
     return summary(*_curves(matches.right, matches.ignored, matches.wanted))
 
 
-def match(people: People, found: Found, sigmas: oks.Sigmas) -> Matches:
+def of_all_sizes(people: People, found: Found, sigmas: oks.Sigmas) -> float:
+    """The first of these figures alone, in half of the time."""
+    matches = match(people, found, sigmas, 1)
+    precision, _ = _curves(matches.right, matches.ignored, matches.wanted)
+    return float(precision.mean())
+
+
+def match(people: People, found: Found, sigmas: oks.Sigmas, areas: int = len(AREAS)) -> Matches:
+    """For the first so many of AREAS."""
     people = people.rows(np.argsort(people.image, kind="stable"))
     found, rank = _ranked(found)
-    left_out = ~people.counted | _outside(people.areas)
+    left_out = ~people.counted | _outside(people.areas)[:areas]
     right, ignored = _matched(people, found, rank, left_out, sigmas)
-    ignored |= ~right & _outside(found.areas)[:, None]
+    ignored |= ~right & _outside(found.areas)[:areas, None]
     order = oks.best_first(found.scores)
     wanted = (~left_out).sum(-1)
     return Matches(found.image[order], right[..., order], ignored[..., order], wanted)
@@ -137,9 +145,9 @@ def _matched(
     The best detection takes the likest person still free, and one who counts before any who is left
     out; then the next does. Images with equally many people are done together, rank by rank.
     """
-    right = np.zeros((len(found.image), len(AREAS), len(THRESHOLDS)), dtype=bool)
+    right = np.zeros((len(found.image), len(left_out), len(THRESHOLDS)), dtype=bool)
     ignored = np.zeros_like(right)
-    taken = np.zeros((len(people.image), len(AREAS), len(THRESHOLDS)), dtype=bool)
+    taken = np.zeros((len(people.image), len(left_out), len(THRESHOLDS)), dtype=bool)
     first, count = _span(people.image, found.image)
     for many in np.unique(count[count > 0]):
         rows = np.flatnonzero(count == many)

@@ -79,7 +79,8 @@ class CocoAp(Metric):
         figures = self.evaluate(people, found, self.sigmas)
         true = average_precision.true_oks(people, found, self.sigmas)
         for name, scores in (("AP_box_score", table["box_score"][kept]), ("AP_oracle", true)):
-            figures[name] = self.evaluate(people, found._replace(scores=scores), self.sigmas)["AP"]
+            ranked = found._replace(scores=scores)
+            figures[name] = average_precision.of_all_sizes(people, ranked, self.sigmas)
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
 
     def _begin(self) -> None:

@@ -55,7 +55,9 @@ def between(
     away = poses[:, None] - poses
     mean = (areas[:, None] + areas) / 2
     terms = np.exp(-exponents(away, mean[..., None], sigmas))
-    counted = np.broadcast_to(np.True_ if counted is None else counted, terms.shape)
+    if counted is None:
+        return terms.sum(-1) / len(sigmas)
+    counted = np.broadcast_to(counted, terms.shape)
     return np.where(counted, terms, 0).sum(-1) / np.maximum(counted.sum(-1), 1)
 
 
@@ -63,6 +65,8 @@ def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
     """The poses to keep, best first; none is more like a better one than the threshold."""
     kept: list[int] = []
     left = best_first(scores)
+    if np.count_nonzero(alike > threshold) <= len(left):  # each is like itself alone
+        return left
     while left.size:
         best, left = left[0], left[1:]
         kept.append(best)
