@@ -65,9 +65,10 @@ def _of_arms(one: str, other: str, groups: Sequence[Group]) -> list[Pair]:
         {repr(group.setting): group for group in groups if group.arm == arm} for arm in (one, other)
     ]
     shared = [s for s in sides[0] if s in sides[1] and seeds_of(sides[0][s], sides[1][s])]
-    for setting in dict.fromkeys([*sides[0], *sides[1]]):
+    for setting, group in (sides[0] | sides[1]).items():
         if setting not in shared:
-            log.warning(f"{one} and {other} are not compared at {setting}: no seed is run of both.")
+            at = ", ".join(f"{key}={value}" for key, value in group.setting)
+            log.warning(f"{one} and {other} are not compared at {at}: no seed is run of both.")
     each: list[Pair] = [((sides[0][s],), (sides[1][s],), ()) for s in shared]
     first, second = (tuple(side[setting] for setting in shared) for side in sides)
     if len(shared) < 2 or not seeds_of(*first, *second):
