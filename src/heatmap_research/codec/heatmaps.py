@@ -59,14 +59,14 @@ def _profile(place: PerJoint, sigma: float | Tensor, size: int) -> Tensor:
         size if isinstance(sigma, torch.Tensor) else math.ceil(math.sqrt(-2 * LEAST) * sigma) + 1
     )
     if 4 * reach > size or place.device.type != "cpu":
-        return _bell(_bins(size, place) - place[..., None], sigma)
+        return _exponential(_bins(size, place) - place[..., None], sigma)
     first = (place.round().long() - reach).clamp(0, size - 2 * reach - 1)
     bins = first[..., None] + torch.arange(2 * reach + 1, device=place.device)
-    near = _bell(bins.to(place.dtype) - place[..., None], sigma)
+    near = _exponential(bins.to(place.dtype) - place[..., None], sigma)
     return place.new_full((*place.shape, size), math.exp(LEAST)).scatter_(-1, bins, near)
 
 
-def _bell(away: Tensor, sigma: float | Tensor) -> Tensor:
+def _exponential(away: Tensor, sigma: float | Tensor) -> Tensor:
     """Exponents stop at -40: a CPU takes 10 to 30 times longer where exp underflows."""
     return (-0.5 * (away / sigma).square()).clamp(min=LEAST).exp()
 
@@ -243,7 +243,12 @@ def interior(centre: Position, shape: tuple[int, ...]) -> Position:
 @once
 def blur(heatmap: Heatmap, sigma: float) -> Heatmap:
     """Blurs along every axis by a Gaussian, sigma in bins; the map is 0 beyond its border."""
-    return convolve(heatmap, kernel(2 * max(1, round(4 * sigma)) + 1, sigma, heatmap))
+    return convolve(heatmap, bell(sigma, heatmap))
+
+
+def bell(sigma: float, like: Tensor) -> Tensor:
+    """The kernel of a blur, which ends at 4 sigmas."""
+    return kernel(2 * max(1, round(4 * sigma)) + 1, sigma, like)
 
 
 def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
@@ -259,31 +264,36 @@ def kernel(size: int, sigma: float | Tensor | None, like: Tensor) -> Tensor:
 def convolve(heatmap: Heatmap, kernel: Tensor) -> Heatmap:
     """Convolves every axis with the same kernel; the map is 0 beyond its border."""
     for axis in range(2, heatmap.ndim):
-        heatmap = _along(axis, heatmap, kernel)
+        heatmap = along(axis, heatmap, kernel)
     return heatmap
 
 
-def _along(axis: int, heatmap: Heatmap, kernel: Tensor) -> Heatmap:
+def along(axis: int, heatmap: Heatmap, kernel: Tensor) -> Heatmap:
     """Convolves by products of matrices, which a CPU does many times faster than a convolution."""
     size, reach = heatmap.shape[axis], kernel.numel() // 2
-    band, last = _band(kernel, size), axis == heatmap.ndim - 1
-    columns = heatmap if last else heatmap.movedim(axis, -2)
+    taps = band(kernel, min(size, BLOCK) + 2 * reach)
     parts = []
     for begin in range(0, size, BLOCK):
-        end = min(begin + BLOCK, size)
-        read = slice(max(0, begin - reach), end + reach)
-        own = band[read, begin:end]
-        parts.append(columns[..., read] @ own if last else own.mT @ columns[..., read, :])
-    whole = parts[0] if len(parts) == 1 else torch.cat(parts, -1 if last else -2)
-    return whole if last else whole.movedim(-2, axis)
+        first, count = max(0, begin - reach), min(BLOCK, size - begin)
+        read = heatmap.narrow(axis, first, min(begin + count + reach, size) - first)
+        own = taps.narrow(0, first - begin + reach, read.shape[axis])
+        parts.append(multiplied(read, own[:, reach : reach + count], axis))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, axis)
 
 
-def _band(kernel: Tensor, size: int) -> Tensor:
+def band(kernel: Tensor, size: int) -> Tensor:
     """The kernel about each bin, a column a bin: (size, size)."""
     bins = torch.arange(size, device=kernel.device)
     tap = bins[:, None] - bins + kernel.numel() // 2
     held = (tap >= 0) & (tap < kernel.numel())
     return torch.where(held, kernel[tap.clamp(0, kernel.numel() - 1)], 0)
+
+
+def multiplied(heatmap: Heatmap, matrix: Tensor, axis: int) -> Heatmap:
+    """Makes weighted sums of the bins along one axis: a column of the matrix is one sum."""
+    if axis == heatmap.ndim - 1:
+        return (heatmap.flatten(0, -2) @ matrix).unflatten(0, heatmap.shape[:-1])
+    return (matrix.mT @ heatmap.movedim(axis, -2)).movedim(-2, axis)
 
 
 @once

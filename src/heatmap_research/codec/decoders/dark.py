@@ -13,6 +13,7 @@ class Dark:
     """
 
     needs: ClassVar[None] = None
+    local: ClassVar[bool] = True  # reads the highest bin and those beside it alone
     floor: float  # values are raised to this before the logarithm
 
     def __post_init__(self) -> None:

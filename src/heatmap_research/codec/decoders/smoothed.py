@@ -1,6 +1,8 @@
 from dataclasses import dataclass
+from functools import partial
 
 from heatmap_research.codec import heatmaps
+from heatmap_research.codec.crest import locate_in_blur
 from heatmap_research.codec.decoders._published import check_kernel
 from heatmap_research.codec.protocols import Decoder
 from heatmap_research.types import Activation, Heatmap, Position
@@ -29,4 +31,6 @@ class Smoothed:
         if self.size is not None:
             return self.decoder(heatmaps.modulated(heatmap, self.size), stride)
         width = max(self.sigma / stride, self.least)
+        if getattr(self.decoder, "local", False):
+            return locate_in_blur(heatmap, width, partial(self.decoder, stride=stride))
         return self.decoder(heatmaps.blur(heatmap, width), stride)
