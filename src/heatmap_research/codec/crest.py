@@ -14,6 +14,7 @@ from heatmap_research.codec.sharing import once
 from heatmap_research.types import Heatmap, PerJoint, Position, Tensor
 
 BLOCKS = 5  # of rows that are blurred
+SHORT = 24  # bins that torch pools faster than it reduces them
 SAFETY = 1.001  # by which their top is above what can be elsewhere: far more than rounding
 
 
@@ -71,14 +72,19 @@ def _crest(heatmap: Heatmap, sigma: float) -> Crest | None:
     inner = (place > 0) | (first == 0)
     inner = inner & ((place < count * block - 1) | (first == size - count * block))
     missed = (inner & (SAFETY * elsewhere < top)).logical_not()
-    if 2 * missed.sum() > missed.numel():
+    number = int(missed.sum())
+    if 2 * number > missed.numel():
         return None
-    return Crest(rows, first, missed, heatmaps.blur(heatmap[missed][:, None], sigma))
+    others = heatmap[missed][:, None]
+    return Crest(rows, first, missed, heatmaps.blur(others, sigma) if number else others)
 
 
 def _highest(lines: Tensor) -> Tensor:
     """The highest bin of each block, 0 if all are below: (B, K, blocks)."""
-    return lines.detach().amax(-1).clamp(min=0)
+    lines, bins = lines.detach(), lines.shape[-1]
+    if bins > SHORT:
+        return lines.amax(-1).clamp(min=0)
+    return torch.nn.functional.max_pool1d(lines.flatten(2), bins).clamp(min=0)
 
 
 def _most(taps: Tensor, block: int, wide: int) -> Tensor:
@@ -94,4 +100,4 @@ def _rows(lines: Tensor, near: Tensor) -> Tensor:
     held = (near >= 0) & (near < blocks)
     flat = near.clamp(0, blocks - 1) + blocks * maps
     read = lines.flatten(0, 2).index_select(0, flat.flatten()).view(*near.shape, -1)
-    return read.masked_fill(held.logical_not()[..., None], 0)
+    return read * held[..., None]  # five times as fast as to fill in zeros
