@@ -9,7 +9,7 @@ from options import DECODERS, NDIMS, OF_WHOLE_MAPS, STRIDES, TARGETS, uniform_ke
 from pairwise import covering, each
 from scipy import ndimage, special, stats
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import crest, heatmaps
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.coordinates import Coordinates
 from heatmap_research.codec.decoders.dark import Dark
@@ -348,6 +348,25 @@ def test_smoothing_widens_a_label_without_moving_it(ndim, sigma):
         grid, Gaussian(sigma), Smoothed(Dark(1e-30), sigma, least=0.5, size=None), keypoints
     )
     assert off.abs().max() < PIXEL
+    places = grid.split(keypoints.double())
+    for place, shape in zip(places, grid.shapes, strict=True):
+        assert_the_top_is_that_of_the_whole_blur(gaussian(place, sigma, shape), sigma)
+
+
+def assert_the_top_is_that_of_the_whole_blur(label, sigma):
+    """Also of maps whose top is anywhere, which are a part of a batch, all of it or most of it."""
+    draws = torch.Generator().manual_seed(0)
+    noise = torch.rand(label.shape, generator=draws, dtype=label.dtype)
+    two = label + 0.999 * label.flip(0)
+    few = torch.arange(len(label)).view(-1, *[1] * (label.ndim - 1)) % 9 == 0
+    mixed = torch.where(few, noise, label + 0.1 * noise)
+    found = crest._crest(mixed, sigma).missed
+    assert 0 < found.sum() < found.numel() / 2
+    for heatmap in (label, mixed, two, noise, -noise, label - 0.5):
+        blurred = heatmaps.blur(heatmap, sigma)
+        for decoder in (Argmax(), Dark(1e-30)):
+            near = Smoothed(decoder, sigma, least=0.5, size=None)(heatmap, 1.0)
+            torch.testing.assert_close(near, decoder(blurred, 1.0), atol=1e-9, rtol=0)
 
 
 def test_smoothing_takes_noise_out_of_a_map():

@@ -5,6 +5,7 @@ Rows are what the first axis counts: lines of a 2-D map, bins of a vector.
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,17 @@ from heatmap_research.types import Heatmap, PerJoint, Position, Tensor
 
 BLOCKS = 5  # of rows that are blurred
 SHORT = 24  # bins that torch pools faster than it reduces them
-SAFETY = 1.001  # by which their top is above what can be elsewhere: far more than rounding
+SAFETY = 1.001  # by which a top is above what can be elsewhere: far more than rounding
+
+
+class Plan(NamedTuple):
+    """Rows are read and blurred in blocks; as many more are read on either side as a blur needs."""
+
+    block: int  # rows
+    made: int  # blocks that are blurred
+    wide: int  # blocks more on either side
+    taps: Tensor  # (rows read, rows blurred)
+    bounds: Tensor  # (blocks, blocks), the most that a block can weigh in a bin of another
 
 
 class Crest(NamedTuple):
@@ -47,36 +58,48 @@ def locate_in_blur(
 def _crest(heatmap: Heatmap, sigma: float) -> Crest | None:
     """None where maps are too small, or most of them too flat, for this to be less work.
 
-    A bin of a blurred row is at most the blur, along rows, of the highest bins of all rows. They
-    are taken a block of rows at a time, each as high as its highest.
+    A bin of a blurred row is at most the blur, along rows, of the highest bins of all rows; here,
+    of blocks of rows that are each as high as their highest bin.
     """
-    kernel, size = heatmaps.bell(sigma, heatmap), heatmap.shape[2]
-    reach = kernel.numel() // 2
-    usual = 1 << max(1, 2 * reach // 5).bit_length() - 1
-    block = math.gcd(size, usual)
-    blocks, count, wide = size // block, BLOCKS * usual // block, -(-reach // block)
-    if count + 2 * wide >= blocks:
+    size = heatmap.shape[2]
+    if (plan := _plan(sigma, size, heatmap.dtype)) is None:
         return None
-    lines = heatmap.unflatten(2, (blocks, block)).flatten(3)  # (B, K, blocks, bins)
-    taps = heatmaps.band(kernel, (count + 2 * wide) * block)[:, wide * block :]
-    bounds = heatmaps.convolve(_highest(lines), _most(taps, block, wide))
-    begin = (heatmaps.argmax(bounds).long() - count // 2).clamp(0, blocks - count)  # (B, K, 1)
-    near = begin + torch.arange(-wide, count + wide)
-    read = _rows(lines, near).unflatten(-1, (block, *heatmap.shape[3:])).flatten(2, 3)
-    rows = heatmaps.multiplied(read, taps[:, : count * block], axis=2)
+    lines = heatmap.unflatten(2, (-1, plan.block)).flatten(3)  # (B, K, blocks, bins)
+    bounds = _highest(lines) @ plan.bounds
+    begin = heatmaps.argmax(bounds).long() - plan.made // 2
+    begin = begin.clamp(0, lines.shape[2] - plan.made)  # (B, K, 1)
+    read = _read(lines, begin + torch.arange(-plan.wide, plan.made + plan.wide))
+    read = read.unflatten(-1, (plan.block, *heatmap.shape[3:])).flatten(2, 3)
+    rows = heatmaps.multiplied(read, plan.taps, axis=2)
     for axis in range(3, heatmap.ndim):
-        rows = heatmaps.along(axis, rows, kernel)
+        rows = heatmaps.along(axis, rows, heatmaps.bell(sigma, heatmap))
     top, place = rows.detach().flatten(2).amax(-1), heatmaps.argmax(rows)[..., 0]
-    elsewhere = bounds.scatter(-1, begin + torch.arange(count), 0).amax(-1)
-    first = begin[..., 0] * block
-    inner = (place > 0) | (first == 0)
-    inner = inner & ((place < count * block - 1) | (first == size - count * block))
+    elsewhere = bounds.scatter(-1, begin + torch.arange(plan.made), 0).amax(-1)
+    first, last = begin[..., 0] * plan.block, rows.shape[2] - 1
+    inner = ((place > 0) | (first == 0)) & ((place < last) | (first + last == size - 1))
     missed = (inner & (SAFETY * elsewhere < top)).logical_not()
     number = int(missed.sum())
     if 2 * number > missed.numel():
         return None
     others = heatmap[missed][:, None]
     return Crest(rows, first, missed, heatmaps.blur(others, sigma) if number else others)
+
+
+@cache
+def _plan(sigma: float, size: int, dtype: torch.dtype) -> Plan | None:
+    with torch.inference_mode(False), torch.no_grad():  # or training could not use them
+        kernel = heatmaps.bell(sigma, torch.zeros((), dtype=dtype))
+        reach = kernel.numel() // 2
+        usual = 1 << max(1, 2 * reach // 5).bit_length() - 1
+        block = math.gcd(size, usual)
+        made, wide = BLOCKS * usual // block, -(-reach // block)
+        if made + 2 * wide >= size // block:
+            return None
+        taps = heatmaps.band(kernel, (made + 2 * wide) * block)[:, wide * block :]
+        about = taps[: (2 * wide + 1) * block, :block].unflatten(0, (-1, block))
+        most = about.sum(1).amax(-1)  # of the blocks about one, in the bin where each weighs most
+        bounds = heatmaps.band(most, size // block)
+        return Plan(block, made, wide, taps[:, : made * block].contiguous(), bounds)
 
 
 def _highest(lines: Tensor) -> Tensor:
@@ -87,17 +110,10 @@ def _highest(lines: Tensor) -> Tensor:
     return torch.nn.functional.max_pool1d(lines.flatten(2), bins).clamp(min=0)
 
 
-def _most(taps: Tensor, block: int, wide: int) -> Tensor:
-    """What each block about a block's own weighs in the bin of it where it weighs most."""
-    own = taps[: (2 * wide + 1) * block, :block]
-    return own.unflatten(0, (-1, block)).sum(1).amax(-1)
-
-
-def _rows(lines: Tensor, near: Tensor) -> Tensor:
+def _read(lines: Tensor, near: Tensor) -> Tensor:
     """These blocks of each map, 0 beyond it: (B, K, near, bins)."""
-    blocks = lines.shape[2]
-    maps = torch.arange(near[..., 0].numel()).view(*near.shape[:2], 1)
+    blocks, maps = lines.shape[2], near[..., 0].numel()
     held = (near >= 0) & (near < blocks)
-    flat = near.clamp(0, blocks - 1) + blocks * maps
+    flat = near.clamp(0, blocks - 1) + blocks * torch.arange(maps).view(*near.shape[:2], 1)
     read = lines.flatten(0, 2).index_select(0, flat.flatten()).view(*near.shape, -1)
-    return read * held[..., None]  # five times as fast as to fill in zeros
+    return read.mul_(held[..., None])  # many times as fast as to fill in zeros
