@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps
 from heatmap_research.codec.sharing import once
 from heatmap_research.types import Heatmap, PerJoint, Position, Tensor
 
@@ -46,7 +46,7 @@ def locate_in_blur(
     if heatmap.device.type == "cpu" and not torch.compiler.is_compiling():
         crest = _crest(heatmap, sigma)
     if crest is None:
-        return locate(heatmaps.blur(heatmap, sigma))
+        return locate(blurring.blur(heatmap, sigma))
     along, *across = locate(crest.rows).unbind(-1)
     position = torch.stack([along + crest.first, *across], dim=-1)
     if len(crest.whole):
@@ -70,9 +70,9 @@ def _crest(heatmap: Heatmap, sigma: float) -> Crest | None:
     begin = begin.clamp(0, lines.shape[2] - plan.made)  # (B, K, 1)
     read = _read(lines, begin + torch.arange(-plan.wide, plan.made + plan.wide))
     read = read.unflatten(-1, (plan.block, *heatmap.shape[3:])).flatten(2, 3)
-    rows = heatmaps.multiplied(read, plan.taps, axis=2)
+    rows = blurring.multiplied(read, plan.taps, axis=2)
     for axis in range(3, heatmap.ndim):
-        rows = heatmaps.along(axis, rows, heatmaps.bell(sigma, heatmap))
+        rows = blurring.along(axis, rows, blurring.bell(sigma, heatmap))
     top, place = rows.detach().flatten(2).amax(-1), heatmaps.argmax(rows)[..., 0]
     elsewhere = bounds.scatter(-1, begin + torch.arange(plan.made), 0).amax(-1)
     first, last = begin[..., 0] * plan.block, rows.shape[2] - 1
@@ -82,23 +82,23 @@ def _crest(heatmap: Heatmap, sigma: float) -> Crest | None:
     if 2 * number > missed.numel():
         return None
     others = heatmap[missed][:, None]
-    return Crest(rows, first, missed, heatmaps.blur(others, sigma) if number else others)
+    return Crest(rows, first, missed, blurring.blur(others, sigma) if number else others)
 
 
 @cache
 def _plan(sigma: float, size: int, dtype: torch.dtype) -> Plan | None:
     with torch.inference_mode(False), torch.no_grad():  # or training could not use them
-        kernel = heatmaps.bell(sigma, torch.zeros((), dtype=dtype))
+        kernel = blurring.bell(sigma, torch.zeros((), dtype=dtype))
         reach = kernel.numel() // 2
         usual = 1 << max(1, 2 * reach // 5).bit_length() - 1
         block = math.gcd(size, usual)
         made, wide = BLOCKS * usual // block, -(-reach // block)
         if made + 2 * wide >= size // block:
             return None
-        taps = heatmaps.band(kernel, (made + 2 * wide) * block)[:, wide * block :]
+        taps = blurring.band(kernel, (made + 2 * wide) * block)[:, wide * block :]
         about = taps[: (2 * wide + 1) * block, :block].unflatten(0, (-1, block))
         most = about.sum(1).amax(-1)  # of the blocks about one, in the bin where each weighs most
-        bounds = heatmaps.band(most, size // block)
+        bounds = blurring.band(most, size // block)
         return Plan(block, made, wide, taps[:, : made * block].contiguous(), bounds)
 
 

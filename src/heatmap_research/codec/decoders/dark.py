@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import taylor
 from heatmap_research.types import Heatmap, Position
 
 
@@ -21,4 +21,4 @@ class Dark:
             raise ValueError(f"decoder.dark.floor={self.floor:g}: its logarithm needs it above 0.")
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
-        return heatmaps.parabola(heatmap, self.floor)[0]
+        return taylor.parabola(heatmap, self.floor)[0]

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring
 from heatmap_research.codec.crest import locate_in_blur
 from heatmap_research.codec.decoders._published import check_kernel
 from heatmap_research.codec.protocols import Decoder
@@ -29,8 +29,8 @@ class Smoothed:
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         if self.size is not None:
-            return self.decoder(heatmaps.modulated(heatmap, self.size), stride)
+            return self.decoder(blurring.modulated(heatmap, self.size), stride)
         width = max(self.sigma / stride, self.least)
         if getattr(self.decoder, "local", False):
             return locate_in_blur(heatmap, width, partial(self.decoder, stride=stride))
-        return self.decoder(heatmaps.blur(heatmap, width), stride)
+        return self.decoder(blurring.blur(heatmap, width), stride)
