@@ -89,7 +89,7 @@ def neighbourhood(heatmap: Heatmap, centre: Position, radius: int = 1) -> tuple[
     for axis, size in enumerate(shape):
         along = [1] * axis + [2 * radius + 1] + [1] * (len(shape) - axis - 1)
         index = (centre[..., axis].long()[..., None] + offsets).view(*centre.shape[:2], *along)
-        inside = inside & (index >= 0) & (index < size)
+        inside = inside & ((index >= 0) & (index < size))
         flat = flat * size + index.clamp(0, size - 1)
     values = heatmap.flatten(2).gather(-1, flat.flatten(2)).view(flat.shape)
     return torch.where(inside, values, 0), inside

@@ -1,5 +1,4 @@
 from dataclasses import dataclass
-from functools import partial
 
 from heatmap_research.codec import blurring
 from heatmap_research.codec.crest import locate_in_blur
@@ -32,5 +31,5 @@ class Smoothed:
             return self.decoder(blurring.modulated(heatmap, self.size), stride)
         width = max(self.sigma / stride, self.least)
         if getattr(self.decoder, "local", False):
-            return locate_in_blur(heatmap, width, partial(self.decoder, stride=stride))
+            return locate_in_blur(heatmap, width, lambda rows: self.decoder(rows, stride))
         return self.decoder(blurring.blur(heatmap, width), stride)
