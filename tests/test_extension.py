@@ -12,7 +12,7 @@ SOURCES = {
         from dataclasses import dataclass
         from typing import ClassVar
 
-        from heatmap_research.codec import heatmaps
+        from heatmap_research.codec import taylor
         from heatmap_research.types import Heatmap, Position
 
 
@@ -22,7 +22,7 @@ SOURCES = {
             parts: int  # of a bin
 
             def __call__(self, heatmap: Heatmap, stride: float) -> Position:
-                position, _ = heatmaps.parabola(heatmap, 1e-30)
+                position, _ = taylor.parabola(heatmap, 1e-30)
                 return (position * self.parts).round() / self.parts
         """,
     "lab/heads.py": '''

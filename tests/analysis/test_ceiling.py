@@ -22,7 +22,7 @@ from heatmap_research.analysis.theory import ceiling_table, ceiling_words, true_
 from heatmap_research.analysis.theory.ceiling_table import SCHEMA
 from heatmap_research.analysis.theory.posterior import along_axes, learnt, panels
 from heatmap_research.analysis.theory.round_trip import Representation
-from heatmap_research.codec import geometry, heatmaps
+from heatmap_research.codec import gaussians, geometry, heatmaps
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark import Dark
@@ -198,7 +198,7 @@ def test_profiles_are_those_of_the_codec_itself():
     made, points = codec(Gaussian(6.0)), torch.tensor([[[41.3, 60.2]]])
     seen = torch.ones(1, 1).long()
     profiles = [label.heatmap for label in along_axes(made).encode(points, seen)]
-    assert torch.equal(heatmaps.outer(profiles), made.encode(points, seen)[0].heatmap)
+    assert torch.equal(gaussians.outer(profiles), made.encode(points, seen)[0].heatmap)
 
 
 @pytest.mark.parametrize("ndim", [1, 2])

@@ -15,7 +15,7 @@ from heatmap_research.analysis.theory.laws import (
     ghosts,
     quantisation,
 )
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark import Dark
 from heatmap_research.codec.decoders.debiased_soft_argmax import DebiasedSoftArgmax
@@ -45,7 +45,7 @@ def even(count):
 def vectors(position, sigma, size):
     """A Gaussian in double precision for each place: (place, 1, size)."""
     places = torch.as_tensor(np.asarray(position, float))[:, None, None]
-    return heatmaps.gaussian(places, (sigma,), (size,))
+    return gaussians.gaussian(places, (sigma,), (size,))
 
 
 def decoded(decoder, heatmap):
@@ -58,7 +58,7 @@ def off_in_a_square(decoder, count=400):
     phase = even(count)
     places = torch.as_tensor(np.stack(np.meshgrid(phase, phase, indexing="ij"), -1).reshape(-1, 2))
     found = [
-        decoder(heatmaps.gaussian(part[:, None] + 3, (1.0, 1.0), (7, 7)), 1.0)[:, 0] - 3 - part
+        decoder(gaussians.gaussian(part[:, None] + 3, (1.0, 1.0), (7, 7)), 1.0)[:, 0] - 3 - part
         for part in places.split(40_000)
     ]
     return torch.cat(found).numpy()
@@ -137,7 +137,7 @@ def off_in_a_crop(geometry, size, stride, pixels):
     grid = Grid((size, size), stride, 1, geometry)
     keypoints = torch.as_tensor(np.stack([pixels, pixels], -1))[:, None]
     labels = zip(grid.split(keypoints), grid.shapes, strict=True)
-    found = grid.join([Argmax()(heatmaps.gaussian(p, (2.0,), s), 1.0) for p, s in labels])
+    found = grid.join([Argmax()(gaussians.gaussian(p, (2.0,), s), 1.0) for p, s in labels])
     return found[:, 0, 0].numpy() - pixels
 
 
@@ -235,7 +235,7 @@ def test_the_background_of_a_softmax_pulls_by_the_law_and_aliasing_does_the_rest
     sigma = 2.0
     random = np.random.default_rng(0)
     truth = random.uniform(14, np.array(shape) - 15, (200, len(shape)))
-    heatmap = logit * heatmaps.gaussian(
+    heatmap = logit * gaussians.gaussian(
         torch.as_tensor(truth[:, None]), (sigma,) * len(shape), shape
     )
     probability = heatmaps.activate(heatmap, "softmax")
@@ -298,7 +298,9 @@ def test_labels_that_are_no_gaussian_move_dark_by_the_law():
 
 def noisy(truth, noise, sigma, shape, seed=0):
     """Maps of peak 1 with noise of their own in every bin."""
-    label = heatmaps.gaussian(torch.as_tensor(truth)[:, None].float(), (sigma,) * len(shape), shape)
+    label = gaussians.gaussian(
+        torch.as_tensor(truth)[:, None].float(), (sigma,) * len(shape), shape
+    )
     random = torch.Generator().manual_seed(seed)
     return label + noise * torch.randn(label.shape, generator=random)
 
@@ -376,7 +378,9 @@ def test_the_product_of_marginals_puts_the_laws_mass_where_no_mode_is(shares):
     modes = zip(shares, places, strict=False)
     plane = sum(
         share
-        * heatmaps.normalise(heatmaps.gaussian(torch.tensor([[at]]).double(), (2.0, 2.0), (80, 96)))
+        * heatmaps.normalise(
+            gaussians.gaussian(torch.tensor([[at]]).double(), (2.0, 2.0), (80, 96))
+        )
         for share, at in modes
     )[0, 0]
     product = torch.outer(plane.sum(1), plane.sum(0))

@@ -19,7 +19,7 @@ from options import (
 )
 from pairwise import covering, each, shared
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.codec.codec import Codec, readable
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark import Dark
@@ -435,7 +435,8 @@ def test_a_blurred_prediction_scores_the_share_of_its_variance(ndim, loss):
 def heatmaps_of(codec, keypoints, sigma):
     pairs = zip(codec.grid.split(keypoints), codec.grid.shapes, strict=True)
     return tuple(
-        heatmaps.gaussian(p, (sigma / codec.grid.stride,) * len(shape), shape) for p, shape in pairs
+        gaussians.gaussian(p, (sigma / codec.grid.stride,) * len(shape), shape)
+        for p, shape in pairs
     )
 
 

@@ -9,7 +9,7 @@ from options import DECODERS, NDIMS, OF_WHOLE_MAPS, STRIDES, TARGETS, uniform_ke
 from pairwise import covering, each
 from scipy import ndimage, special, stats
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, crest, gaussians, heatmaps
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.coordinates import Coordinates
 from heatmap_research.codec.decoders.dark import Dark
@@ -67,7 +67,7 @@ def error(grid, target, decoder, keypoints, normalised=False):
 
 def gaussian(position, sigma, shape):
     """A Gaussian that is `sigma` bins wide along every axis."""
-    return heatmaps.gaussian(position, (sigma,) * len(shape), shape)
+    return gaussians.gaussian(position, (sigma,) * len(shape), shape)
 
 
 def bumps(shape, count=24, seed=0, room=0.3):
@@ -348,6 +348,25 @@ def test_smoothing_widens_a_label_without_moving_it(ndim, sigma):
         grid, Gaussian(sigma), Smoothed(Dark(1e-30), sigma, least=0.5, size=None), keypoints
     )
     assert off.abs().max() < PIXEL
+    places = grid.split(keypoints.double())
+    for place, shape in zip(places, grid.shapes, strict=True):
+        assert_the_top_is_that_of_the_whole_blur(gaussian(place, sigma, shape), sigma)
+
+
+def assert_the_top_is_that_of_the_whole_blur(label, sigma):
+    """Also of maps whose top is anywhere, which are a part of a batch, all of it or most of it."""
+    draws = torch.Generator().manual_seed(0)
+    noise = torch.rand(label.shape, generator=draws, dtype=label.dtype)
+    two = label + 0.999 * label.flip(0)
+    few = torch.arange(len(label)).view(-1, *[1] * (label.ndim - 1)) % 9 == 0
+    mixed = torch.where(few, noise, label + 0.1 * noise)
+    found = crest._crest(mixed, sigma).missed
+    assert 0 < found.sum() < found.numel() / 2
+    for heatmap in (label, mixed, two, noise, -noise, label - 0.5):
+        blurred = blurring.blur(heatmap, sigma)
+        for decoder in (Argmax(), Dark(1e-30)):
+            near = Smoothed(decoder, sigma, least=0.5, size=None)(heatmap, 1.0)
+            torch.testing.assert_close(near, decoder(blurred, 1.0), atol=1e-9, rtol=0)
 
 
 def test_smoothing_takes_noise_out_of_a_map():
@@ -363,9 +382,9 @@ def test_smoothing_takes_noise_out_of_a_map():
 def test_a_blur_is_never_narrower_than_its_least_width():
     heatmap = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     coarse = Smoothed(SoftArgmax(1.0), sigma=1.0, least=0.7, size=None)(heatmap, 4.0)
-    torch.testing.assert_close(coarse, SoftArgmax(1.0)(heatmaps.blur(heatmap, 0.7), 4.0))
+    torch.testing.assert_close(coarse, SoftArgmax(1.0)(blurring.blur(heatmap, 0.7), 4.0))
     fine = Smoothed(SoftArgmax(1.0), sigma=1.0, least=0.7, size=None)(heatmap, 0.5)
-    torch.testing.assert_close(fine, SoftArgmax(1.0)(heatmaps.blur(heatmap, 2.0), 0.5))
+    torch.testing.assert_close(fine, SoftArgmax(1.0)(blurring.blur(heatmap, 2.0), 0.5))
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0])
@@ -383,7 +402,7 @@ def test_smoothing_by_a_kernel_equals_its_convolution_bin_by_bin():
     heatmap = torch.rand(2, 3, 9, 12, generator=torch.Generator().manual_seed(0)).double()
     for size, sigma in ((11, 2.0), (17, 2.9)):
         taps = np.exp(-((np.arange(size) - size // 2) ** 2) / (2 * sigma**2))
-        found = heatmaps.modulated(heatmap, size)
+        found = blurring.modulated(heatmap, size)
         for batch, joint in np.ndindex(2, 3):
             plane = heatmap[batch, joint].numpy()
             smooth = zero_padded(plane, taps / taps.sum())
@@ -729,7 +748,7 @@ def test_an_expectation_is_exact_for_labels_with_all_their_tails(ndim, stride, f
 @settings(max_examples=50, deadline=None, derandomize=True)
 def test_labels_that_are_wider_along_one_axis_are_decoded_exactly(sigmas, place):
     true = torch.tensor([[place]])
-    heatmap = heatmaps.gaussian(true, sigmas, (61, 61))
+    heatmap = gaussians.gaussian(true, sigmas, (61, 61))
     torch.testing.assert_close(Dark(1e-30)(heatmap, 1.0), true, atol=PIXEL, rtol=0)
 
 
@@ -816,7 +835,7 @@ def test_a_taylor_step_on_a_product_of_profiles_is_one_step_an_axis(name, place,
         true = torch.tensor([[place]], dtype=torch.float64)
         pairs = zip(heatmaps.distances(true, (41, 41)), sigmas, strict=True)
         rows, columns = ((-0.5 * (d / s).abs() ** power).exp() for d, s in pairs)
-        both = DECODERS[name](heatmaps.outer([rows, columns]), 1.0)
+        both = DECODERS[name](gaussians.outer([rows, columns]), 1.0)
         apart = torch.cat([DECODERS[name](rows, 1.0), DECODERS[name](columns, 1.0)], -1)
         torch.testing.assert_close(both, apart, atol=1e-5, rtol=0)
 

@@ -11,7 +11,7 @@ import torch
 from golden import Case, published
 from torch import Tensor
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps
 from heatmap_research.codec.decoders.argmax import Argmax
 from heatmap_research.codec.decoders.dark_published import DarkPublished
 from heatmap_research.codec.decoders.dark_simcc import DarkSimcc
@@ -106,7 +106,7 @@ def test_decode_2d_dark_is_its_authors(case: Case) -> None:
 def test_decode_2d_blur_is_darkposes(case: Case) -> None:
     people, joints = case.stored.shape[:2]
     maps = case["{group}.heatmaps"][:people, :joints]
-    case.check(heatmaps.modulated(maps, int(case.size)))
+    case.check(blurring.modulated(maps, int(case.size)))
 
 
 @published(MAPS, "{group}.mmpose_dark_k{size}.px")
@@ -135,7 +135,7 @@ def test_decode_2d_mmpose_scales_udp_by_a_pixel_too_many(case: Case) -> None:
 def test_decode_2d_quarter_offset_of_a_blurred_map_is_megviis(case: Case) -> None:
     size, maps = int(case.size), case["{group}.heatmaps"]
     stable = case["{group}.megvii.stable"]
-    blurred = heatmaps.modulated(maps, size)
+    blurred = blurring.modulated(maps, size)
     if case.what == "score":
         case.check(top(blurred) / 255 + 0.5, where=stable)
         return

@@ -11,7 +11,7 @@ import torch
 from golden import Case, published
 from torch import Tensor
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps
 from heatmap_research.codec.geometry import Geometry
 from heatmap_research.codec.heatmaps import Rounding
 from heatmap_research.codec.protocols import Target
@@ -128,7 +128,7 @@ def test_targets_2d_blurred_is_megviis(case: Case) -> None:
 
 @published(MAPS, "cv2_gaussian_kernel_{size}")
 def test_targets_2d_kernel_is_opencvs(case: Case) -> None:
-    case.check(heatmaps.kernel(int(case.size), None, torch.zeros((), dtype=torch.float64)))
+    case.check(blurring.kernel(int(case.size), None, torch.zeros((), dtype=torch.float64)))
 
 
 VECTORS = "A_targets_1d"

@@ -5,7 +5,7 @@ from options import uniform_keypoints
 from pairwise import each
 from scipy import ndimage
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, gaussians, heatmaps, taylor
 
 AXES = (1, 2, 3)
 
@@ -20,7 +20,7 @@ def generator(seed=0):
 
 def gaussian(position, sigma, shape):
     """A Gaussian that is `sigma` bins wide along every axis."""
-    return heatmaps.gaussian(position, (sigma,) * len(shape), shape)
+    return gaussians.gaussian(position, (sigma,) * len(shape), shape)
 
 
 def quadratic(axes, seed):
@@ -100,14 +100,14 @@ def test_a_neighbourhood_equals_a_slice_of_the_padded_map(shape, radius):
 def test_differences_recover_the_gradient_and_hessian_of_a_quadratic(axes):
     for seed in range(10):
         near, slope, curve = quadratic(axes, seed)
-        torch.testing.assert_close(heatmaps.gradient(near), slope, atol=1e-12, rtol=0)
-        torch.testing.assert_close(heatmaps.hessian(near), curve, atol=1e-12, rtol=0)
+        torch.testing.assert_close(taylor.gradient(near), slope, atol=1e-12, rtol=0)
+        torch.testing.assert_close(taylor.hessian(near), curve, atol=1e-12, rtol=0)
 
 
 def test_the_cross_term_is_the_twist_of_the_corners():
     saddle = on_one_joint([[1, 0, -1], [0, 0, 0], [-1, 0, 1]])  # y * x
-    assert heatmaps.gradient(saddle).tolist() == [[[0, 0]]]
-    assert heatmaps.hessian(saddle).tolist() == [[[[0, 1], [1, 0]]]]
+    assert taylor.gradient(saddle).tolist() == [[[0, 0]]]
+    assert taylor.hessian(saddle).tolist() == [[[[0, 1], [1, 0]]]]
 
 
 @pytest.mark.parametrize("axes", AXES)
@@ -118,7 +118,7 @@ def test_uphill_solves_for_the_top_of_a_paraboloid(axes):
         curve = -(root @ root.swapaxes(-1, -2) + 0.1 * np.eye(axes))
         slope = random.normal(size=(6, 5, axes))
         expected = np.linalg.solve(-curve, slope[..., None])[..., 0]
-        step = heatmaps.uphill(torch.from_numpy(slope), torch.from_numpy(curve))
+        step = taylor.uphill(torch.from_numpy(slope), torch.from_numpy(curve))
         np.testing.assert_allclose(step.numpy(), expected, rtol=1e-8, atol=1e-10)
 
 
@@ -133,13 +133,13 @@ def test_uphill_solves_for_the_top_of_a_paraboloid(axes):
     ],
 )
 def test_uphill_stays_where_there_is_no_top(hessian):
-    step = heatmaps.uphill(torch.ones(1, 1, 2), torch.tensor([[hessian]]))
+    step = taylor.uphill(torch.ones(1, 1, 2), torch.tensor([[hessian]]))
     assert step.tolist() == [[[0, 0]]]
 
 
 def test_uphill_decides_for_each_joint_alone():
     curve = torch.stack([-torch.eye(3), torch.eye(3), -2 * torch.eye(3)])[None]
-    step = heatmaps.uphill(torch.ones(1, 3, 3), curve)
+    step = taylor.uphill(torch.ones(1, 3, 3), curve)
     torch.testing.assert_close(step[0], torch.tensor([[1.0], [0.0], [0.5]]).expand(3, 3))
 
 
@@ -149,20 +149,20 @@ def test_newton_finds_where_a_paraboloid_is_level_whichever_way_it_bends(axes):
     slope = random.normal(size=(6, 50, axes))
     curve = random.normal(size=(6, 50, axes, axes))
     expected = -np.linalg.solve(curve, slope[..., None])[..., 0]
-    step = heatmaps.newton(torch.from_numpy(slope), torch.from_numpy(curve))
+    step = taylor.newton(torch.from_numpy(slope), torch.from_numpy(curve))
     np.testing.assert_allclose(step.numpy(), expected, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("hessian", [[[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [2.0, 4.0]]])
 def test_newton_stays_where_a_paraboloid_is_nowhere_level(hessian):
-    step = heatmaps.newton(torch.ones(1, 1, 2), torch.tensor([[hessian]]))
+    step = taylor.newton(torch.ones(1, 1, 2), torch.tensor([[hessian]]))
     assert step.tolist() == [[[0, 0]]]
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4)])
 def test_a_map_is_extended_by_its_outermost_bins(shape):
     heatmap = torch.rand(2, 3, *shape, generator=generator())
-    wider = heatmaps.extended(heatmap, 2)
+    wider = blurring.extended(heatmap, 2)
     for batch, joint in np.ndindex(2, 3):
         expected = np.pad(heatmap[batch, joint].numpy(), 2, mode="edge")
         np.testing.assert_array_equal(wider[batch, joint].numpy(), expected)
@@ -171,9 +171,9 @@ def test_a_map_is_extended_by_its_outermost_bins(shape):
 @pytest.mark.parametrize("size", [5, 9, 15])
 def test_kernels_of_several_widths_are_those_of_each(size):
     widths = torch.tensor([[0.5], [1.0], [3.0]], dtype=torch.float64)
-    together = heatmaps.kernel(size, widths, widths)
+    together = blurring.kernel(size, widths, widths)
     for row, width in zip(together, widths[:, 0].tolist(), strict=True):
-        torch.testing.assert_close(row, heatmaps.kernel(size, width, widths))
+        torch.testing.assert_close(row, blurring.kernel(size, width, widths))
         assert row.sum().item() == pytest.approx(1)
 
 
@@ -182,7 +182,7 @@ def test_a_parabola_finds_the_place_and_height_of_a_gaussian(axes):
     random = generator(axes)
     centre = torch.rand(500, 1, axes, generator=random) * 6 + 2
     heatmap = 0.37 * gaussian(centre, 1.3, (11,) * axes)
-    found, rise = heatmaps.parabola(heatmap, floor=1e-30)
+    found, rise = taylor.parabola(heatmap, floor=1e-30)
     torch.testing.assert_close(found, centre, atol=1e-5, rtol=0)
     height = heatmap.flatten(2).amax(-1) * rise
     torch.testing.assert_close(height, torch.full_like(height, 0.37), atol=1e-5, rtol=0)
@@ -205,7 +205,7 @@ def test_a_parabola_locates_a_tilted_gaussian_that_is_highest_in_its_bin():
     cases = [case for case in tilted_gaussians(300) if abs(case[2] - case[1]).max() < 0.5]
     assert len(cases) > 200
     for heatmap, centre, _ in cases:
-        found, _ = heatmaps.parabola(on_one_joint(heatmap.tolist()), floor=1e-30)
+        found, _ = taylor.parabola(on_one_joint(heatmap.tolist()), floor=1e-30)
         np.testing.assert_allclose(found[0, 0].numpy(), centre, atol=1e-5, rtol=0)
 
 
@@ -213,13 +213,13 @@ def test_a_parabola_locates_a_tilted_gaussian_that_is_highest_in_the_next_bin():
     cases = [case for case in tilted_gaussians(300) if abs(case[2] - case[1]).max() > 0.5]
     assert len(cases) > 10
     for heatmap, centre, _ in cases:
-        found, _ = heatmaps.parabola(on_one_joint(heatmap.tolist()), floor=1e-30)
+        found, _ = taylor.parabola(on_one_joint(heatmap.tolist()), floor=1e-30)
         np.testing.assert_allclose(found[0, 0].numpy(), centre, atol=1e-5, rtol=0)
 
 
 def test_a_parabola_steps_along_the_free_axis_at_the_border():
     centre = torch.tensor([[[0.2, 4.3]]])
-    found, _ = heatmaps.parabola(gaussian(centre, 1.5, (9, 9)), floor=1e-30)
+    found, _ = taylor.parabola(gaussian(centre, 1.5, (9, 9)), floor=1e-30)
     torch.testing.assert_close(found, torch.tensor([[[0.0, 4.3]]]), atol=1e-5, rtol=0)
 
 
@@ -233,7 +233,7 @@ def test_only_bins_with_two_neighbours_are_interior():
 @each(sigma=[0.3, 0.5, 1.0, 2.0])
 def test_blur_is_a_gaussian_filter_with_nothing_beyond_the_map(shape, sigma):
     heatmap = torch.rand(2, 2, *shape, generator=generator(), dtype=torch.float64)
-    smooth = heatmaps.blur(heatmap, sigma)
+    smooth = blurring.blur(heatmap, sigma)
     radius = max(1, round(4 * sigma))
     for batch, joint in np.ndindex(2, 2):
         expected = ndimage.gaussian_filter(
@@ -245,7 +245,7 @@ def test_blur_is_a_gaussian_filter_with_nothing_beyond_the_map(shape, sigma):
 @pytest.mark.parametrize(("first", "second"), [(1.0, 1.0), (2.0, 1.0), (1.5, 3.0)])
 def test_blur_adds_its_variance_to_that_of_a_gaussian(first, second):
     centre = uniform_keypoints(20, (61, 61), margin=25) + torch.tensor([0.5, 0.5])
-    smooth = heatmaps.blur(gaussian(centre, first, (61, 61)), second)
+    smooth = blurring.blur(gaussian(centre, first, (61, 61)), second)
     widened = gaussian(centre, (first**2 + second**2) ** 0.5, (61, 61))
     height = first**2 / (first**2 + second**2)
     torch.testing.assert_close(smooth, height * widened, atol=1e-3 * height, rtol=0)
@@ -254,7 +254,7 @@ def test_blur_adds_its_variance_to_that_of_a_gaussian(first, second):
 def test_blur_keeps_the_sum_of_what_lies_in_the_interior():
     heatmap = torch.zeros(1, 1, 41, 41)
     heatmap[..., 20, 20] = 1
-    assert heatmaps.blur(heatmap, 2.0).sum().item() == pytest.approx(1, abs=1e-6)
+    assert blurring.blur(heatmap, 2.0).sum().item() == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(300,), (96, 72), (11, 12, 13)])

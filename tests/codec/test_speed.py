@@ -9,7 +9,7 @@ import torch
 from options import DECODERS, LOSSES, TARGETS, labels_of, uniform_keypoints
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from heatmap_research.codec import heatmaps, parts
+from heatmap_research.codec import blurring, gaussians, heatmaps, parts
 from heatmap_research.codec.codec import Codec, Widths, readable
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.sharing import once, sharing
@@ -123,7 +123,7 @@ def test_what_an_ideal_label_is_like_is_drawn_once(ndim):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_long_profile_is_what_every_bins_exponential_makes(width, dtype):
     places = torch.tensor([[-300.0, -0.5, 0.0, 0.49, 100.5, 255.2, 511.0, 511.5, 900.0]])
-    (found,) = heatmaps.gaussian_profiles(places.to(dtype)[..., None], (width,), (512,))
+    (found,) = gaussians.gaussian_profiles(places.to(dtype)[..., None], (width,), (512,))
     away = np.arange(512) - places.numpy().astype(np.float64)[..., None]
     expected = np.exp(np.maximum(-0.5 * (away / width) ** 2, -40))
     np.testing.assert_allclose(found.numpy(), expected, rtol=3e-4 if dtype.itemsize == 4 else 1e-12)
@@ -152,11 +152,11 @@ def test_the_first_of_equal_bins_is_the_highest_in_every_precision(dtype, shape)
         )
 
 
-@pytest.mark.parametrize("size", [5, heatmaps.BLOCK, heatmaps.BLOCK + 1, 250])
+@pytest.mark.parametrize("size", [5, blurring.BLOCK, blurring.BLOCK + 1, 250])
 def test_a_long_axis_is_convolved_in_blocks_without_a_seam(size):
     draws = np.random.default_rng(size)
     lines, taps = draws.random((2, 1, size)), draws.random(7)
-    found = heatmaps.convolve(torch.from_numpy(lines), torch.from_numpy(taps))
+    found = blurring.convolve(torch.from_numpy(lines), torch.from_numpy(taps))
     wide = np.pad(lines, ((0, 0), (0, 0), (3, 3)))
     loops = [[[row[i : i + 7] @ taps for i in range(size)] for row in each] for each in wide]
     np.testing.assert_allclose(found.numpy(), loops, rtol=1e-12)
@@ -164,7 +164,7 @@ def test_a_long_axis_is_convolved_in_blocks_without_a_seam(size):
 
 def test_a_blur_has_a_gradient():
     heatmap = torch.rand(1, 1, 6, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda each: heatmaps.blur(each, 0.7), heatmap)
+    assert torch.autograd.gradcheck(lambda each: blurring.blur(each, 0.7), heatmap)
 
 
 @ndims

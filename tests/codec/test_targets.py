@@ -9,7 +9,7 @@ from options import JOINED, NDIMS, OUTER, STRIDES, TARGETS, uniform_keypoints
 from pairwise import covering, each
 from scipy import ndimage
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.targets.blurred import Blurred
 from heatmap_research.codec.targets.gaussian import Gaussian
@@ -173,12 +173,12 @@ def test_a_blurred_label_equals_an_impulse_convolved_bin_by_bin(size, sigma, bor
 
 def test_opencvs_kernels_are_tables_where_they_are_small_and_a_rule_beyond():
     double = torch.zeros((), dtype=torch.float64)
-    assert heatmaps.kernel(3, None, double).tolist() == [0.25, 0.5, 0.25]
-    assert heatmaps.kernel(5, None, double).tolist() == [1 / 16, 1 / 4, 3 / 8, 1 / 4, 1 / 16]
+    assert blurring.kernel(3, None, double).tolist() == [0.25, 0.5, 0.25]
+    assert blurring.kernel(5, None, double).tolist() == [1 / 16, 1 / 4, 3 / 8, 1 / 4, 1 / 16]
     for size, sigma in [(11, 2.0), (15, 2.6), (17, 2.9)]:
         away = np.arange(size) - size // 2
         expected = np.exp(-(away**2) / (2 * sigma**2))
-        found = heatmaps.kernel(size, None, double).numpy()
+        found = blurring.kernel(size, None, double).numpy()
         np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-12)
 
 

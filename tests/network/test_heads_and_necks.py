@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, interpolate
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.codec.grid import Grid
 from heatmap_research.network.heads.conv1x1 import Conv1x1
 from heatmap_research.network.heads.deconv import Deconv
@@ -586,7 +586,7 @@ def test_low_rank_of_one_component_is_simcc():
     points = torch.rand(2, JOINTS, 2) * 40
     parts = (points, points[..., :1], points[..., 1:]), (SIZE, SIZE[:1], SIZE[1:])
     labels = [
-        heatmaps.normalise(heatmaps.gaussian(position, (2.0,) * len(shape), shape))
+        heatmaps.normalise(gaussians.gaussian(position, (2.0,) * len(shape), shape))
         for position, shape in zip(*parts, strict=True)
     ]
     whole, down, across = (
@@ -704,7 +704,7 @@ def fit_of_a_bump(start, steps=200):
     trunk = partial(Lixel, channels=16, init_std=1e-3)
     net = Outer(FINE, Grid(SIZE, 1, 2), joints=1, start=start, trunk=trunk)
     features = features_of(FINE)[0][:1]
-    label = heatmaps.gaussian(torch.tensor([[[40.3, 17.6]]]), (2.0, 2.0), SIZE)
+    label = gaussians.gaussian(torch.tensor([[[40.3, 17.6]]]), (2.0, 2.0), SIZE)
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     for _ in range(steps):
         optimizer.zero_grad()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, NamedTuple, get_args
 import torch
 from jaxtyping import Float
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import heatmaps, taylor
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.codec.parts import in_cache, joined
@@ -244,7 +244,7 @@ class Codec:
         near, _ = heatmaps.neighbourhood(heatmap, centre)
         top = heatmaps.middle(near).clamp(min=torch.finfo(heatmap.dtype).tiny)
         share = near / heatmaps.over(near, top)
-        _, rise = heatmaps.paraboloid(share, heatmaps.interior(centre, heatmap.shape[2:]), 1e-12)
+        _, rise = taylor.paraboloid(share, heatmaps.interior(centre, heatmap.shape[2:]), 1e-12)
         return top / ideal.height * torch.minimum(rise, ideal.height / ideal.between)
 
     def _mass(self, heatmap: Heatmap, m: int) -> PerJoint:

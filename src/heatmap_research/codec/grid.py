@@ -91,7 +91,7 @@ class Grid:
         """Undoes `split`: converts the positions in all maps to crop pixels."""
         lines = zip(torch.cat(list(positions), dim=-1).unbind(-1), self.lines, strict=True)
         pixels = [bins * spacing + origin for bins, (origin, spacing) in lines]
-        return torch.stack(pixels, dim=-1).flip(-1)
+        return torch.stack(pixels[::-1], dim=-1)
 
     def beyond(self, keypoints: Keypoints) -> tuple[PerJoint, ...]:
         """Returns, for each map, the pixels by which a keypoint lies outside it; 0 inside."""

@@ -4,7 +4,7 @@ import torch
 
 from heatmap_research.types import Heatmaps, Prediction, Tensor
 
-BYTES = 2**22  # of maps; of larger parts the system takes memory back, and page faults cost more
+BYTES = 2**24  # of maps; of larger parts the system takes memory back, and page faults cost more
 
 
 def in_cache(maps: Heatmaps) -> list[tuple[Tensor, ...]]:

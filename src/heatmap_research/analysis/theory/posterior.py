@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians
 from heatmap_research.codec.codec import Codec
 from heatmap_research.codec.learnt_joints import Labels
 from heatmap_research.types import Heatmaps, Keypoints, Tensor
@@ -38,7 +38,7 @@ def learnt(
         points = keypoints.round() if whole_pixels else keypoints
         return _labels(replace(codec, labels=EVERYWHERE), points)
     profiles = _mean(along_axes(codec), keypoints, widths, whole_pixels)
-    return profiles if codec.grid.ndim == 1 else (heatmaps.outer(profiles),)
+    return profiles if codec.grid.ndim == 1 else (gaussians.outer(profiles),)
 
 
 def is_entangled(codec: Codec) -> bool:
@@ -47,7 +47,7 @@ def is_entangled(codec: Codec) -> bool:
         return False
     points = _probes(codec)
     (whole,) = _labels(replace(codec, labels=EVERYWHERE), points)
-    product = heatmaps.outer(_labels(along_axes(codec), points))
+    product = gaussians.outer(_labels(along_axes(codec), points))
     return bool((whole - product).abs().amax() > 1e-4 * whole.amax())
 
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import taylor
 from heatmap_research.types import Heatmap, Position
 
 
@@ -13,6 +13,7 @@ class Dark:
     """
 
     needs: ClassVar[None] = None
+    local: ClassVar[bool] = True  # reads the highest bin and those beside it alone
     floor: float  # values are raised to this before the logarithm
 
     def __post_init__(self) -> None:
@@ -20,4 +21,4 @@ class Dark:
             raise ValueError(f"decoder.dark.floor={self.floor:g}: its logarithm needs it above 0.")
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
-        return heatmaps.parabola(heatmap, self.floor)[0]
+        return taylor.parabola(heatmap, self.floor)[0]

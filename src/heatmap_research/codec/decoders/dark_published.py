@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps, taylor
 from heatmap_research.codec.decoders._published import check_kernel
 from heatmap_research.types import Heatmap, Position
 
@@ -30,13 +30,13 @@ class DarkPublished:
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         centre = heatmaps.argmax(heatmap)
-        log = heatmaps.modulated(heatmap, self.size).clamp(min=self.floor).log()
+        log = blurring.modulated(heatmap, self.size).clamp(min=self.floor).log()
         near, inside = heatmaps.neighbourhood(log, centre, radius=2)
         axes = centre.shape[-1]
         whole = (slice(None),) * 2
         inner, wide = near[whole + (slice(1, 4),) * axes], near[whole + (slice(0, 5, 2),) * axes]
         own = torch.eye(axes, dtype=torch.bool, device=centre.device)
-        second = torch.where(own, heatmaps.hessian(wide) / 4, heatmaps.hessian(inner))
-        step = heatmaps.newton(heatmaps.gradient(inner), second)
+        second = torch.where(own, taylor.hessian(wide) / 4, taylor.hessian(inner))
+        step = taylor.newton(taylor.gradient(inner), second)
         clear = inside.flatten(2).all(-1)[..., None]
         return torch.where(clear, centre + step, centre)

@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps, taylor
 from heatmap_research.codec.decoders._published import check_kernel, check_range
 from heatmap_research.types import Heatmap, Position
 
@@ -28,11 +28,11 @@ class DarkSimcc:
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         centre = heatmaps.argmax(heatmap)
-        log = heatmaps.modulated(heatmap, self.size).clamp(self.low, self.high).log()
-        near, _ = heatmaps.neighbourhood(heatmaps.extended(log, 2), centre + 2, radius=2)
-        lines = [heatmaps.through(near, axis) for axis in range(centre.shape[-1])]
+        log = blurring.modulated(heatmap, self.size).clamp(self.low, self.high).log()
+        near, _ = heatmaps.neighbourhood(blurring.extended(log, 2), centre + 2, radius=2)
+        lines = [taylor.through(near, axis) for axis in range(centre.shape[-1])]
         first = torch.stack([(line[..., 3] - line[..., 1]) / 2 for line in lines], dim=-1)
-        second = torch.stack([heatmaps.bend(line[..., ::2]) / 4 for line in lines], dim=-1)
+        second = torch.stack([taylor.bend(line[..., ::2]) / 4 for line in lines], dim=-1)
         second = second + self.epsilon
         level = second != 0
         return centre - torch.where(level, first / torch.where(level, second, 1), 0)

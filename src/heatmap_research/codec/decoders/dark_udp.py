@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, heatmaps, taylor
 from heatmap_research.codec.decoders._published import check_kernel, check_range
 from heatmap_research.types import Heatmap, PerJoint, Position
 
@@ -28,19 +28,19 @@ class DarkUdp:
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         centre = heatmaps.argmax(heatmap)
-        log = heatmaps.modulated(heatmap, self.size).clamp(self.low, self.high).log()
-        near, _ = heatmaps.neighbourhood(heatmaps.extended(log, 1), centre + 1)
+        log = blurring.modulated(heatmap, self.size).clamp(self.low, self.high).log()
+        near, _ = heatmaps.neighbourhood(blurring.extended(log, 1), centre + 1)
         axes = range(centre.shape[-1])
         rows = [torch.stack([_second(near, a, b) for a in axes], dim=-1) for b in axes]
         own = self.epsilon * torch.eye(len(axes), dtype=log.dtype, device=log.device)
-        step = heatmaps.newton(heatmaps.gradient(near), torch.stack(rows, dim=-2) + own)
+        step = taylor.newton(taylor.gradient(near), torch.stack(rows, dim=-2) + own)
         return centre + step
 
 
 def _second(near: Heatmap, first: int, second: int) -> PerJoint:
     """Takes a mixed difference from how much more the diagonal bends than the two axes do."""
-    along, across = (heatmaps.bend(heatmaps.through(near, axis)) for axis in (first, second))
+    along, across = (taylor.bend(taylor.through(near, axis)) for axis in (first, second))
     if first == second:
         return along
-    plane = heatmaps.through(near, first, second)
-    return (heatmaps.bend(plane.diagonal(dim1=-2, dim2=-1)) - along - across) / 2
+    plane = taylor.through(near, first, second)
+    return (taylor.bend(plane.diagonal(dim1=-2, dim2=-1)) - along - across) / 2

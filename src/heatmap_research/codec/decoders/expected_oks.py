@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import heatmaps, taylor
 from heatmap_research.types import Activation, Heatmap, IncompatibleError, Position, Tensor
 
 
@@ -47,7 +47,7 @@ class ExpectedOks:
             rows = lines.reshape(*lines.shape[:2], -1, lines.shape[-1])
             gained = rows @ _gains(lines.shape[-1], widths)  # (B, K, rows, size)
             heatmap = gained.view(lines.shape).movedim(-1, axis)
-        return heatmaps.parabola(heatmap, torch.finfo(heatmap.dtype).tiny)[0]
+        return taylor.parabola(heatmap, torch.finfo(heatmap.dtype).tiny)[0]
 
 
 def _gains(size: int, widths: Tensor) -> Tensor:

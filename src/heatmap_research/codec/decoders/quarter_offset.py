@@ -3,7 +3,7 @@ from typing import ClassVar, Literal, get_args
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import heatmaps, taylor
 from heatmap_research.types import Heatmap, Position
 
 Border = Literal["none", "hrnet", "mmpose"]
@@ -33,7 +33,7 @@ class QuarterOffset:
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         centre = heatmaps.argmax(heatmap)
         near, _ = heatmaps.neighbourhood(heatmap, centre)
-        slope = heatmaps.gradient(near)
+        slope = taylor.gradient(near)
         sure = slope.abs() > self.dead_zone * heatmaps.middle(near).abs()[..., None]
         free = self._free(centre, heatmap.shape[2:])
         return centre + self.step * torch.where(sure, slope.sign(), 0) * free

@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring
+from heatmap_research.codec.crest import locate_in_blur
 from heatmap_research.codec.decoders._published import check_kernel
 from heatmap_research.codec.protocols import Decoder
 from heatmap_research.types import Activation, Heatmap, Position
@@ -27,6 +28,8 @@ class Smoothed:
 
     def __call__(self, heatmap: Heatmap, stride: float) -> Position:
         if self.size is not None:
-            return self.decoder(heatmaps.modulated(heatmap, self.size), stride)
+            return self.decoder(blurring.modulated(heatmap, self.size), stride)
         width = max(self.sigma / stride, self.least)
-        return self.decoder(heatmaps.blur(heatmap, width), stride)
+        if getattr(self.decoder, "local", False):
+            return locate_in_blur(heatmap, width, lambda rows: self.decoder(rows, stride))
+        return self.decoder(blurring.blur(heatmap, width), stride)

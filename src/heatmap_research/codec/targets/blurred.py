@@ -3,7 +3,7 @@ from typing import Literal
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import blurring, gaussians, heatmaps
 from heatmap_research.types import Heatmap, Position, Strides, Tensor
 
 
@@ -30,12 +30,12 @@ class Blurred:
     def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
         bins = heatmaps.rounded(position, "nearest").unbind(-1)
         axes = zip(bins, shape, stride, strict=True)
-        return heatmaps.outer([self._profile(place, size, s) for place, size, s in axes])
+        return gaussians.outer([self._profile(place, size, s) for place, size, s in axes])
 
     def _profile(self, place: Tensor, size: int, stride: float | Tensor) -> Tensor:
         reach, joints = self.size // 2, place.shape[1]
         sigma = None if self.sigma is None else self.sigma / stride
-        taps = heatmaps.kernel(self.size, sigma, place).expand(joints, -1)  # (K, taps)
+        taps = blurring.kernel(self.size, sigma, place).expand(joints, -1)  # (K, taps)
         read = torch.arange(-reach, size + reach, device=place.device)
         if self.border == "reflect":
             period = max(1, 2 * (size - 1))

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians
 from heatmap_research.types import Heatmap, Position, Strides
 
 
@@ -15,4 +15,4 @@ class Gaussian:
             raise ValueError(f"sigma={self.sigma:g}: a label's width in input pixels is above 0.")
 
     def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
-        return heatmaps.gaussian(position, tuple(self.sigma / s for s in stride), shape)
+        return gaussians.gaussian(position, tuple(self.sigma / s for s in stride), shape)

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.codec.heatmaps import Rounding
 from heatmap_research.types import Heatmap, Position, Strides
 
@@ -25,6 +25,6 @@ class GaussianPatch:
     def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
         sigmas = [self.sigma / s for s in stride]
         away = heatmaps.distances(heatmaps.rounded(position, self.rule), shape)
-        profiles = heatmaps.gaussian_profiles(position, tuple(sigmas), shape)
+        profiles = gaussians.gaussian_profiles(position, tuple(sigmas), shape)
         near = (d.abs() <= self.reach * s + 1e-4 for d, s in zip(away, sigmas, strict=True))
-        return heatmaps.outer([p * inside for p, inside in zip(profiles, near, strict=True)])
+        return gaussians.outer([p * inside for p, inside in zip(profiles, near, strict=True)])

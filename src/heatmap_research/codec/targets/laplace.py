@@ -1,7 +1,7 @@
 import math
 from dataclasses import dataclass
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.types import Heatmap, Position, Strides
 
 
@@ -18,4 +18,4 @@ class Laplace:
     def __call__(self, position: Position, shape: tuple[int, ...], stride: Strides) -> Heatmap:
         steep = [math.sqrt(2) * s / self.sigma for s in stride]
         pairs = zip(heatmaps.distances(position, shape), steep, strict=True)
-        return heatmaps.outer([(-d.abs() * k).clamp(min=-40).exp() for d, k in pairs])
+        return gaussians.outer([(-d.abs() * k).clamp(min=-40).exp() for d, k in pairs])

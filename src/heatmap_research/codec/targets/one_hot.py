@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import torch
 
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.types import Heatmap, Position, Strides
 
 
@@ -21,6 +21,6 @@ class OneHot:
         places = zip(position.unbind(-1), shape, strict=True)
         nearest = [place.round().clamp(0, size - 1) for place, size in places]
         away = heatmaps.distances(torch.stack(nearest, dim=-1), shape)
-        hit = heatmaps.outer([(d == 0).to(d.dtype) for d in away])
+        hit = gaussians.outer([(d == 0).to(d.dtype) for d in away])
         elsewhere = self.smoothing / max(1, math.prod(shape) - 1)
         return hit * (1 - self.smoothing) + (1 - hit) * elsewhere

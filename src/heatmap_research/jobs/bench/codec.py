@@ -83,6 +83,7 @@ def _case(layout: str, size: tuple[int, int], batch: int, joints: int, device: s
 def rows(case: Case) -> Iterator[Row]:
     """What the codec does with one batch; every row is divided by the copy."""
     maps, codec = case.maps, case.codec
+    highest, mean = (_only(codec, name) for name in ("argmax", "soft_argmax"))
     copies = tuple(torch.empty_like(each) for each in maps)
     learnt = tuple(each.clone().requires_grad_() for each in case.scores)
 
@@ -100,8 +101,8 @@ def rows(case: Case) -> Iterator[Row]:
         "copy into new memory": anew,
         "labels": lambda: codec.encode(case.keypoints, case.visible),
         **{name: _located(codec, name, maps) for name in SETTLED},
-        "argmax and score": lambda: _only(codec, "argmax").decode(maps),
-        "softmax and expectation": lambda: _only(codec, "soft_argmax").read(case.scores),
+        "argmax and score": lambda: highest.decode(maps),
+        "softmax and expectation": lambda: mean.read(case.scores),
         "all of main and score, from scores": lambda: codec.read(case.scores),
         "labels and loss, forwards and backwards": loss,
     }

@@ -10,7 +10,7 @@ import torch
 
 from heatmap_research.analysis.theory.law_curves import LawCurve, Points, law_curve
 from heatmap_research.analysis.theory.laws import expectation
-from heatmap_research.codec import heatmaps
+from heatmap_research.codec import gaussians, heatmaps
 from heatmap_research.codec.protocols import Decoder
 from heatmap_research.types import Heatmap
 
@@ -79,7 +79,7 @@ def background(logits: Sequence[float], sigma: float, shape: tuple[int, ...]) ->
     """The error of the mean of softmax(logit x Gaussian) along a map's last axis."""
     truth = np.full((40, len(shape)), [axis / 2 - 0.5 for axis in shape])
     truth[:, -1] = np.linspace(4 * sigma, shape[-1] - 1 - 4 * sigma, 40)
-    label = heatmaps.gaussian(torch.as_tensor(truth)[:, None], (sigma,) * len(shape), shape)
+    label = gaussians.gaussian(torch.as_tensor(truth)[:, None], (sigma,) * len(shape), shape)
     curves = []
     for logit in logits:
         mean = heatmaps.expectation(heatmaps.activate(logit * label, "softmax"))[:, 0].numpy()
@@ -105,7 +105,7 @@ def worst_background(
 def _labels(truth: Points, width: float, bins: int) -> Heatmap:
     """A Gaussian of this width about each true position; its bins sum to one."""
     places = torch.as_tensor(truth)[:, None, None]
-    return heatmaps.normalise(heatmaps.gaussian(places, (width,), (bins,)))
+    return heatmaps.normalise(gaussians.gaussian(places, (width,), (bins,)))
 
 
 def _in_window(phase: Points, width: float, reach: float) -> Points:
