@@ -55,6 +55,7 @@ def write(file: Path, text: str) -> None:
 def made(folder: Path) -> Iterator[Path]:
     """Yields a new folder to fill, which gets its name when all is in it."""
     partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
     partial.mkdir(parents=True)
     try:
         with naming({partial: folder}):
