@@ -223,6 +223,7 @@ CASES = (
 )
 OTHERS: dict[str, Callable[[Path], Iterator[str]]] = {
     "SIGTERM in heatmap-evaluate": lambda root: evaluation(root, SIGTERM),
+    "SIGKILL in heatmap-evaluate": lambda root: evaluation(root, SIGKILL),
     "SIGTERM in a step of a sweep": lambda root: sweep(root, "a step"),
     "SIGTERM in an evaluation of a sweep": lambda root: sweep(root, "the evaluation"),
     "SIGTERM to the first of two processes": lambda root: processes(root, SIGTERM, [0]),
