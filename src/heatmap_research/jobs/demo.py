@@ -56,13 +56,18 @@ def run(flags: argparse.Namespace) -> int:
             for process in started:  # which a scheduler does not tell
                 process.terminate()
             raise
-    if any(statuses):
-        sys.exit("heatmap-demo: a training failed; what it said is above.")
+    if failed := [last for status, last in statuses if status]:
+        sys.exit(f"heatmap-demo: a training failed: {failed[0]}")
     return conclude(flags.out, judge=flags.steps >= JUDGED_STEPS)
 
 
-def _sweep(seed: int, out: Path, options: list[str], started: list[subprocess.Popen[str]]) -> int:
-    """Trains all arms of a seed on one thread: figures are the same on any number of cores."""
+def _sweep(
+    seed: int, out: Path, options: list[str], started: list[subprocess.Popen[str]]
+) -> tuple[int, str]:
+    """Trains all arms of a seed on one thread: figures are the same on any number of cores.
+
+    Returns the exit status and the last line that was said.
+    """
     command = [sys.executable, "-m", "heatmap_research.commands.train", "-m", "experiment=demo"]
     with subprocess.Popen(
         [*command, f"seed={seed}", *options, f"hydra.sweep.dir={out}/seed_{seed}"],
@@ -72,9 +77,10 @@ def _sweep(seed: int, out: Path, options: list[str], started: list[subprocess.Po
         text=True,
     ) as process:
         started.append(process)
+        line = ""
         for line in process.stdout or ():
             print(f"seed {seed} | {line}", end="", flush=True)
-    return process.returncode
+    return process.returncode, line.strip()
 
 
 def render(options: Sequence[str]) -> None:

@@ -13,7 +13,8 @@ NO_PLACE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)  # or one that is onl
 
 
 def in_words(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
+    place = error.filename2 or error.filename  # of a copy: where it was to be
+    where = f"{place}: " if place else ""
     room = "make room, or " if error.errno in FULL else ""
     return f"{where}{error.strerror}; {room}choose another folder."
 

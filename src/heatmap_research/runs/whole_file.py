@@ -84,6 +84,18 @@ def naming(places: Mapping[Path, Path]) -> Iterator[None]:
         raise OSError(refusal.errno, os.strerror(refusal.errno or 0), name) from error
 
 
+@contextmanager
+def among(*folders: Path) -> Iterator[None]:
+    """Has an error of a disk that names no file name that of these folders which takes no more."""
+    try:
+        yield
+    except OSError as error:
+        full = next((folder for folder in folders if _refusal(Exception(), folder)), None)
+        if error.filename or not error.errno or full is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(full)) from error
+
+
 def _refusal(error: Exception, folder: Path) -> OSError | None:
     """What a disk says to a few bytes more, unless the error has its number."""
     if number := re.search(r"os error (\d+)", str(error)):  # as Rust says it, of what it took away
