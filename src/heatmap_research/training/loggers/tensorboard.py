@@ -20,6 +20,6 @@ class TensorBoard(TensorBoardLogger):
 
 
 def _unless_it_writes(failed: threading.ExceptHookArgs) -> None:
-    """Keeps to itself what the thread that writes fails of: it is raised again with the next row."""
+    """Keeps to itself what the thread that writes fails of: the next row raises it again."""
     if type(failed.thread).__name__ != "_AsyncWriterThread":
         threading.__excepthook__(failed)
