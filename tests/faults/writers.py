@@ -41,6 +41,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from test_own_formats import slp
 
+from heatmap_research.jobs.tune import studies
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.checkpoints import checkpoint_of
 
@@ -218,6 +219,11 @@ def mapping(file: Path) -> None:
     assert yaml.safe_load(file.read_text()) is not None
 
 
+def journal(file: Path) -> None:
+    with studies.opened(str(file)) as storage:
+        assert storage.get_all_studies()
+
+
 def database(file: Path) -> None:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
         assert opened.execute("pragma integrity_check").fetchone() == ("ok",)
@@ -243,7 +249,7 @@ LOADERS = {
     ".npy": np.load,
     ".db-journal": lambda file: None,
     ".u8": lambda file: None,
-    ".journal": ends,
+    ".journal": journal,
 }
 
 
