@@ -46,7 +46,7 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.training.checkpoints import checkpoint_of
 
 OWN = "WRITERS_HAS_MOUNTS_OF_ITS_OWN"
-PAGE, SIZE = 4096, 48 << 20  # bytes, of memory and of the disk
+PAGE, SIZE = 4096, 256 << 20  # bytes, of memory and of the disk
 BUSY = (".lock", ".busy", ".log")  # of locks, which are empty, and of logs, which grow
 # Lightning's logger writes them as it goes: hparams.yaml, which run.json has too, and rows of
 # metrics.csv, of which those of before lie in metrics.earlier.csv meanwhile. SQLite writes whole
