@@ -2,13 +2,15 @@
 
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 from heatmap_research.data.annotations import read
-from heatmap_research.data.converters import aic, mpii
+from heatmap_research.data.converters import aic, mpii, mpii_matlab
 from heatmap_research.runs import bounded_file
 
 AIC = {
@@ -166,6 +168,9 @@ def test_a_file_that_is_not_mpiis_is_refused(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(bounded_file, "LABELS", 2**20)
         refused(other, target, "unpacked it has at least 2097")
+    with monkeypatch.context() as patch:
+        patch.setattr(mpii_matlab, "_content", lambda _: os.kill(os.getpid(), signal.SIGSEGV))
+        refused(other, target, "its structs lie deeper in each other than can be read")
     savemat(other, {"x": 1})
     refused(other, target, "not MPII's, it has no RELEASE")
     other.write_bytes(b"no matlab")

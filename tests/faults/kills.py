@@ -3,7 +3,8 @@
     python tests/faults/kills.py [PART OF A NAME ...]
 
 Each is told to end at one call of one hook, goes on, and has to end with the weights and the
-predictions, to the last bit, of a run that nothing happened to. About 12 minutes of one core.
+predictions, to the last bit, of a run that nothing happened to; commands that write, each as it
+calls one thing, are in `aimed.py`. About 25 minutes of one core.
 """
 
 import os
@@ -23,6 +24,7 @@ os.environ["HEATMAP_TRUST"] = "running"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import running
+from faults import aimed
 
 from heatmap_research.runs.find import find
 from heatmap_research.runs.store import RunStore
@@ -221,6 +223,7 @@ CASES = (
 )
 OTHERS: dict[str, Callable[[Path], Iterator[str]]] = {
     "SIGTERM in heatmap-evaluate": lambda root: evaluation(root, SIGTERM),
+    "SIGKILL in heatmap-evaluate": lambda root: evaluation(root, SIGKILL),
     "SIGTERM in a step of a sweep": lambda root: sweep(root, "a step"),
     "SIGTERM in an evaluation of a sweep": lambda root: sweep(root, "the evaluation"),
     "SIGTERM to the first of two processes": lambda root: processes(root, SIGTERM, [0]),
@@ -232,6 +235,7 @@ OTHERS: dict[str, Callable[[Path], Iterator[str]]] = {
 
 def main() -> None:
     cases = {case.name: case.run for case in CASES} | OTHERS
+    cases |= {str(case): case.run for case in aimed.CASES}
     lost = 0
     for number, (name, run) in enumerate(cases.items()):
         if sys.argv[1:] and not any(part in name for part in sys.argv[1:]):

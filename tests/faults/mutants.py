@@ -1,7 +1,7 @@
 """Reads thousands of annotations, boxes, labels of other tools, pictures and arrays, all damaged.
 
-    python tests/faults/mutants.py [--annotations 5000] [--boxes 2000] [--pictures 2000]
-                                   [--labels 1600] [--arrays 400] [--seed 0]
+    python tests/faults/mutants.py [--annotations 5000] [--boxes 2000] [--beside 2000]
+                                   [--pictures 2000] [--labels 1600] [--arrays 400] [--seed 0]
 
 Each is taken, or refused in a line that names the file: no traceback, and a check that judges as
 training does. Prints a line for each that is not, and a row for each kind.
@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults import mutated_annotations, mutated_formats, mutated_images
 
-COUNTS = {"annotations": 5000, "boxes": 2000, "pictures": 2000}
-COUNTS |= {"labels": 1600, "arrays": 400, "seed": 0}
+COUNTS = {"annotations": 5000, "boxes": 2000, "beside": 2000}
+COUNTS |= {"pictures": 2000, "labels": 1600, "arrays": 400, "seed": 0}
 
 
 def main() -> int:
@@ -38,6 +38,8 @@ def main() -> int:
         pictures = islice(mutated_images.damaged(asked.seed), asked.pictures)
         wrong = tried("annotations", annotations, mutated_annotations.judged, folder)
         wrong += tried("boxes", boxes, mutated_annotations.judged_boxes, folder)
+        beside = islice(mutated_annotations.beside_boxes(asked.seed), asked.beside)
+        wrong += tried("annotations= beside", beside, mutated_annotations.judged_beside, folder)
         labels = islice(mutated_formats.labels(asked.seed), asked.labels)
         arrays = islice(mutated_formats.arrays(asked.seed), asked.arrays)
         wrong += tried("labels of other tools", labels, mutated_formats.judged, folder)

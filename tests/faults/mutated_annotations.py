@@ -22,7 +22,7 @@ from PIL import Image
 
 from heatmap_research.data.audit import printed
 from heatmap_research.data.audit.file_audit import audit
-from heatmap_research.inference.boxes import placed, read
+from heatmap_research.inference.boxes import placed, read, refuse_shared
 from heatmap_research.inference.pictures import Picture
 
 WIDTH, HEIGHT = 40, 30  # pixels of every image
@@ -146,6 +146,37 @@ def judged_boxes(content: bytes, folder: Path) -> str:
         if said and ("\n" in said or str(file) not in said or len(said) > 500):
             return f"{name}: no line that names the file: {said!r}"
     return ""
+
+
+def beside_boxes(seed: int) -> Iterator[tuple[str, bytes]]:
+    """Annotations that say which picture and category a sound file of boxes speaks of."""
+    return mutants(seed + 1)
+
+
+def judged_beside(content: bytes, folder: Path) -> str:
+    """What is wrong with how `annotations=` beside a detector's boxes are judged."""
+    file, boxes = folder / "beside.json", folder / "results.json"
+    file.write_bytes(content)
+    row = {"image_id": 1, "category_id": 1, "bbox": [10, 5, 20.5, 15], "score": 0.5}
+    boxes.write_text(json.dumps([row, row | {"image_id": 2}]))
+    pictured = Picture("a.png", lambda _: (np.zeros((HEIGHT, WIDTH, 4), np.uint8), 1), None, 1)
+    for category in (None, "face"):
+        said = _refusal(partial(_listed, pictured, boxes, file, category))
+        if isinstance(said, Exception):
+            return f"{type(said).__name__}: {said}"
+        if said and ("\n" in said or str(file) not in said or len(said) > 500):
+            return f"no line that names the file: {said!r}"
+        if "\ud800" in said:
+            return f"a line that cannot be printed: {said!r}"
+    return ""
+
+
+def _listed(pictured: Picture, boxes: Path, file: Path, category: str | None) -> None:
+    listing = read(boxes, file, category)
+    refuse_shared(boxes, ["a.png", "b.png"], listing)
+    for listed in listing.values():
+        assert np.isfinite([*listed.boxes.flat, *listed.scores]).all()
+    placed(pictured, listing)
 
 
 def with_pictures(folder: Path) -> Path:

@@ -26,6 +26,7 @@ from functools import cache, partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import cv2
@@ -38,18 +39,20 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
+from test_own_formats import slp
 
+from heatmap_research.jobs.tune import studies
 from heatmap_research.runs.store import RunStore
 from heatmap_research.training.checkpoints import checkpoint_of
 
 OWN = "WRITERS_HAS_MOUNTS_OF_ITS_OWN"
-PAGE, SIZE = 4096, 48 << 20  # bytes, of memory and of the disk
+PAGE, SIZE = 4096, 256 << 20  # bytes, of memory and of the disk
 BUSY = (".lock", ".busy", ".log")  # of locks, which are empty, and of logs, which grow
 # Lightning's logger writes them as it goes: hparams.yaml, which run.json has too, and rows of
 # metrics.csv, of which those of before lie in metrics.earlier.csv meanwhile. SQLite writes whole
 # transactions.
 MOVED = "The dirpath has changed"  # as Lightning says of the copy of a run
-LOGS = ("hparams.yaml", "metrics.csv", "study.db")
+LOGS = ("hparams.yaml", "metrics.csv", "study.db", "study.journal")
 TINY = (*running.SMOKE, "decoder=[argmax]")
 SPACE = "~tune.space.weight_decay ~tune.space.warmup ~tune.space.sigma"
 
@@ -158,7 +161,7 @@ def is_in_place(file: Path, stood: os.stat_result) -> bool:
 
 
 def is_busy(file: Path) -> bool:
-    return file.name.endswith(BUSY)
+    return file.name.endswith(BUSY) or "wandb" in file.parts or "tfevents" in file.name
 
 
 def told(done: running.Finished, refuses: bool) -> Iterator[str]:
@@ -216,6 +219,11 @@ def mapping(file: Path) -> None:
     assert yaml.safe_load(file.read_text()) is not None
 
 
+def journal(file: Path) -> None:
+    with studies.opened(str(file)) as storage:
+        assert storage.get_all_studies()
+
+
 def database(file: Path) -> None:
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as opened:
         assert opened.execute("pragma integrity_check").fetchone() == ("ok",)
@@ -241,6 +249,7 @@ LOADERS = {
     ".npy": np.load,
     ".db-journal": lambda file: None,
     ".u8": lambda file: None,
+    ".journal": journal,
 }
 
 
@@ -260,6 +269,10 @@ def mount(options: str) -> None:
     if "remount" not in options:
         subprocess.run(["umount", "-q", str(disk())], check=False)
     line = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk())]
+    for _ in range(20):  # wandb's own process ends a little later
+        if not subprocess.run(line, stderr=subprocess.DEVNULL, check=False).returncode:
+            return
+        time.sleep(0.5)
     subprocess.run(line, check=True)
 
 
@@ -314,6 +327,7 @@ def pictures() -> Path:
     }
     theirs = [{"image_id": f"{number:040}"} | record for number in range(40)]
     (scratch() / "theirs.json").write_text(json.dumps(theirs))
+    slp(scratch() / "labels.slp", [{"filename": "film.avi", "backend": {}}])
     return file
 
 
@@ -352,6 +366,31 @@ WRITERS = (
         leaves=RUN_FILES,
         levels=(0,),
     ),
+    Writer(
+        "train, tensorboard",
+        f"train {TRAIN} logger=[csv,tensorboard] hydra.run.dir={{disk}}/{{try}}",
+        leaves=RUN_FILES,
+        levels=(0.5, 0.9, 1),
+    ),
+    Writer(
+        "train, wandb offline",
+        f"train {TRAIN} logger=[csv,wandb] hydra.run.dir={{disk}}/{{try}}",
+        leaves=RUN_FILES,
+        levels=(0.5, 0.9),
+    ),
+    Writer(
+        "tensorboard's own folder",
+        f"train {TRAIN} logger=[csv,tensorboard] hydra.run.dir=board{{try}} "
+        "logger.tensorboard.save_dir={disk}/{try}",
+        leaves=("hparams.yaml",),
+        levels=(0, 0.5),
+    ),
+    Writer(
+        "wandb's own folder",
+        f"train {TRAIN} logger=[csv,wandb] hydra.run.dir=wandb{{try}} "
+        "logger.wandb.save_dir={disk}/{try}",
+        levels=(0, 0.5),
+    ),
     Writer("evaluate", "evaluate run={disk}/run name=mine{try}", copied, leaves=RUN_FILES),
     Writer("budget", "budget run={disk}/run name=mine{try}", copied),
     Writer(
@@ -372,6 +411,11 @@ WRITERS = (
         levels=(0.5,),
     ),
     Writer(
+        "export int8",
+        "export run={run} out={disk}/{try}.onnx crops=2 calibrate=4 precision=int8",
+        levels=(0, 0.5, 1),
+    ),
+    Writer(
         "export torch_export",
         "export run={run} format=torch_export out={disk}/{try}.pt2 crops=2",
         levels=(0, 0.5),
@@ -388,6 +432,11 @@ WRITERS = (
         leaves=("*.mp4",),
     ),
     Writer("data convert", "data convert aic {set}/../theirs.json --out {disk}/a.json", over=True),
+    Writer(
+        "data convert sleap",
+        "data convert sleap {set}/../labels.slp --out {disk}/{try}.json",
+        leaves=("*.png",),
+    ),
     Writer("data shard", "data shard {set}/people.json --images {set} --out {disk}/{try}"),
     Writer("data show", "data show {set}/people.json --images {set} --out {disk}/a.png", over=True),
     Writer("ceiling", f"ceiling {FEW} out={{disk}}/ceiling", over=True),
@@ -412,6 +461,20 @@ WRITERS = (
         over=True,
         leaves=(*RUN_FILES, "*-journal"),
         levels=(0, 0.5),
+    ),
+    Writer(
+        "tune, a journal",
+        f"tune {TRAIN} tune.trials={{more}} tune.startup=1 {SPACE} tune.folder={{disk}}/tune "
+        "tune.storage={disk}/tune/study.journal",
+        over=True,
+        leaves=RUN_FILES,
+        levels=(0, 0.5),
+    ),
+    Writer(
+        "demo",
+        "demo --out {disk}/{try} --seeds 1 --steps 2 --pool 64",
+        leaves=RUN_FILES,
+        levels=(0.5,),
     ),
     Writer(
         "data.cache, drawn figures",

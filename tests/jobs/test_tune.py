@@ -139,6 +139,8 @@ def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(file, tmp_path):
 
 def test_more_trials_are_added_to_a_finished_search(tmp_path):
     first = run(tmp_path / "s.journal", search(5), bowl)
+    with (tmp_path / "s.journal").open("a") as rows:
+        rows.write('{"op_code": 5, "wor')  # as a full disk leaves it
     more = run(tmp_path / "s.journal", search(8), bowl)
     assert more[:5] == first
     assert len(more) == 8

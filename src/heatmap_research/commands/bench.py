@@ -11,9 +11,9 @@ GROUPS = ("codec", "step", "data", "eval", "start")
 
 def main() -> None:
     flags = _flags().parse_args()
-    from heatmap_research.jobs.bench import bench
-
     with ending_in_a_line("bench"):
+        from heatmap_research.jobs.bench import bench
+
         sys.exit(bench.run(flags))
 
 

@@ -14,9 +14,9 @@ FORMATS = ("yolo", "deeplabcut", "lightning_pose", "sleap", "mpii", "aic")
 def main() -> None:
     flags = _flags()
     logging.getLogger("heatmap_research").setLevel(logging.ERROR)  # what is warned of is shown
-    from heatmap_research.jobs import data
-
     with ending_in_a_line("data"):
+        from heatmap_research.jobs import data
+
         sys.exit(getattr(data, flags.job)(flags))
 
 

@@ -10,9 +10,9 @@ from heatmap_research.runs.no_place import ending_in_a_line
 
 def main() -> None:
     flags = _flags()
-    from heatmap_research.jobs import demo
-
     with ending_in_a_line("demo"):
+        from heatmap_research.jobs import demo
+
         sys.exit(demo.run(flags))
 
 

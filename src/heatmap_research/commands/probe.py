@@ -8,9 +8,9 @@ from heatmap_research.runs.no_place import ending_in_a_line
 
 def main() -> None:
     flags = _flags().parse_args()
-    from heatmap_research.jobs import probe
-
     with ending_in_a_line("probe"):
+        from heatmap_research.jobs import probe
+
         probe.run(flags)
 
 

@@ -12,9 +12,9 @@ OF_A_STUDY = ("csv", "latex", "by", "question", "margin", "baseline", "keep", "k
 def main() -> None:
     flags = _flags().parse_args()
     logging.basicConfig(level=logging.WARNING, format="heatmap-report: %(message)s")
-    from heatmap_research.jobs import report
-
     with ending_in_a_line("report"):
+        from heatmap_research.jobs import report
+
         if one := _one_run(flags):
             report.report_of_run(one, flags)
         else:

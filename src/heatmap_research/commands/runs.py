@@ -10,9 +10,9 @@ from heatmap_research.runs.no_place import ending_in_a_line
 def main() -> None:
     flags = _flags().parse_args()
     logging.basicConfig(level=logging.WARNING, format="heatmap-runs: %(message)s")
-    from heatmap_research.jobs import runs
-
     with ending_in_a_line("runs"):
+        from heatmap_research.jobs import runs
+
         runs.show(flags)
 
 

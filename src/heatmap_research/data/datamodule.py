@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import torch
 from lightning_fabric.utilities.seed import pl_worker_init_function
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Sampler, Subset, default_collate
+from torch.utils.data import DataLoader, Sampler, Subset, default_collate, get_worker_info
 
 from heatmap_research.data.annotations import Annotations
 from heatmap_research.data.protocols import KeypointDataset, about
-from heatmap_research.types import IncompatibleError, Sample
+from heatmap_research.types import IncompatibleError, Sample, first_line
 
 
 @dataclass(eq=False)
@@ -52,12 +53,31 @@ class ShuffledBatches(Sampler[list[int]]):
 
 def collate(samples: Sample | list[Sample], joints: Sequence[int] | None = None) -> Sample:
     """Makes a batch, unless the data set has made it already, and picks the joints to learn."""
-    batch = samples if isinstance(samples, Sample) else default_collate(samples)
-    if joints is None:
-        return batch
-    only = list(joints)
-    per_joint = ("keypoints", "visible", "others", "others_visible")
-    return batch._replace(**{name: getattr(batch, name)[:, only] for name in per_joint})
+    with _shared_in_time():
+        batch = samples if isinstance(samples, Sample) else default_collate(samples)
+        if joints is not None:
+            only = list(joints)
+            per_joint = ("keypoints", "visible", "others", "others_visible")
+            batch = batch._replace(**{name: getattr(batch, name)[:, only] for name in per_joint})
+        return Sample(*(part.share_memory_() for part in batch)) if get_worker_info() else batch
+
+
+@contextmanager
+def _shared_in_time() -> Iterator[None]:
+    """Says where a worker finds no room for a batch; torch hands it over in a thread behind.
+
+    There an error would be printed, and whoever trains would wait for this batch for ever.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "shared memory" not in str(error):
+            raise
+        raise IncompatibleError(
+            f"data.workers: a batch cannot be handed over ({first_line(error)}): choose fewer "
+            "or data.workers=0, a smaller data.batch_size, or give a container more shared memory "
+            "(docker run --shm-size=1g)."
+        ) from error
 
 
 def _begin_worker(number: int) -> None:

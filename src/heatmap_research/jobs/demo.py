@@ -48,26 +48,39 @@ def run(flags: argparse.Namespace) -> int:
     options = [f"trainer.max_steps={flags.steps}", f"data.pool={flags.pool}"]
     render(options)
     seeds = range(flags.seeds)
+    started: list[subprocess.Popen[str]] = []
     with ThreadPoolExecutor(min(flags.seeds, os.cpu_count() or 1)) as pool:
-        statuses = pool.map(lambda seed: _sweep(seed, flags.out / f"seed_{seed}", options), seeds)
-    if any(statuses):
-        sys.exit("heatmap-demo: a training failed; what it said is above.")
+        try:
+            statuses = list(pool.map(lambda s: _sweep(s, flags.out, options, started), seeds))
+        except KeyboardInterrupt:
+            for process in started:  # which a scheduler does not tell
+                process.terminate()
+            raise
+    if failed := [last for status, last in statuses if status]:
+        sys.exit(f"heatmap-demo: a training failed: {failed[0]}")
     return conclude(flags.out, judge=flags.steps >= JUDGED_STEPS)
 
 
-def _sweep(seed: int, folder: Path, options: list[str]) -> int:
-    """Trains all arms of a seed on one thread: figures are the same on any number of cores."""
+def _sweep(
+    seed: int, out: Path, options: list[str], started: list[subprocess.Popen[str]]
+) -> tuple[int, str]:
+    """Trains all arms of a seed on one thread: figures are the same on any number of cores.
+
+    Returns the exit status and the last line that was said.
+    """
     command = [sys.executable, "-m", "heatmap_research.commands.train", "-m", "experiment=demo"]
     with subprocess.Popen(
-        [*command, f"seed={seed}", *options, f"hydra.sweep.dir={folder}"],
+        [*command, f"seed={seed}", *options, f"hydra.sweep.dir={out}/seed_{seed}"],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        started.append(process)
+        line = ""
         for line in process.stdout or ():
             print(f"seed {seed} | {line}", end="", flush=True)
-    return process.returncode
+    return process.returncode, line.strip()
 
 
 def render(options: Sequence[str]) -> None:

@@ -189,6 +189,12 @@ def _refuse(cfg: DictConfig) -> None:
             )
     if cfg.on_error not in ("skip", "stop"):
         raise IncompatibleError(f"on_error={cfg.on_error}: choose skip or stop.")
-    written = [Path(cfg.out) / name for name in ("results.json", "keypoints.csv")]
-    if any(file.exists() for file in written) or Path(cfg.out).is_file():
+    if _is_there(Path(cfg.out)):
         raise IncompatibleError(f"out={cfg.out}: it is there already; choose another folder.")
+
+
+def _is_there(out: Path) -> bool:
+    """Whether a prediction lies there; one killed as its two files got their names is none."""
+    results, table = out / "results.json", out / "keypoints.csv"
+    cut_off = table.with_name(f"{table.name}.partial").exists()
+    return out.is_file() or table.exists() or (results.exists() and not cut_off)

@@ -1,6 +1,7 @@
 """What a disk that is full, or only read, makes of a command: a line that says what to do."""
 
 import errno
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +13,24 @@ NO_PLACE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)  # or one that is onl
 
 
 def in_words(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
+    place = error.filename2 or error.filename  # of a copy: where it was to be
+    where = f"{place}: " if place else ""
     room = "make room, or " if error.errno in FULL else ""
     return f"{where}{error.strerror}; {room}choose another folder."
 
 
 @contextmanager
 def ending_in_a_line(command: str) -> Iterator[None]:
-    """Ends a command that takes flags with what went wrong; `config/cli.py` ends Hydra's."""
+    """Ends a command that takes flags with what went wrong; `config/cli.py` ends Hydra's.
+
+    A scheduler's SIGTERM is a Ctrl-C: what is being written is taken away before the process ends.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        print(f"heatmap-{command}: stopped.", file=sys.stderr)
+        sys.exit(130)
     except OSError as error:
         words = in_words(error) if error.errno in NO_PLACE else in_a_line(error)
         sys.exit(f"heatmap-{command}: {words}")

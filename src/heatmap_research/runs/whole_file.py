@@ -55,6 +55,7 @@ def write(file: Path, text: str) -> None:
 def made(folder: Path) -> Iterator[Path]:
     """Yields a new folder to fill, which gets its name when all is in it."""
     partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
     partial.mkdir(parents=True)
     try:
         with naming({partial: folder}):
@@ -81,6 +82,18 @@ def naming(places: Mapping[Path, Path]) -> Iterator[None]:
         for partial, place in places.items():
             name = name.replace(str(partial), str(place))
         raise OSError(refusal.errno, os.strerror(refusal.errno or 0), name) from error
+
+
+@contextmanager
+def among(*folders: Path) -> Iterator[None]:
+    """Has an error of a disk that names no file name that of these folders which takes no more."""
+    try:
+        yield
+    except OSError as error:
+        full = next((folder for folder in folders if _refusal(Exception(), folder)), None)
+        if error.filename or not error.errno or full is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(full)) from error
 
 
 def _refusal(error: Exception, folder: Path) -> OSError | None:

@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
-from heatmap_research.runs import best
+from heatmap_research.runs import best, whole_file
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.sweep import set_aside
 from heatmap_research.training import build, facts, telling
@@ -46,7 +46,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
     trainer.callbacks.extend(watching)  # type: ignore[attr-defined]
     if trainer.is_global_zero:
         _make_room(store, checkpoint, job.config.trainer.max_steps)
-    with _recorded(store, trainer, facts.of_job(job) | size):
+    with _naming(store, trainer), _recorded(store, trainer, facts.of_job(job) | size):
         pl.seed_everything(job.config.seed, workers=True, verbose=False)
         task, data = _begun(parts, checkpoint), build.build_data(job)
         if trainer.is_global_zero and not sweep:
@@ -70,7 +70,7 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
     refuse_beyond_shared_memory(job)
     trainer = build.build_trainer(job, store, telling.progress(False, job.watched))
     of = {"run": str(trained.folder), "checkpoint": str(checkpoint)}
-    with _recorded(store, trainer, facts.of_job(job) | of):
+    with _naming(store, trainer), _recorded(store, trainer, facts.of_job(job) | of):
         weightless = build.without_weights(job.config)  # they are those of the run
         task, data = build.build(build.wire(job), **weightless), build.build_data(job)
         build.load_weights(task, checkpoint)
@@ -232,3 +232,9 @@ def _recorded(store: RunStore, trainer: pl.Trainer, known: dict[str, Any]) -> It
             logger.finalize("failed" if failed else "success")
         if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
             wandb.finish(exit_code=int(failed))
+
+
+def _naming(store: RunStore, trainer: pl.Trainer) -> AbstractContextManager[None]:
+    """Loggers may keep what they log on another disk, and say nothing of it when it is full."""
+    theirs = (Path(logger.save_dir) for logger in trainer.loggers if logger.save_dir)
+    return whole_file.among(store.folder, *theirs)

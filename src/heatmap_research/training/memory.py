@@ -37,7 +37,9 @@ def refuse_beyond_shared_memory(job: Job) -> None:
     if not workers or sys.platform != "linux":
         return
     image = job.config.backbone.in_chans * math.prod(job.config.image_size)  # bytes
-    needed = AHEAD * workers * data.batch_size * image
+    devices = job.config.trainer.get("devices", 1)
+    processes = devices if isinstance(devices, int) and devices > 0 else 1  # on this machine
+    needed = AHEAD * processes * workers * data.batch_size * image
     there = shutil.disk_usage(SHARED).free if os.access(SHARED, os.W_OK) else 0
     if needed > there:
         mebibytes = f"{needed / 2**20:,.0f} MiB of shared memory, and {SHARED} has"

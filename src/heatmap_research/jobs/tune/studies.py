@@ -1,6 +1,7 @@
 """Where studies are kept: an SQLite file or an Optuna journal, used by one process at a time."""
 
 import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from heatmap_research.runs import whole_file
 from heatmap_research.types import IncompatibleError, first_line
 
 SQLITE, JOURNAL = (".db", ".sqlite"), (".journal", ".log")
+ROW = b'{"op_code"'  # so each row of a journal begins
 LATER = ("tune.looks",)  # not kept at first: what it decides on is compared too
 
 
@@ -61,12 +63,25 @@ def study(
 def _storage(file: Path) -> BaseStorage:
     """Deletes a journal's lock, which a killed process may leave; ours says nobody holds it."""
     Path(f"{file}.lock").unlink(missing_ok=True)
+    if file.suffix in JOURNAL and file.exists():
+        _cut_half_a_row(file)
     try:
         if file.suffix in SQLITE:
             return RDBStorage(f"sqlite:///{file}")
         return JournalStorage(JournalFileBackend(str(file), JournalFileOpenLock(str(file))))
     except Exception as error:  # SQLAlchemy's, Alembic's or Optuna's
         raise _refusal(f"{file}: this is no study's file ({first_line(error)})") from error
+
+
+def _cut_half_a_row(journal: Path) -> None:
+    """Takes away what a full disk left of the last row, which the next one would be written behind.
+
+    Optuna passes over it where it is the last, and can read no row behind it.
+    """
+    content = journal.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content) and content.startswith(ROW):
+        os.truncate(journal, whole)
 
 
 def _refusal(why: str) -> IncompatibleError:

@@ -1,3 +1,4 @@
+import threading
 from importlib.util import find_spec
 
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -14,4 +15,11 @@ class TensorBoard(TensorBoardLogger):
                 "logger=tensorboard: the package is not installed: call "
                 "pip install 'heatmap-research[tensorboard]', or choose logger=csv."
             )
+        threading.excepthook = _unless_it_writes
         super().__init__(save_dir, name="tensorboard", version="", default_hp_metric=False)
+
+
+def _unless_it_writes(failed: threading.ExceptHookArgs) -> None:
+    """Keeps to itself what the thread that writes fails of: the next row raises it again."""
+    if type(failed.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(failed)

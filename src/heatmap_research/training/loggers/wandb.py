@@ -57,6 +57,8 @@ class Wandb(WandbLogger):
     @rank_zero_experiment
     def experiment(self) -> Any:
         fresh = self._experiment is None
+        if fresh:  # of a folder that is not there it warns
+            Path(self.save_dir or ".").mkdir(parents=True, exist_ok=True)
         try:
             run = super().experiment
         except wandb.Error as error:
