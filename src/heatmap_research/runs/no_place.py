@@ -19,6 +19,12 @@ def in_words(error: OSError) -> str:
     return f"{where}{error.strerror}; {room}choose another folder."
 
 
+def recorded(error: BaseException) -> str:
+    """An error that was not foreseen, as a record keeps it."""
+    full = isinstance(error, OSError) and error.errno in NO_PLACE
+    return f"{type(error).__name__}: {in_words(error) if full else error}"
+
+
 @contextmanager
 def ending_in_a_line(command: str) -> Iterator[None]:
     """Ends a command that takes flags with what went wrong; `config/cli.py` ends Hydra's.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from heatmap_research.runs import record, whole_file
+from heatmap_research.runs import no_place, record, whole_file
 from heatmap_research.runs.store import RunStore
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def failures_recorded(
             if not record.read_or_empty(store.folder):  # else an earlier try, to be gone on with
                 store.record.unlink(missing_ok=True)  # damaged
                 facts = asked()
-            words = str(error) if refused else f"{type(error).__name__}: {error}"
+            words = str(error) if refused else no_place.recorded(error)
             store.update(status="refused" if refused else "failed", error=words, **facts)
         raise
 

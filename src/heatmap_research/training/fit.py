@@ -18,7 +18,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
-from heatmap_research.runs import best, whole_file
+from heatmap_research.runs import best, no_place, whole_file
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.sweep import set_aside
 from heatmap_research.training import build, facts, telling
@@ -219,7 +219,7 @@ def _recorded(store: RunStore, trainer: pl.Trainer, known: dict[str, Any]) -> It
     except BaseException as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's exit from an evaluation
             raise KeyboardInterrupt from error
-        ended = {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        ended = {"status": "failed", "error": no_place.recorded(error)}
         if "more than 1 value per channel" in str(error):  # a batch norm says so
             size = "choose data.batch_size=2 or more, or a larger image_size"
             raise IncompatibleError(f"{in_a_line(error)}: {size}.") from error
