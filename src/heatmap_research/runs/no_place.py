@@ -21,8 +21,10 @@ def in_words(error: OSError) -> str:
 
 def recorded(error: BaseException) -> str:
     """An error that was not foreseen, as a record keeps it."""
-    full = isinstance(error, OSError) and error.errno in NO_PLACE
-    return f"{type(error).__name__}: {in_words(error) if full else error}"
+    words = str(error)
+    if isinstance(error, OSError) and error.errno in NO_PLACE:
+        words = in_words(error)
+    return f"{type(error).__name__}: {words}"
 
 
 @contextmanager
