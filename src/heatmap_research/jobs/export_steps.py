@@ -107,7 +107,7 @@ def to_hub(
     """Writes a folder, opens it as its user would, and removes it where that answers otherwise."""
     model = hub.model_of(job, about)
     model.load_state_dict(task.state_dict())
-    with made(out) as unsure:
+    with made(out, anew=True) as unsure:
         model.save_pretrained(unsure)
         (unsure / "README.md").unlink(missing_ok=True)  # says that it has been pushed to a hub
         opened = hub.opened(unsure).eval()

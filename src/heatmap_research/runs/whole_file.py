@@ -52,10 +52,14 @@ def write(file: Path, text: str) -> None:
 
 
 @contextmanager
-def made(folder: Path) -> Iterator[Path]:
-    """Yields a new folder to fill, which gets its name when all is in it."""
+def made(folder: Path, anew: bool = False) -> Iterator[Path]:
+    """Yields a new folder to fill, which gets its name when all is in it.
+
+    Refuses to share its part with another process, or `anew` takes away that of one killed.
+    """
     partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
+    if anew:
+        shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         with naming({partial: folder}):
