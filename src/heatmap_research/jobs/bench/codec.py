@@ -32,14 +32,16 @@ BOUNDS: dict[str, tuple[float, float]] = {  # times a copy of the maps, in 2-D a
     "all of main and score, from scores": (13.0, 22.0),
 }
 # The same of AMD's processors, where copies are faster and products of matrices slower: medians of
-# three quiet runs of one of them, rounded up (docs/performance.md).
+# three quiet runs of one of them and a third to spare (docs/performance.md).
 ON_AMD = BOUNDS | {
-    "labels": (5.5, 8.0),
-    "argmax": (1.4, 1.5),
-    "argmax_blur": (11.0, 19.0),
-    "dark_blur": (12.0, 20.0),
+    "labels": (5.5, 5.0),
+    "argmax": (1.0, 1.5),
+    "dark": (1.5, 2.0),
+    "argmax_blur": (4.5, 7.0),
+    "dark_blur": (5.5, 8.0),
+    "argmax and score": (1.6, 2.0),
     "softmax and expectation": (5.0, 5.5),
-    "all of main and score, from scores": (20.0, 30.0),
+    "all of main and score, from scores": (12.0, 15.0),
 }
 CPU_FACTS = Path("/proc/cpuinfo")
 
