@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from heatmap_research.runs import record
 from heatmap_research.types import first_line
 
+LEAVES = (str, int, float, list, type(None))  # seen at once, where a mapping takes longer
 log = logging.getLogger(__name__)
 
 FROM_DATA = ("tolerances", "names")  # filled in as the data and `joints` have it
@@ -161,15 +162,17 @@ def varied(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return {key: _distinct(kept[key]) for key in (*groups, *keys) if key in kept}
 
 
-def leaves(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(node: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
     """The values of a config by dotted key, but those in which runs of an experiment may differ."""
+    found: list[tuple[str, Any]] = []
     for key, value in node.items():
         if key in record.INCIDENTAL:
             continue
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{above}{key}.")
+        if not isinstance(value, LEAVES) and isinstance(value, Mapping) and value:
+            found += leaves(value, f"{above}{key}.")
         else:
-            yield f"{above}{key}", value
+            found.append((f"{above}{key}", value))
+    return found
 
 
 def _known(file: Path) -> dict[str, Any]:
