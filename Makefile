@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint docs notebooks answers-check check-all faults kills mutants writers load
+.PHONY: install demo test lint docs notebooks answers-check check-all faults planted kills mutants writers load
 
 install: $(VENV)/.installed
 
@@ -58,8 +58,12 @@ check-all: install
 	@grep -c ^ok check-all.txt; grep -c ^refused check-all.txt
 	@! grep -v -e '^ok ' -e '^refused: ' check-all.txt
 
+# What machines, disks and strangers do to runs, on two cores at once.
+faults: $(VENV)/.installed-dev
+	$(MAKE) --jobs 2 --output-sync=target writers kills mutants
+
 # Plants mistakes, one at a time, in a copy of the source, and lists the tests that notice each.
-faults: kills mutants writers
+planted: $(VENV)/.installed-dev
 	$(BIN)/python tests/faults/run.py
 
 # Stops and kills runs in the middle of what they do, and says what was left of each.
