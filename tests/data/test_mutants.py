@@ -3,7 +3,7 @@
 from itertools import islice
 
 import pytest
-from faults import mutated_annotations, mutated_formats, mutated_images
+from faults import mutated_annotations, mutated_formats, mutated_images, numbers
 
 
 @pytest.fixture(scope="module")
@@ -42,4 +42,9 @@ def test_labels_of_other_tools_and_arrays_are_taken_or_refused_in_a_line(tmp_pat
     judged = {name: mutated_formats.judged(case, tmp_path) for name, case in labels}
     for name, content in islice(mutated_formats.arrays(seed=1), 30):
         judged[name] = mutated_formats.judged_array(content, tmp_path)
+    assert {name: problem for name, problem in judged.items() if problem} == {}
+
+
+def test_labels_losses_and_decoders_are_finite_or_refused_at_the_limits_of_numbers():
+    judged = {name: numbers.judged(case) for name, case in islice(numbers.cases(seed=1), 200)}
     assert {name: problem for name, problem in judged.items() if problem} == {}

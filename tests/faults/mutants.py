@@ -1,7 +1,10 @@
 """Reads thousands of annotations, boxes, labels of other tools, pictures and arrays, all damaged.
 
+And has labels, losses and decoders reckon at the limits of their numbers (`numbers.py`).
+
     python tests/faults/mutants.py [--annotations 5000] [--boxes 2000] [--beside 2000]
-                                   [--pictures 2000] [--labels 1600] [--arrays 400] [--seed 0]
+                                   [--pictures 2000] [--labels 1600] [--arrays 400]
+                                   [--numbers 3000] [--seed 0]
 
 Each is taken, or refused in a line that names the file: no traceback, and a check that judges as
 training does. Prints a line for each that is not, and a row for each kind.
@@ -19,10 +22,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults import mutated_annotations, mutated_formats, mutated_images
+from faults import mutated_annotations, mutated_formats, mutated_images, numbers
 
 COUNTS = {"annotations": 5000, "boxes": 2000, "beside": 2000}
-COUNTS |= {"pictures": 2000, "labels": 1600, "arrays": 400, "seed": 0}
+COUNTS |= {"pictures": 2000, "labels": 1600, "arrays": 400, "numbers": 3000, "seed": 0}
 
 
 def main() -> int:
@@ -44,6 +47,8 @@ def main() -> int:
         arrays = islice(mutated_formats.arrays(asked.seed), asked.arrays)
         wrong += tried("labels of other tools", labels, mutated_formats.judged, folder)
         wrong += tried("arrays", arrays, mutated_formats.judged_array, folder)
+        limits = islice(numbers.cases(asked.seed), asked.numbers)
+        wrong += tried("numbers at their limits", limits, numbers.judged, folder)
         wrong += tried("odd pictures", mutated_images.odd().items(), mutated_images.judged, folder)
         wrong += tried("damaged pictures", pictures, mutated_images.judged, folder)
     print(f"at most {mutated_images.peak():.2f} GiB of memory")
