@@ -3,7 +3,7 @@
 from itertools import islice
 
 import pytest
-from faults import mutated_annotations, mutated_formats, mutated_images, numbers
+from faults import limits, mutated_annotations, mutated_formats, mutated_images
 
 
 @pytest.fixture(scope="module")
@@ -46,5 +46,5 @@ def test_labels_of_other_tools_and_arrays_are_taken_or_refused_in_a_line(tmp_pat
 
 
 def test_labels_losses_and_decoders_are_finite_or_refused_at_the_limits_of_numbers():
-    judged = {name: numbers.judged(case) for name, case in islice(numbers.cases(seed=1), 200)}
+    judged = {name: limits.judged(case) for name, case in islice(limits.cases(seed=1), 200)}
     assert {name: problem for name, problem in judged.items() if problem} == {}

@@ -1,6 +1,6 @@
 """Reads thousands of annotations, boxes, labels of other tools, pictures and arrays, all damaged.
 
-And has labels, losses and decoders reckon at the limits of their numbers (`numbers.py`).
+And has labels, losses and decoders reckon at the limits of their numbers (`limits.py`).
 
     python tests/faults/mutants.py [--annotations 5000] [--boxes 2000] [--beside 2000]
                                    [--pictures 2000] [--labels 1600] [--arrays 400]
@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults import mutated_annotations, mutated_formats, mutated_images, numbers
+from faults import limits, mutated_annotations, mutated_formats, mutated_images
 
 COUNTS = {"annotations": 5000, "boxes": 2000, "beside": 2000}
 COUNTS |= {"pictures": 2000, "labels": 1600, "arrays": 400, "numbers": 3000, "seed": 0}
@@ -47,8 +47,8 @@ def main() -> int:
         arrays = islice(mutated_formats.arrays(asked.seed), asked.arrays)
         wrong += tried("labels of other tools", labels, mutated_formats.judged, folder)
         wrong += tried("arrays", arrays, mutated_formats.judged_array, folder)
-        limits = islice(numbers.cases(asked.seed), asked.numbers)
-        wrong += tried("numbers at their limits", limits, numbers.judged, folder)
+        cases = islice(limits.cases(asked.seed), asked.numbers)
+        wrong += tried("numbers at their limits", cases, limits.judged, folder)
         wrong += tried("odd pictures", mutated_images.odd().items(), mutated_images.judged, folder)
         wrong += tried("damaged pictures", pictures, mutated_images.judged, folder)
     print(f"at most {mutated_images.peak():.2f} GiB of memory")
