@@ -140,9 +140,10 @@ def whole(habit: str) -> Path:
 def evaluation(root: Path, number: signal.Signals) -> Iterator[str]:
     """A plain heatmap-evaluate; the run it reads keeps every byte."""
     run, before = whole("plain"), (whole("plain") / "run.json").read_bytes()
-    many = ("data.test.pool=60000", "trainer.limit_test_batches=1.0", "name=stopped")
+    name = f"stopped_by_{number.name}"
+    many = ("data.test.pool=60000", "trainer.limit_test_batches=1.0", f"name={name}")
     started = running.start("evaluate", f"run={run}", *many, cwd=root)
-    store = RunStore(run / "evaluate" / "stopped")
+    store = RunStore(run / "evaluate" / name)
     running.wait_for(store.record.exists, started)
     time.sleep(2)
     started.signal(number)
@@ -152,8 +153,8 @@ def evaluation(root: Path, number: signal.Signals) -> Iterator[str]:
         yield f"status {done.status}, run.json says {store.read()['status']}: {done.err[-300:]}"
     if (run / "run.json").read_bytes() != before:
         yield "the run was changed"
-    running.command("evaluate", f"run={run}", "name=again", cwd=root)
-    again = RunStore(run / "evaluate" / "again").read()["metrics"]
+    running.command("evaluate", f"run={run}", f"name=after_{name}", cwd=root)
+    again = RunStore(run / "evaluate" / f"after_{name}").read()["metrics"]
     if running.without_ellipses(again) != RunStore(run).read()["metrics"]:
         yield "other figures afterwards"
 
