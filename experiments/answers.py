@@ -12,6 +12,7 @@ import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,7 +20,8 @@ from statistics import mean, stdev
 from heatmap_research.analysis.comparison.contrast.question import Answer, Answers
 from heatmap_research.analysis.comparison.verdict import kept
 from heatmap_research.analysis.comparison.verdict.wording import chance, number
-from heatmap_research.jobs.question import answered
+from heatmap_research.jobs.question import answered, of_runs
+from heatmap_research.runs.find import Run
 
 HERE = Path(__file__).parent
 PLACE = re.compile(r"(?<=<!-- answer -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -76,6 +78,13 @@ def listed(title: str, answers: Answers | None) -> Iterator[str]:
     for one in (answers.lead, *answers.family):
         yield f"- {one.name or 'the question'}: {one.words}"
     yield ""
+
+
+def by_one(runs: Sequence[Run], decoders: Sequence[str], title: str) -> Iterator[str]:
+    """The question of these runs once more, read by one decoder for all."""
+    for decoder in decoders:
+        question = replace(of_runs(runs), decoder=decoder)
+        yield from listed(title.format(decoder), question.answer(runs))
 
 
 def words(answers: Answers) -> Iterator[str]:

@@ -4,11 +4,10 @@ python experiments/label_noise/answer.py prints what is between the lines of REA
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from heatmap_research.analysis.comparison.verdict import kept
-from heatmap_research.jobs.question import of_runs
+from heatmap_research.jobs.question import answered
 
 HERE = Path(__file__).parent
 DECODERS = ("dark", "dark_blur", "local_soft_argmax")  # looked for after it was read
@@ -16,15 +15,12 @@ DECODERS = ("dark", "dark_blur", "local_soft_argmax")  # looked for after it was
 
 def main() -> None:
     sys.path.insert(0, str(HERE.parent))
-    from answers import listed, words
+    from answers import by_one, words
 
     runs = kept.kept(HERE)
-    question = of_runs(runs)
-    print(*words(question.answer(runs)), sep="\n")
+    print(*words(answered(runs, None)), sep="\n")
     maps = [run for run in runs if run.arm != "regression"]
-    for decoder in DECODERS:
-        by_one = replace(question, decoder=decoder)
-        print(*listed(f"By `{decoder}` for all", by_one.answer(maps)), sep="\n")
+    print(*by_one(maps, DECODERS, "By `{}` for all"), sep="\n")
 
 
 if __name__ == "__main__":

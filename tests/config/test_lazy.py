@@ -32,6 +32,8 @@ def test_what_libraries_import_only_in_case_waits_for_its_use():
     code += "import wandb, scipy.signal; wandb.Settings; from wandb.sdk.lib import runid\n"
     code += "from scipy.signal import windows; assert windows is scipy.signal.windows\n"
     run(f"{code}assert wandb is sys.modules['wandb']; scipy.signal.get_window('hann', 4)")
+    direct = "from scipy.signal.windows import hann; import scipy.signal; import wandb.sdk.lib\n"
+    run(f"{PUT_OFF}{direct}assert hann is scipy.signal.windows.hann; wandb.Settings")
 
 
 def run(code: str) -> None:

@@ -26,10 +26,10 @@ class _Submodules(MetaPathFinder):
     """Finds submodules in the real module, which has imported some that must not run again."""
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
-        top = sys.modules.get(name.partition(".")[0])
-        if not isinstance(top, _Later):
+        parent = sys.modules.get(name.rpartition(".")[0])
+        if not isinstance(parent, _Later):
             return None
-        top.__getattr__("__name__")
+        parent.__getattr__("__name__")
         module = importlib.import_module(name)
         module.__spec__ = spec_from_loader(name, _Imported(module))  # which is asked for its spec
         return module.__spec__

@@ -91,7 +91,7 @@ def evaluate(people: People, found: Found, sigmas: oks.Sigmas) -> dict[str, floa
 
 
 def of_all_sizes(people: People, found: Found, sigmas: oks.Sigmas) -> float:
-    """The first of these figures alone, in half of the time."""
+    """The first of these figures alone, which takes no people of some sizes apart."""
     matches = match(people, found, sigmas, 1)
     precision, _ = _curves(matches.right, matches.ignored, matches.wanted)
     return float(precision.mean())

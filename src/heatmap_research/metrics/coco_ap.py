@@ -21,7 +21,8 @@ class CocoAp(Metric):
     """COCO's ten figures and three more, for everyone in `truth`; each instance counts once.
 
     A person's score is the box's times the mean score of the joints above a threshold.
-    AP_box_score ranks the same people by the box's score alone, AP_oracle by their true OKS.
+    AP_box_score ranks the same people by the box's score alone, AP_oracle by their true OKS; both
+    are reckoned here, whatever the engine.
     """
 
     full_state_update = False

@@ -65,7 +65,7 @@ def nms(alike: Square, scores: PerPose, threshold: float) -> Order:
     """The poses to keep, best first; none is more like a better one than the threshold."""
     kept: list[int] = []
     left = best_first(scores)
-    if np.count_nonzero(alike > threshold) <= len(left):  # each is like itself alone
+    if np.count_nonzero(alike <= threshold) >= alike.size - len(left):  # each is like itself alone
         return left
     while left.size:
         best, left = left[0], left[1:]
