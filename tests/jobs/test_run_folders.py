@@ -186,3 +186,12 @@ def test_two_runs_begun_in_the_same_second_have_folders_of_their_own():
         made = [hydra.compose("train", return_hydra_config=True) for _ in range(2)]
     first, second = (cfg.hydra.run.dir for cfg in made)
     assert first != second
+
+
+def test_a_sweep_whose_jobs_have_several_processes_is_refused(tmp_path):
+    """Its second process went through the sweep anew, and trained another job with the first."""
+    ddp = ("trainer=ddp", "trainer.accelerator=cpu")
+    done = running.command("train", "-m", "seed=0,1", *running.SMOKE, *ddp, cwd=tmp_path)
+    assert done.status not in (0, None)
+    assert "trainer.devices=2: a job of a sweep has one process" in done.err
+    assert not list(tmp_path.rglob("checkpoints"))
