@@ -36,6 +36,35 @@ def test_what_libraries_import_only_in_case_waits_for_its_use():
     run(f"{PUT_OFF}{direct}assert hann is scipy.signal.windows.hann; wandb.Settings")
 
 
+COMPILED_LATE = """
+import torchvision, torchmetrics
+from pytorch_lightning.utilities.compile import OptimizedModule
+
+net = torch.nn.Linear(2, 1)
+optimizer = torch.optim.AdamW(net.parameters())
+net(torch.ones(1, 2)).sum().backward()
+optimizer.step()
+before = net.weight.tolist()
+assert not {"torch._dynamo.eval_frame", "sympy", "matplotlib"} & {*sys.modules}
+
+quicker = torch.compile(net, backend="eager")
+quicker(torch.ones(1, 2))
+optimizer.step()
+assert net.weight.tolist() != before
+assert isinstance(quicker, OptimizedModule) and not isinstance(net, OptimizedModule)
+assert torch._dynamo is sys.modules["torch._dynamo"] and torch._dynamo.config
+from torch._dynamo import utils
+assert utils is torch._dynamo.utils and "counters" in vars(utils)
+
+torchmetrics.MeanMetric().plot(torch.tensor(1.0))
+assert "matplotlib" in sys.modules
+"""
+
+
+def test_compiler_and_figures_wait_for_their_use():
+    run(PUT_OFF + COMPILED_LATE)
+
+
 def run(code: str) -> None:
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, env=running.plain_environment())

@@ -47,3 +47,34 @@ def test_a_config_is_composed_once_before_its_jobs(words, times, tmp_path):
     line = [sys.executable, "-c", COMPOSED, *words, f"hydra.sweep.dir={tmp_path}"]
     done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert int(done.stdout.split()[-1]) == times, done.stderr
+
+
+EACH = """
+import sys
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+from heatmap_research.config import cli, quick
+
+quick.composing_once()
+if sys.argv.pop() == "once":
+    quick.composing_a_grid_once()
+
+def told(cfg):
+    job = HydraConfig.get()
+    print(OmegaConf.to_yaml(cfg), job.runtime.choices, job.overrides, job.job.override_dirname)
+
+cli.run("check", told, "train")
+"""
+
+
+def test_jobs_of_a_grid_are_what_they_are_alone(tmp_path):
+    """Options and values that change from job to job, added, taken away, and that refer."""
+    grid = ("-m", "arm=ce_2d,simcc", "seed=0,1", "decoder=[dark],main", "sigma=choice(1,3)")
+    more = ("+tag=a,b", "~callback.pictures", "optimizer.lr='${sigma}'", "image_size=[32,32]")
+    line = [sys.executable, "-c", EACH, *grid, *more, f"hydra.sweep.dir={tmp_path / 'jobs'}"]
+    whole, once = (
+        subprocess.run([*line, how], capture_output=True, text=True, cwd=tmp_path, check=True)
+        for how in ("each", "once")
+    )
+    assert once.stdout == whole.stdout
+    assert once.stdout.count("neck:") == 2**5

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from heatmap_research.config import partners
 from heatmap_research.config.job import prepare
 from heatmap_research.jobs import question
+from heatmap_research.jobs.train import refuse_question
 from heatmap_research.runs import record, sweep
 from heatmap_research.runs.find import find
 from heatmap_research.runs.store import RunStore
@@ -208,7 +209,7 @@ def test_the_ends_of_every_study_can_be_trained(study):
         with running.composing():
             cfg = hydra.compose("train", ["output_dir=.", f"experiment={study}", *values])
             job = prepare(cfg, {})
-        question.refuse_impossible(job)
+        refuse_question(job)
         assert building.dry_run(building.wire(job))[1]["parameters"] > 0
 
 

@@ -15,6 +15,7 @@ import torch
 from options import LOSSES, NDIMS, STRIDES, labels_of, perfect_scores, uniform_keypoints
 from pairwise import each
 from running import build, build_data
+from timm.optim import param_groups_weight_decay
 from torch import nn
 
 from heatmap_research.codec.codec import Codec
@@ -549,6 +550,10 @@ def test_norms_and_biases_are_not_decayed(optimizer, tmp_path):
     assert len(decays) == len(list(task.parameters()))
     for name, parameter in task.named_parameters():
         assert decays[id(parameter)] == (wanted if parameter.ndim > 1 else 0), name
+    timms = param_groups_weight_decay(nn.ModuleList(filter(None, (task.net, task.loss))), wanted)
+    assert [[*map(id, group["params"])] for group in task.groups()] == [
+        [*map(id, group["params"])] for group in timms
+    ]
 
 
 def test_a_frozen_backbone_stays_as_it_was_while_the_rest_learns(folder):

@@ -16,7 +16,7 @@ def main() -> None:
             "hydra/job_logging=disabled",
             "hydra/hydra_logging=disabled",
         ]
-        quick.composing_each_job_once()
+        quick.composing_a_grid_once()
         cli.run("check", check, config="train")
 
 

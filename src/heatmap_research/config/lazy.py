@@ -2,10 +2,13 @@
 
 import importlib
 import sys
+from collections.abc import Iterable
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, spec_from_loader
 from types import ModuleType
+from typing import Any
 
 
 class _Later(ModuleType):
@@ -14,12 +17,18 @@ class _Later(ModuleType):
     def __getattr__(self, attribute: str) -> object:
         name = self.__name__
         if sys.modules.get(name) is self:
-            del sys.modules[name]
-        real = importlib.import_module(name)
-        for module in list(sys.modules.values()):
-            if isinstance(module, ModuleType) and vars(module).get(name) is self:
-                setattr(module, name, real)
-        return getattr(real, attribute)
+            _bring(self)
+        return getattr(importlib.import_module(name), attribute)
+
+
+def _bring(later: _Later) -> None:
+    name = later.__name__
+    del sys.modules[name]
+    real = importlib.import_module(name)
+    last = name.rpartition(".")[2]
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType) and vars(module).get(last) is later:
+            setattr(module, last, real)
 
 
 class _Submodules(MetaPathFinder):
@@ -46,10 +55,11 @@ class _Imported(Loader):
         module.__spec__ = self.spec
 
 
-def lazily(name: str, **known: object) -> None:
+def lazily(name: str, called: Iterable[str] = (), **known: object) -> None:
     """Makes `import name` free until one of its attributes is used; `from name import x` is use.
 
-    Attributes that are known are used without it.
+    Attributes that are known are used without it, and functions that are only called bring it
+    then.
     """
     top = name.partition(".")[0]
     if name in sys.modules or (spec := find_spec(top)) is None:
@@ -59,7 +69,17 @@ def lazily(name: str, **known: object) -> None:
     if top == name:
         later.__spec__, later.__file__ = spec, spec.origin
     later.__path__ = []  # _Submodules finds them
-    vars(later).update(known)
+    vars(later).update(known, **{each: partial(_call, later, each) for each in called})
     sys.modules[name] = later
     if not any(isinstance(finder, _Submodules) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Submodules())
+
+
+def _call(later: _Later, function: str, *args: Any, **kwargs: Any) -> Any:
+    return later.__getattr__(function)(*args, **kwargs)  # type: ignore[operator]
+
+
+def imported(name: str) -> Any:
+    """A module that has been imported, or None where another stands for it or nothing."""
+    module = sys.modules.get(name)
+    return None if isinstance(module, _Later) else module

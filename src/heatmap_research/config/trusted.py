@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import hydra.utils
@@ -60,7 +61,7 @@ def located(target: Any, path: str) -> Any:
     ):
         raise _refusal(target, path)
     try:
-        found = hydra.utils.get_object(target)
+        found = _object(target)
     except (ImportError, AttributeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise IncompatibleError(f"{path}={target} cannot be had: {reason}") from error
@@ -70,6 +71,9 @@ def located(target: Any, path: str) -> Any:
     if callable(found) and not known:
         raise _refusal(target, path)
     return found
+
+
+_object = cache(hydra.utils.get_object)
 
 
 def _refuse_unknown_target(node: Any, path: str) -> None:

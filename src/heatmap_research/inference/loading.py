@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from heatmap_research.config import garbage
 from heatmap_research.config.job import Job
 from heatmap_research.inference.pictures import Cutter
 from heatmap_research.inference.predictor import Predictor
@@ -28,6 +29,7 @@ def predictor(
 
     All widths of its covariances are multiplied by `widening`.
     """
+    garbage.now()
     cfg = job.config
     place = device_of(device)
     task = build.build(build.wire(job), **build.without_weights(cfg))

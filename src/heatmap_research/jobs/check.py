@@ -6,7 +6,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from heatmap_research.config.hydra_job import in_sweep
-from heatmap_research.jobs.train import composed
+from heatmap_research.jobs.train import composed, refuse_question
 from heatmap_research.types import IncompatibleError
 
 
@@ -14,14 +14,13 @@ def check(cfg: DictConfig) -> None:
     name = f"  [{' '.join(HydraConfig.get().overrides.task)}]" * in_sweep()
     try:
         job = composed(cfg)
-        from heatmap_research.jobs import question  # torch: after a first look
-        from heatmap_research.training.build import dry_run, wire
+        from heatmap_research.training.build import dry_run, wire  # torch: after a first look
         from heatmap_research.training.starting import arriving
 
         plan, _ = dry_run(wire(job))
         if job.config.weights:
             arriving(plan, job.config.weights)
-        question.refuse_impossible(job)
+        refuse_question(job)
     except IncompatibleError as error:
         print(f"refused: {error}{name}")
         if not in_sweep():

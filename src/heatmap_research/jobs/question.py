@@ -15,7 +15,6 @@ from heatmap_research.analysis.comparison.contrast.question import Answers, Ques
 from heatmap_research.analysis.comparison.verdict.reading import Reading
 from heatmap_research.config import instantiate
 from heatmap_research.config.conf import conf_folder
-from heatmap_research.config.job import Job
 from heatmap_research.runs.find import Run
 from heatmap_research.types import IncompatibleError, in_a_line
 
@@ -35,12 +34,6 @@ def made(node: Any) -> Question:
     with instantiate.making("question"):
         _kind(found.metric)
     return found
-
-
-def refuse_impossible(job: Job) -> None:
-    """Reads what a job is to answer, before it is trained for it; most jobs ask nothing."""
-    if node := job.config.get("question"):
-        made(node)
 
 
 def of_file(name: str) -> Question:

@@ -44,7 +44,7 @@ def _train(job: Job) -> None:
     if hydra_job.is_first():  # others of this run may be reading it
         yaml_file.save(job.but(resume=None).config, store.folder / ".hydra" / "config.yaml")
     refuse_impossible(job)
-    _refuse_question(job)
+    refuse_question(job)
     try:
         fit.train(job, store, in_sweep())
         evaluate_also(job, store.folder)
@@ -62,11 +62,12 @@ def _say_how_to_go_on(store: RunStore, stopped: str) -> None:
         log.warning(f"{stopped}; to go on: {'the same command' if in_sweep() else again}")
 
 
-def _refuse_question(job: Job) -> None:
+def refuse_question(job: Job) -> None:
     """Refuses a question that cannot be meant before the runs are made that should answer it."""
-    from heatmap_research.jobs import question  # torch: after the config has been looked at
+    if job.config.get("question"):
+        from heatmap_research.jobs import question  # and with it scipy
 
-    question.refuse_impossible(job)
+        question.made(job.config.question)
 
 
 def _train_in_sweep(cfg: DictConfig) -> None:

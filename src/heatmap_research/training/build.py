@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.utils.flop_counter import FlopCounterMode
 
 from heatmap_research.codec.coordinate_codec import AnyCodec
+from heatmap_research.config import garbage
 from heatmap_research.config.instantiate import make, maker, making, refuse_strays, refusing
 from heatmap_research.config.job import Job
 from heatmap_research.data.datamodule import DataModule
@@ -114,9 +115,10 @@ def dry_run(parts: Parts) -> tuple[KeypointTask, dict[str, int]]:
     Refuses what cannot work together; counts parameters, and multiply-accumulates of one image.
     """
     cfg = parts.job.config
-    with FlopCounterMode(display=False) as counter, torch.device("meta"):
+    with torch.device("meta"):
         task = build(parts, **without_weights(cfg))
-        shapes = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
+        with FlopCounterMode(display=False) as counter:  # which looks into each operation
+            shapes = tuple(tuple(scores.shape[2:]) for scores in _forward(task, cfg))
     with refusing("optimizer"):  # which, like a schedule, says what it takes when it is called
         optimizer = task.optimizer([torch.nn.Parameter(torch.zeros(1))])
     with refusing("schedule"):
@@ -139,6 +141,7 @@ def build_data(job: Job) -> DataModule:
 
 
 def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
+    garbage.now()
     cfg = job.but(monitor=job.watched).config
     every = cfg.trainer.log_every_n_steps
     watching = [NeckGradient(every), Finite(), Throughput(every)]

@@ -1,7 +1,6 @@
 """One run from config to record: fit, evaluate with the last weights, write the folder."""
 
 import logging
-import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from heatmap_research.config.job import Job
+from heatmap_research.config.lazy import imported
 from heatmap_research.data.datamodule import DataModule
 from heatmap_research.runs import best, no_place, whole_file
 from heatmap_research.runs.store import RunStore
@@ -230,7 +230,7 @@ def _recorded(store: RunStore, trainer: pl.Trainer, known: dict[str, Any]) -> It
         failed = ended["status"] != "finished"
         for logger in trainer.loggers:
             logger.finalize("failed" if failed else "success")
-        if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
+        if wandb := imported("wandb"):  # the next job of a sweep would write into its run
             wandb.finish(exit_code=int(failed))
 
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 import torch
 from jaxtyping import UInt8
 from pytorch_lightning import LightningModule
-from timm.optim import param_groups_weight_decay
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -137,7 +136,7 @@ class KeypointTask(LightningModule):
         learnt = nn.ModuleList(filter(None, (self.net, self.loss)))
         given = getattr(self.optimizer, "keywords", {})
         decay = given.get("weight_decay", 0.0)
-        groups = param_groups_weight_decay(learnt, decay)  # not of norms and biases
+        groups = _by_decay(learnt, decay)  # not of norms and biases
         if self.layer_decay == 1:
             return groups
         rates = layer_rates(cast(KeypointNet, self.net), self.layer_decay)
@@ -175,6 +174,19 @@ class KeypointTask(LightningModule):
 
     def _metrics_of(self, decoder: str) -> dict[str, Metric]:
         return dict(cast(nn.ModuleDict, self.metrics[decoder]).items())  # type: ignore[arg-type]
+
+
+def _by_decay(learnt: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Norms and biases, which are not decayed, and then the rest.
+
+    timm has the same, in a package whose import takes a second, as it brings torch's compiler.
+    """
+    grouped: dict[float, list[nn.Parameter]] = {0.0: []}
+    for name, parameter in learnt.named_parameters():
+        if parameter.requires_grad:
+            kept = parameter.ndim < 2 or name.endswith(".bias")
+            grouped.setdefault(0.0 if kept else decay, []).append(parameter)
+    return [{"params": each, "weight_decay": of} for of, each in grouped.items() if each]
 
 
 def _by_rate(

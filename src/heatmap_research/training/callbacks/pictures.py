@@ -1,19 +1,18 @@
 """Pictures of a validation, for loggers that can show them."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.trainer.states import TrainerFn
 
-from heatmap_research.drawing import of_codec, validation_figures
-from heatmap_research.drawing.example import Example
 from heatmap_research.types import Sample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FIRST_SECONDS = 1.0  # that the first pictures are guessed to take
 
@@ -51,6 +50,8 @@ class Pictures(Callback):
         began = time.monotonic()
         errors = _gathered(trainer, {n: torch.cat(parts) for n, parts in self.errors.items()})
         if trainer.is_global_zero:
+            from heatmap_research.drawing import validation_figures  # and with it matplotlib
+
             title = f"validation after step {trainer.global_step}"
             self._show(trainer, "val/errors", validation_figures.errors(errors, title))
             self._show(trainer, "val/samples", self._samples(trainer, pl_module, title))
@@ -65,12 +66,14 @@ class Pictures(Callback):
         allowed = self.share * (time.monotonic() - self.began)
         return self.validations % self.every == 0 and self.spent + self.last <= allowed
 
-    def _samples(self, trainer: Trainer, task: Any, title: str) -> Figure:
+    def _samples(self, trainer: Trainer, task: Any, title: str) -> "Figure":
+        from heatmap_research.drawing import of_codec, validation_figures
+
         batch = self._batch(trainer)
         with trainer.precision_plugin.forward_context(), torch.inference_mode():
             activated = task.activated(batch.image.to(task.device))
         everywhere = torch.ones_like(batch.keypoints[:1, :, 0])
-        labels, predicted = list[Example](), list[Example]()
+        labels, predicted = [], []
         for i in range(len(batch.image)):
             one = Sample(*(value[i : i + 1] for value in batch))
             maps = tuple(each[i : i + 1].float().cpu() for each in activated)
@@ -89,7 +92,9 @@ class Pictures(Callback):
         batch = module.collate([data[i] for i in chosen.tolist()])
         return Sample(*(value.cpu() for value in batch))
 
-    def _show(self, trainer: Trainer, name: str, figure: Figure) -> None:
+    def _show(self, trainer: Trainer, name: str, figure: "Figure") -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         canvas, step = FigureCanvasAgg(figure), trainer.global_step
         canvas.draw()
         picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # (height, width, channel)
