@@ -31,10 +31,10 @@ from heatmap_research.types import (
 
 
 class Cost(NamedTuple):
-    """The loss of a batch, and how far it is above the least that its labels allow."""
+    """The loss of a batch, and how far it is above the least that its labels allow, if asked."""
 
     loss: Float[Tensor, ""]
-    excess: Float[Tensor, ""]
+    excess: Float[Tensor, ""] | None
 
 
 class Ideal(NamedTuple):
@@ -120,13 +120,23 @@ class Codec:
         ]
 
     def training_loss(
-        self, scores: Heatmaps, keypoints: Keypoints, visible: Visible, others: Others | None = None
+        self,
+        scores: Heatmaps,
+        keypoints: Keypoints,
+        visible: Visible,
+        others: Others | None = None,
+        excess: bool = True,
     ) -> Cost:
-        """Adds up the maps of a joint, as log-likelihoods are, and takes the mean over joints."""
+        """Adds up the maps of a joint, as log-likelihoods are, and takes the mean over joints.
+
+        The least that labels allow costs half as much again: without `excess` it is left out.
+        """
         with torch.autocast(keypoints.device.type, enabled=False), sharing():
             labels = self.encode(keypoints, visible, others)
             pairs = zip(scores, labels, strict=True)
             loss = _mean([self.loss(self._sharp(s), label) for s, label in pairs], labels)
+            if not excess:
+                return Cost(loss, None)
             least = _mean([self.loss.least(label) for label in labels], labels)
         return Cost(loss, loss.detach() - least)
 
@@ -179,7 +189,7 @@ class Codec:
         self,
         position: Position,
         beside: Position | None,
-        blank: PerJoint,
+        blank: PerJoint | None,
         drawn: PerJoint,
         m: int,
     ) -> Label:
@@ -188,13 +198,13 @@ class Codec:
         position = torch.where(drawn[..., None] > 0, position, middle)  # or a nan would spread
         people = position if beside is None else torch.stack([position, beside], 1)
         heatmap = self._draw(people, m)
-        if self.labels.blanks:
+        if blank is not None:
             empty = 1 / heatmap[0, 0].numel() if self.labels.blanks == "uniform" else 0.0
             heatmap = torch.where(heatmaps.over(heatmap, blank) > 0, empty, heatmap)
         return Label(
             heatmap=heatmap,
             position=position,
-            visible=torch.maximum(drawn, blank),
+            visible=drawn if blank is None else torch.maximum(drawn, blank),
             stride=self.grid.strides[m],
             energy=self._ideal(position, m).energy,
         )

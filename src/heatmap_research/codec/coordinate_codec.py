@@ -45,11 +45,16 @@ class CoordinateCodec:
         return self.loss.spread
 
     def training_loss(
-        self, scores: Heatmaps, keypoints: Keypoints, visible: Visible, others: Others | None = None
+        self,
+        scores: Heatmaps,
+        keypoints: Keypoints,
+        visible: Visible,
+        others: Others | None = None,
+        excess: bool = True,
     ) -> Cost:
         """Returns the mean over learnt joints of the loss, which is summed over x and y.
 
-        Two coordinates have no room for the joints of others.
+        Two coordinates have no room for the joints of others, and labels allow a loss of nothing.
         """
         learnt = self.labels.drawn(visible, self._beyond(keypoints))
         wanted = torch.where(learnt[..., None] > 0, keypoints, 0)  # or a nan would spread

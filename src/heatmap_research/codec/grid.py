@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from heatmap_research.codec.geometry import Geometry
+from heatmap_research.codec.sharing import once
 from heatmap_research.types import (
     Heatmap,
     Heatmaps,
@@ -81,6 +82,7 @@ class Grid:
         spacings = [spacing for _, spacing in self.lines]
         return tuple(tuple(spacings[axis] for axis in axes) for axes in self.axes)
 
+    @once
     def split(self, keypoints: Keypoints) -> tuple[Position, ...]:
         """Converts crop pixels to bins, and returns one position for each map."""
         lines = zip(keypoints.flip(-1).unbind(-1), self.lines, strict=True)  # y, x

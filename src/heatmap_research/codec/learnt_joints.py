@@ -51,8 +51,10 @@ class Labels:
         near = self.reach * self.sigma if self.outside == "tail" else 0.0
         return (seen & (beyond <= near)).float()
 
-    def blank(self, visible: Visible) -> PerJoint:
-        """1 for joints whose label is an empty map."""
+    def blank(self, visible: Visible) -> PerJoint | None:
+        """1 for joints whose label is an empty map, if there may be any."""
+        if not self.blanks:
+            return None
         empty = torch.zeros_like(visible, dtype=torch.bool)
         if self.covered in ("uniform", "zero"):
             empty = empty | (visible == 1)
@@ -62,7 +64,7 @@ class Labels:
 
     def per_map(self, beyond: tuple[PerJoint, ...]) -> tuple[PerJoint, ...]:
         """A joint outside one of its maps is outside all, unless each axis is learnt by itself."""
-        if self.outside == "per_axis":
+        if self.outside == "per_axis" or len(beyond) == 1:
             return beyond
         return (torch.stack(beyond).amax(0),) * len(beyond)
 

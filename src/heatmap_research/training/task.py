@@ -80,10 +80,12 @@ class KeypointTask(LightningModule):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         scores = self.net(self.photometric(batch.image))
         others = batch.others, batch.others_visible
-        cost = self.cost(scores, batch.keypoints, batch.visible, others)
-        if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
+        logged = (self.global_step + 1) % self.every == 0  # a call costs a part of a small step
+        excess = logged or bool(self.compile_as)  # which would compile steps of either kind
+        cost = self.cost(scores, batch.keypoints, batch.visible, others, excess)
+        if logged:
             self.log("train/loss", cost.loss)
-            self.log("train/excess", cost.excess)
+            self.log("train/excess", cast(Tensor, cost.excess))
             self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         return cost.loss
 

@@ -28,7 +28,7 @@ BOUNDS: dict[str, tuple[float, float]] = {  # times a copy of the maps, in 2-D a
     "argmax_blur": (6.0, 12.0),
     "dark_blur": (7.0, 13.0),
     "argmax and score": (2.5, 4.0),
-    "softmax and expectation": (5.0, 5.0),
+    "softmax, expectation and score": (5.0, 5.0),
     "all of main and score, from scores": (13.0, 22.0),
 }
 # The same of AMD's processors, where copies are faster and products of matrices slower: medians of
@@ -40,7 +40,7 @@ ON_AMD = BOUNDS | {
     "argmax_blur": (4.5, 7.0),
     "dark_blur": (5.5, 8.0),
     "argmax and score": (1.6, 2.0),
-    "softmax and expectation": (5.0, 5.5),
+    "softmax, expectation and score": (5.0, 5.5),
     "all of main and score, from scores": (12.0, 15.0),
 }
 CPU_FACTS = Path("/proc/cpuinfo")
@@ -97,14 +97,16 @@ def rows(case: Case) -> Iterator[Row]:
         return tuple(each.clone() for each in maps)
 
     def loss() -> None:
-        codec.training_loss(learnt, case.keypoints, case.visible).loss.backward()
+        cost = codec.training_loss(learnt, case.keypoints, case.visible, excess=False)
+        cost.loss.backward()
 
     work = {
         "copy into new memory": anew,
         "labels": lambda: codec.encode(case.keypoints, case.visible),
         **{name: _located(codec, name, maps) for name in SETTLED},
         "argmax and score": lambda: highest.decode(maps),
-        "softmax and expectation": lambda: mean.read(case.scores),
+        "softmax and expectation": _averaged(mean, case.scores),
+        "softmax, expectation and score": lambda: mean.read(case.scores),
         "all of main and score, from scores": lambda: codec.read(case.scores),
         "labels and loss, forwards and backwards": loss,
     }
@@ -125,3 +127,10 @@ def _located(codec: Codec, decoder: str, maps: Heatmaps) -> Callable[[], object]
     """Without the score, and without what decoders share; in the parts that the codec reads."""
     chosen, stride = codec.decoders[decoder], codec.grid.stride
     return lambda: [[chosen(each, stride) for each in part] for part in in_cache(maps)]
+
+
+def _averaged(codec: Codec, scores: Heatmaps) -> Callable[[], object]:
+    """Likewise of scores that are turned into maps first."""
+    (mean,), stride = codec.decoders.values(), codec.grid.stride
+    parts = in_cache(scores)
+    return lambda: [[mean(each, stride) for each in codec.activate(part)] for part in parts]

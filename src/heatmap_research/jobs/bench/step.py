@@ -58,6 +58,7 @@ def _rows(job: Job, steps: int, clock: Clock, device: str) -> Iterator[Row]:
     batches = map(partial(_moved, device), chain.from_iterable(map(_epoch, repeat(data))))
     batch = next(batches)
     others = batch.others, batch.others_visible
+    cost = partial(task.codec.training_loss, excess=False)  # as in a step that is not logged
     half = partial(torch.autocast, device.partition(":")[0], torch.bfloat16, device != "cpu")
     with half():
         scores = tuple(each.detach().requires_grad_() for each in task.net(batch.image))
@@ -68,7 +69,7 @@ def _rows(job: Job, steps: int, clock: Clock, device: str) -> Iterator[Row]:
         torch.autograd.backward(out, [torch.ones_like(each) for each in out])
 
     def loss() -> None:
-        task.codec.training_loss(scores, batch.keypoints, batch.visible, others).loss.backward()
+        cost(scores, batch.keypoints, batch.visible, others).loss.backward()
 
     def read() -> None:
         with torch.inference_mode():
@@ -81,7 +82,7 @@ def _rows(job: Job, steps: int, clock: Clock, device: str) -> Iterator[Row]:
         with half():
             out = task.net(each.image)
         beside = each.others, each.others_visible
-        task.codec.training_loss(out, each.keypoints, each.visible, beside).loss.backward()
+        cost(out, each.keypoints, each.visible, beside).loss.backward()
         optimizer.step()
 
     parts: dict[str, Callable[[], object]] = {
