@@ -75,6 +75,18 @@ class Found(NamedTuple):
         ]
 
 
+class Likeness(NamedTuple):
+    """The OKS of each detection with the people of its image, who are next to each other."""
+
+    first: PerFound  # of these people
+    many: PerFound
+    start: PerFound  # of their values
+    values: Float[np.ndarray, " pair"]
+
+    def of(self, found: PerFound) -> "Likeness":
+        return Likeness(self.first[found], self.many[found], self.start[found], self.values)
+
+
 class Matches(NamedTuple):
     """Which detections, best first, are matched to a person, and which do not count."""
 
@@ -84,39 +96,56 @@ class Matches(NamedTuple):
     wanted: Int[np.ndarray, " area"]  # how many there are to be found
 
 
-def evaluate(people: People, found: Found, sigmas: oks.Sigmas) -> dict[str, float]:
-    """The ten official figures and AP at an OKS of .95; nan where there is nobody to find."""
-    matches = match(people, found, sigmas)
+def evaluate(
+    people: People, found: Found, sigmas: oks.Sigmas, alike: Likeness | None = None
+) -> dict[str, float]:
+    """The ten official figures and AP at an OKS of .95; nan where there is nobody to find.
+
+    Likeness takes longest: who has it already gives it, for people in the order of their images.
+    """
+    matches = match(people, found, sigmas, alike)
     return summary(*_curves(matches.right, matches.ignored, matches.wanted))
 
 
-def of_all_sizes(people: People, found: Found, sigmas: oks.Sigmas) -> float:
+def of_all_sizes(people: People, found: Found, sigmas: oks.Sigmas, alike: Likeness) -> float:
     """The first of these figures alone, which takes no people of some sizes apart."""
-    matches = match(people, found, sigmas, 1)
+    matches = match(people, found, sigmas, alike, 1)
     precision, _ = _curves(matches.right, matches.ignored, matches.wanted)
     return float(precision.mean())
 
 
-def match(people: People, found: Found, sigmas: oks.Sigmas, areas: int = len(AREAS)) -> Matches:
+def match(
+    people: People,
+    found: Found,
+    sigmas: oks.Sigmas,
+    alike: Likeness | None = None,
+    areas: int = len(AREAS),
+) -> Matches:
     """For the first so many of AREAS."""
-    people = people.rows(np.argsort(people.image, kind="stable"))
-    found, rank = _ranked(found)
+    people = in_order(people)
+    order, rank = _ranked(found)
+    found = found.rows(order)
+    alike = compared(people, found, sigmas) if alike is None else alike.of(order)
     left_out = ~people.counted | _outside(people.areas)[:areas]
-    right, ignored = _matched(people, found, rank, left_out, sigmas)
+    right, ignored = _matched(people, rank, left_out, alike)
     ignored |= ~right & _outside(found.areas)[:areas, None]
     order = oks.best_first(found.scores)
     wanted = (~left_out).sum(-1)
     return Matches(found.image[order], right[..., order], ignored[..., order], wanted)
 
 
-def true_oks(people: People, found: Found, sigmas: oks.Sigmas) -> PerPerson:
+def in_order(people: People) -> People:
+    """People by the numbers of their images."""
+    return people.rows(np.argsort(people.image, kind="stable"))
+
+
+def true_oks(people: People, alike: Likeness) -> PerPerson:
     """The best score of each detection: its OKS with the likest person of its image who counts."""
-    people = people.rows(people.counted)
-    people = people.rows(np.argsort(people.image, kind="stable"))
-    first, count = _span(people.image, found.image)
-    best = np.zeros(len(found.image))
-    pairs, persons = _pairs(np.arange(len(best)), first, count)
-    np.maximum.at(best, pairs, _alike(people, found, pairs, persons, sigmas))
+    _found, persons = _pairs(np.arange(len(alike.many)), alike.first, alike.many)
+    values = np.where(people.counted[persons], alike.values, 0.0)
+    best, some = np.zeros(len(alike.many)), alike.many > 0
+    if some.any():
+        best[some] = np.maximum.reduceat(values, alike.start[some])
     return best
 
 
@@ -130,33 +159,32 @@ def summary(precision: Precision, recall: Recall) -> dict[str, float]:
     return {name: figures[name] for name in OFFICIAL} | {"AP95": float(precision[0, -1].mean())}
 
 
-def _ranked(found: Found) -> tuple[Found, Numbers]:
+def _ranked(found: Found) -> tuple[PerFound, PerFound]:
     """Detections by image and score, without those beyond MAX_DETECTIONS, and their ranks."""
-    found = found.rows(np.lexsort((-found.scores, found.image)))
-    rank = np.arange(len(found.image)) - np.searchsorted(found.image, found.image)
-    return found.rows(rank < MAX_DETECTIONS), rank[rank < MAX_DETECTIONS]
+    order = np.lexsort((-found.scores, found.image))
+    image = found.image[order]
+    rank = np.arange(len(image)) - np.searchsorted(image, image)
+    return order[rank < MAX_DETECTIONS], rank[rank < MAX_DETECTIONS]
 
 
 def _matched(
-    people: People, found: Found, rank: PerFound, left_out: LeftOut, sigmas: oks.Sigmas
+    people: People, rank: PerFound, left_out: LeftOut, alike: Likeness
 ) -> tuple[Marks, Marks]:
     """Which detections are matched to a person, and which of them to a person who is left out.
 
     The best detection takes the likest person still free, and one who counts before any who is left
     out; then the next does. Images with equally many people are done together, rank by rank.
     """
-    right = np.zeros((len(found.image), len(left_out), len(THRESHOLDS)), dtype=bool)
+    right = np.zeros((len(rank), len(left_out), len(THRESHOLDS)), dtype=bool)
     ignored = np.zeros_like(right)
     taken = np.zeros((len(people.image), len(left_out), len(THRESHOLDS)), dtype=bool)
-    first, count = _span(people.image, found.image)
-    for many in np.unique(count[count > 0]):
-        rows = np.flatnonzero(count == many)
-        pairs, persons = _pairs(rows, first[rows], count[rows])
-        alike = _alike(people, found, pairs, persons, sigmas).reshape(-1, many)
-        persons = persons.reshape(-1, many)
+    for many in np.unique(alike.many[alike.many > 0]):
+        rows = np.flatnonzero(alike.many == many)
+        persons = alike.first[rows, None] + np.arange(many)
+        values = alike.values[alike.start[rows, None] + np.arange(many)]
         for place in range(rank[rows].max() + 1):
             now = rank[rows] == place
-            who, similar = persons[now], alike[now][:, None, None]
+            who, similar = persons[now], values[now][:, None, None]
             out = left_out[:, who].transpose(1, 0, 2)[:, :, None]  # (image, area, 1, person)
             free = ~taken[who].transpose(0, 2, 3, 1) | people.crowd[who][:, None, None]
             hit, likest, ignored[rows[now]] = _taken(similar, free, out)
@@ -203,10 +231,13 @@ def _curves(
     return precision, recall
 
 
-def _span(sorted_images: Numbers, images: PerFound) -> tuple[PerFound, PerFound]:
-    """The index of the first person of each detection's image, and how many people it has."""
-    first = np.searchsorted(sorted_images, images, side="left")
-    return first, np.searchsorted(sorted_images, images, side="right") - first
+def compared(people: People, found: Found, sigmas: oks.Sigmas) -> Likeness:
+    """Each detection with every person of its image; `people` are in the order of their images."""
+    first = np.searchsorted(people.image, found.image, side="left")
+    count = np.searchsorted(people.image, found.image, side="right") - first
+    pairs, persons = _pairs(np.arange(len(first)), first, count)
+    values = _alike(people, found, pairs, persons, sigmas)
+    return Likeness(first, count, np.cumsum(count) - count, values)
 
 
 def _pairs(rows: PerFound, first: PerFound, count: PerFound) -> tuple[PerPair, PerPair]:

@@ -76,12 +76,13 @@ class CocoAp(Metric):
         self.scored, kept = self._kept(table)
         alone = self.truth is None
         found = self.scored._replace(image=table["instance" if alone else "image"][kept])
-        people = self._people(table)
-        figures = self.evaluate(people, found, self.sigmas)
-        true = average_precision.true_oks(people, found, self.sigmas)
+        people = average_precision.in_order(self._people(table))
+        alike = average_precision.compared(people, found, self.sigmas)
+        figures = self.evaluate(people, found, self.sigmas, alike)
+        true = average_precision.true_oks(people, alike)
         for name, scores in (("AP_box_score", table["box_score"][kept]), ("AP_oracle", true)):
             ranked = found._replace(scores=scores)
-            figures[name] = average_precision.of_all_sizes(people, ranked, self.sigmas)
+            figures[name] = average_precision.of_all_sizes(people, ranked, self.sigmas, alike)
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()}
 
     def _begin(self) -> None:

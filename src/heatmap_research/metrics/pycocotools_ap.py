@@ -8,11 +8,13 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from heatmap_research.metrics.average_precision import OFFICIAL, Found, People
+from heatmap_research.metrics.average_precision import OFFICIAL, Found, Likeness, People
 from heatmap_research.metrics.oks import Sigmas
 
 
-def evaluate(people: People, found: Found, sigmas: Sigmas) -> dict[str, float]:
+def evaluate(
+    people: People, found: Found, sigmas: Sigmas, _: Likeness | None = None
+) -> dict[str, float]:
     """Figures are nan where pycocotools says -1."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(*_sets(people, found), "keypoints")
