@@ -66,16 +66,23 @@ class NeckGradient(Callback):
 
     def __init__(self, every: int) -> None:
         self.every = every  # steps
+        self.due = False  # a compiler would make a graph for each number of a step
         self.squares: list[Tensor] = []
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         def watch(neck: nn.Module, inputs: object, features: list[Tensor]) -> None:
-            if pl_module.training and (trainer.global_step + 1) % self.every == 0:
+            if self.due:
                 for feature in features:
                     if feature.requires_grad:
                         feature.register_hook(self._keep)
 
         self.hook = pl_module.get_submodule("net.neck").register_forward_hook(watch)
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        self.due = (trainer.global_step + 1) % self.every == 0
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.due = False
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.hook.remove()
