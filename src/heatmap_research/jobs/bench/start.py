@@ -15,7 +15,7 @@ LINES = {  # a command's line, and how many times it answers
     "heatmap-train --help": (("train", "--help"), 1),
     "heatmap-train --cfg job": (("train", "--cfg", "job"), 1),
     "heatmap-check of one job": (("check",), 1),
-    "heatmap-check of a grid, a job": (("check", "-m", "seed=range(20)"), 20),
+    "heatmap-check of a grid of 100, a job": (("check", "-m", "seed=range(100)"), 100),
     "heatmap-train, one step": (("train", "trainer.max_steps=1", "evaluate=[]", *SMALL), 1),
 }
 
