@@ -270,7 +270,8 @@ def test_names_are_words_in_a_table_whatever_a_spreadsheet_or_latex_would_do_wit
         r"\input{/etc/passwd}": r"\textbackslash{}input\{/etc/passwd\}",
         "^^5c $x_1$ 50% & #~": r"\textasciicircum{}\textasciicircum{}5c \$x\_1\$ 50\% \& \#"
         r"\textasciitilde{}",
-        "[9cm] *": "{[}9cm] {*}",  # which may follow the end of a row
+        "\n[9cm] [*": "{[}9cm] [*",  # which may follow the end of a row
+        "*": "{*}",
         "a\n\nb\x00c <|>": r"a b c \textless{}\textbar{}\textgreater{}",
     }
     lines = as_latex([{"arm": name} for name in shown]).splitlines()

@@ -107,9 +107,9 @@ def _number(value: Any, name: str, unit: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    """As words: nothing of it is a command, ends a row, or is an option of the row's end before."""
-    in_a_line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text)
-    return re.sub(r"[\\~^<>|&%$#_{}\[*]", lambda m: SPECIAL.get(m[0], f"\\{m[0]}"), in_a_line)
+    """As words: nothing is a command, ends a row, or at its head is an option of the end before."""
+    in_a_line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+    return re.sub(r"[\\~^<>|&%$#_{}]|^[\[*]", lambda m: SPECIAL.get(m[0], f"\\{m[0]}"), in_a_line)
 
 
 def _is_number(value: Any) -> bool:
