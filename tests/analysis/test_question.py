@@ -231,7 +231,9 @@ def test_runs_carry_the_question_they_were_made_for(tmp_path):
     with pytest.raises(ValueError, match=words):
         questions.answered(runs, "nothing")
     (tmp_path / "broken.yaml").write_text("question: [")
-    with pytest.raises(ValueError, match=r"broken\.yaml: it is no YAML: while parsing"):
+    with pytest.raises(
+        ValueError, match=r"broken\.yaml: it cannot be read: it is no YAML: while parsing"
+    ):
         questions.answered(runs, str(tmp_path / "broken.yaml"))
 
 

@@ -3,6 +3,7 @@
 import pytest
 import running
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 from pairwise import each
 
 from heatmap_research.config import instantiate
@@ -91,6 +92,26 @@ def test_a_stored_config_gives_hydra_no_instructions(text, tmp_path):
     file.write_text(text)
     with pytest.raises(IncompatibleError, match="it instructs Hydra"):
         refuse_instructions(file)
+
+
+def test_a_strangers_run_has_no_configs_of_hydras_own_and_learns_no_secret(tmp_path, monkeypatch):
+    """Hydra had executed what a file hydra/launcher/basic.yaml beside config.yaml says."""
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    refuse_instructions(tmp_path / "config.yaml")
+    (tmp_path / "hydra").mkdir()
+    with pytest.raises(IncompatibleError, match=r"instructs Hydra .the folder hydra"):
+        refuse_instructions(tmp_path / "config.yaml")
+    monkeypatch.setenv(OWN, "running")
+    for name in ("MY_KEY", "MY_FOLDER", "HEATMAP_FOLDER"):
+        monkeypatch.setenv(name, "told")
+    asked = "${oc.env:MY_KEY}", '${oc.decode:"\\${oc.env:MY_KEY}"}', "${oc.${b}:MY_KEY}"
+    for text in asked:
+        with pytest.raises(InterpolationResolutionError, match=r"MY_KEY.: a config may ask"):
+            _ = OmegaConf.create({"a": text, "b": "env"}).a
+    assert OmegaConf.create({"a": "${oc.env:HEATMAP_FOLDER}"}).a == "told"
+    assert OmegaConf.create({"a": "${oc.env:HEATMAP_NONE,x}"}).a == "x"
+    without_trust(["data.root=${oc.env:MY_FOLDER}/a"])  # who runs the command may say so
+    assert OmegaConf.create({"a": "${oc.env:MY_FOLDER}/a"}).a == "told/a"
 
 
 @pytest.mark.parametrize("name", ["evaluate", "budget"])

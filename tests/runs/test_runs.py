@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from heatmap_research.runs import formats, table
 from heatmap_research.runs.find import Run, find, varied
+from heatmap_research.runs.formats import as_csv
 from heatmap_research.runs.latex import as_latex
 from heatmap_research.runs.record import config_hash
 from heatmap_research.runs.store import PREDICTIONS, RunStore
@@ -255,6 +256,26 @@ def test_a_table_for_a_paper_has_units_the_best_in_bold_and_nothing_that_latex_w
     assert lines[2] == units
     assert r"ce\_2d & $3$ & $0.00123$ & $3.0 \pm 0.0$ & $12.000 \pm 1.000$ \\" in lines
     assert sum("mathbf" in line for line in lines) == 1
+
+
+def test_names_are_words_in_a_table_whatever_a_spreadsheet_or_latex_would_do_with_them():
+    formulas = "=1+1", "+a", "-a", "@SUM(1)", "\t=1", "\r=1", "\n=1"
+    plain = "-1.5", "+1e-3", "-inf", "a=b", "", "'=1", "\\input{a}", 'a,"b"\n\nc'
+    rows = [{"=arm": name, "a-b": -0.5} for name in (*formulas, *plain)]
+    read = list(csv.DictReader(io.StringIO(as_csv(rows), newline="")))
+    assert read[0].keys() == {"'=arm", "a-b"}
+    assert [row["'=arm"] for row in read] == [*(f"'{name}" for name in formulas), *plain]
+    assert {row["a-b"] for row in read} == {"-0.5"}
+    shown = {
+        r"\input{/etc/passwd}": r"\textbackslash{}input\{/etc/passwd\}",
+        "^^5c $x_1$ 50% & #~": r"\textasciicircum{}\textasciicircum{}5c \$x\_1\$ 50\% \& \#"
+        r"\textasciitilde{}",
+        "\n[9cm] [*": "{[}9cm] [*",  # which may follow the end of a row
+        "*": "{*}",
+        "a\n\nb\x00c <|>": r"a b c \textless{}\textbar{}\textgreater{}",
+    }
+    lines = as_latex([{"arm": name} for name in shown]).splitlines()
+    assert lines[4:-2] == [rf"{text} \\" for text in shown.values()]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import pickle
 import resource
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,11 +75,19 @@ def test_a_checkpoint_that_is_damaged_or_holds_code_is_refused_in_a_line(case, t
     assert not ran.exists()
 
 
-def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
+def test_a_checkpoint_is_read_as_it_was_written_and_none_that_unpacks_to_more(tmp_path):
     WholeFiles().save_checkpoint(GOOD, tmp_path / "new" / "last.ckpt")
     stored = WholeFiles().load_checkpoint(tmp_path / "new" / "last.ckpt")
     assert stored.keys() == GOOD.keys()
     assert torch.equal(stored["state_dict"]["weight"], GOOD["state_dict"]["weight"])
+    with zipfile.ZipFile(tmp_path / "new" / "last.ckpt") as whole:
+        parts = {name: whole.read(name) for name in whole.namelist()}
+    with zipfile.ZipFile(packed := tmp_path / "packed.ckpt", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    for read in (checkpoint_of, tensors_of):
+        with pytest.raises(IncompatibleError, match=r"packed\.ckpt: .*unpacked it has \d+ bytes"):
+            read(packed)
 
 
 def test_while_a_checkpoint_is_written_the_last_one_is_whole(tmp_path, monkeypatch):

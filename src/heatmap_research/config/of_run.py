@@ -57,9 +57,11 @@ def stored(folder: Path) -> DictConfig:
 def refuse_instructions(file: Path) -> None:
     """Refuses a stored config that would have Hydra do more than compose it, as none of ours does.
 
-    Hydra makes what stands below `hydra` by itself, and looks for `defaults` in other folders.
+    Hydra makes what stands below `hydra` by itself, looks for `defaults` in other folders, and
+    takes what lies in a folder `hydra` beside the config for its own.
     """
     told = [key for key in ("hydra", "defaults") if key in yaml_file.load(file)]
+    told += [f"the folder {each.name}" for each in file.parent.iterdir() if each.is_dir()]
     if told or re.search(r"^\s*#\s*@", file.read_text(), re.MULTILINE):
         raise IncompatibleError(
             f"{file}: it instructs Hydra ({', '.join(told) or '@package'}), which the config of a "

@@ -2,12 +2,14 @@
 
 import inspect
 import os
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import hydra.utils
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.resolvers import oc
 
 from heatmap_research.types import IncompatibleError
 
@@ -29,16 +31,34 @@ FUNCTIONS = (
     "heatmap_research.data.annotations.schema_of",
     "hydra.utils.get_object",  # whose path is looked at likewise
 )
-OWN = "HEATMAP_TRUST"  # the environment's list of a user's own modules
+OWN = "HEATMAP_TRUST"  # the environment's list of a user's own modules, and of its variables
+OURS = "HEATMAP_"  # how variables begin that are no secrets
 KNOWN = "this package, torch, torchvision, timm, torchmetrics and pytorch_lightning"
 
 
 def without_trust(arguments: Sequence[str]) -> list[str]:
-    """The command line without trust=MODULE, which holds for this process and those it starts."""
+    """The command line without trust=MODULE, which holds for this process and those it starts.
+
+    It trusts, too, the variables of the environment that it asks for itself.
+    """
     given = [word.partition("=")[2] for word in arguments if word.startswith("trust=")]
+    given += [name for word in arguments for name in re.findall(r"\boc\.env:(\w+)", word)]
     if given:
         os.environ[OWN] = ",".join([*own(), *(word.strip("[]") for word in given)])
     return [word for word in arguments if not word.startswith("trust=")]
+
+
+def of_environment(name: str, *default: str | None) -> str | None:
+    """What `${oc.env:NAME}` stands for: a secret would be written down wherever the config is."""
+    if not name.startswith(OURS) and name not in own():
+        raise IncompatibleError(
+            f"${{oc.env:{name}}}: a config may ask for variables of the environment that begin "
+            f"with {OURS}. If this one is no secret, add trust={name}."
+        )
+    return oc.env(name, *default)
+
+
+OmegaConf.register_new_resolver("oc.env", of_environment, replace=True)
 
 
 def refuse_unknown(node: Any, path: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from heatmap_research.inference.predictor import Person, Seen
+from heatmap_research.runs import spreadsheet
 from heatmap_research.runs.whole_file import together
 
 COLUMNS = (
@@ -22,7 +23,8 @@ class Writer:
     """Takes one picture after another, so that none is kept in memory."""
 
     def __init__(self, results: TextIO, table: TextIO, names: Sequence[str]) -> None:
-        self.results, self.table, self.names = results, csv.writer(table), names
+        self.results, self.table = results, csv.writer(table)
+        self.names = list(map(spreadsheet.cell, names))
         self.table.writerow(COLUMNS)
         self.people = 0
 
@@ -65,7 +67,7 @@ def _rows(seen: Seen, number: int, person: Person, names: Sequence[str]) -> Iter
     spread = [[""] * 3] * len(names)
     if person.covariance is not None:
         spread = _three(person.covariance).tolist()
-    of_person = [seen.picture.name, seen.picture.image_id, number, person.score]
+    of_person = [spreadsheet.cell(seen.picture.name), seen.picture.image_id, number, person.score]
     columns = (names, person.keypoints.tolist(), person.scores.tolist(), spread)
     for name, point, score, three in zip(*columns, strict=True):
         yield [*of_person, name, *point, score, *three]

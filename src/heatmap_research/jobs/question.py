@@ -8,12 +8,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from heatmap_research.analysis.comparison.contrast.product import Product
 from heatmap_research.analysis.comparison.contrast.question import Answers, Question
 from heatmap_research.analysis.comparison.verdict.reading import Reading
-from heatmap_research.config import instantiate
+from heatmap_research.config import instantiate, yaml_file
 from heatmap_research.config.conf import conf_folder
 from heatmap_research.runs.find import Run
 from heatmap_research.types import IncompatibleError, in_a_line
@@ -48,7 +47,7 @@ def of_file(name: str) -> Question:
         )
     try:
         node = OmegaConf.select(whole(file), "question")
-    except (YAMLError, OmegaConfBaseException, AttributeError) as error:
+    except (OmegaConfBaseException, AttributeError) as error:
         raise ValueError(f"--question {name}: it is no YAML: {in_a_line(error)}") from error
     if node is None:
         raise ValueError(f"--question {name}: {file} asks none (a key `question`).")
@@ -57,7 +56,7 @@ def of_file(name: str) -> Question:
 
 def whole(file: Path) -> Any:
     """A study's file with those of its folder that it begins with."""
-    node: Any = OmegaConf.load(file)
+    node: Any = yaml_file.load(file)
     named = [each for each in node.get("defaults", ()) if isinstance(each, str)]
     bases = [each for each in named if each != file.stem and file.with_stem(each).is_file()]
     return OmegaConf.merge(*(whole(file.with_stem(each)) for each in bases), node)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zipfile import BadZipFile
 
 import timm
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float, UInt8
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
+from heatmap_research.runs.bounded_file import refuse_packed
 from heatmap_research.types import IncompatibleError, Level
 
 
@@ -62,6 +64,11 @@ def _create(
 ) -> nn.Module:
     if checkpoint and not Path(checkpoint).is_file():
         raise IncompatibleError(f"backbone.checkpoint={checkpoint}: there is no such file.")
+    try:
+        if checkpoint:
+            refuse_packed(checkpoint)
+    except (ValueError, BadZipFile) as error:
+        raise IncompatibleError(_why_no_weights(name, checkpoint, error)) from error
     overlay = {"file": checkpoint} if checkpoint else None
     try:
         if pretrained:

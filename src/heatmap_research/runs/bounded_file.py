@@ -5,6 +5,7 @@ A FIFO would be waited for without end, and a link to a device may have no end.
 
 import os
 import stat
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def inflated_size(packed: bytes | memoryview, most: int) -> int:
         if size > most:
             raise ValueError(_too_large("unpacked it has at least", size, most))
     return size
+
+
+def refuse_packed(file: str | Path) -> None:
+    """Raises a ValueError for an archive of more than its own size, as torch.save makes none."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        size = sum(part.file_size for part in archive.infolist())
+    if size > (most := os.stat(file).st_size):
+        raise ValueError(_too_large("unpacked it has", size, most))
 
 
 def _too_large(what: str, size: int, most: int) -> str:

@@ -11,9 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
-from heatmap_research.runs import record
+from heatmap_research.runs import bounded_table, record
 from heatmap_research.types import first_line
 
 LEAVES = (str, int, float, list, type(None))  # seen at once, where a mapping takes longer
@@ -102,7 +101,8 @@ class Run:
             kept &= ds.field("decoder") == decoder
         names = None if columns is None else list(columns)
         try:
-            return pq.read_table(self.folder / "predictions.parquet", columns=names, filters=kept)
+            file = self.folder / "predictions.parquet"
+            return bounded_table.read(file, columns=names, filters=kept)
         except (OSError, pa.ArrowException) as error:
             missing = isinstance(error, FileNotFoundError)
             state = "missing" if missing else f"damaged: {first_line(error).rstrip('.')}"

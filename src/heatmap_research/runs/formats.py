@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
+from heatmap_research.runs import spreadsheet
 from heatmap_research.runs.table import MeanOfRuns, Row
 
 WHOLE = ("name", "status", "error")  # never folded
@@ -37,12 +38,17 @@ def words(value: Any, name: str = "") -> str:
 
 def as_csv(rows: Sequence[Row]) -> str:
     """A mean has its standard deviation in a column beside it."""
-    flat = [_flat(row) for row in rows]
+    flat = [dict(map(_cells, _flat(row).items())) for row in rows]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in flat for name in row)))
     writer.writeheader()
     writer.writerows(flat)
     return text.getvalue()
+
+
+def _cells(column: tuple[str, Any]) -> tuple[str, Any]:
+    name, value = column
+    return spreadsheet.cell(name), spreadsheet.cell(value)
 
 
 def as_json(rows: Sequence[Row]) -> str:

@@ -24,6 +24,12 @@ METRICS = (  # how a metric's name begins, how it is called in a head, and which
 )
 
 
+SPECIAL = {
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "*": "{*}"},
+}
+
+
 @dataclass(frozen=True)
 class Head:
     text: str  # in LaTeX
@@ -101,8 +107,9 @@ def _number(value: Any, name: str, unit: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return re.sub(r"[\\~^&%$#_{}]", lambda m: special.get(m[0], f"\\{m[0]}"), text)
+    """As words: nothing is a command, ends a row, or at its head is an option of the end before."""
+    in_a_line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+    return re.sub(r"[\\~^<>|&%$#_{}]|^[\[*]", lambda m: SPECIAL.get(m[0], f"\\{m[0]}"), in_a_line)
 
 
 def _is_number(value: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heatmap_research.runs import bounded_table
 from heatmap_research.runs.record import EARLIER, NAME, VERSION, read, write_json
 from heatmap_research.runs.whole_file import write, written
 
@@ -105,7 +106,7 @@ class RunStore:
             kept.unlink(missing_ok=True)
 
     def read_predictions(self) -> pa.Table:
-        return pq.read_table(self.predictions)
+        return bounded_table.read(self.predictions)
 
 
 def _csv(file: Path) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from heatmap_research.runs.bounded_file import refuse_packed
 from heatmap_research.runs.whole_file import written
 from heatmap_research.types import IncompatibleError, first_line
 
@@ -46,6 +47,7 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
 def unpickled(file: Path) -> Any:
     """Reads what torch.save has written, of tensors and plain values alone; refuses all else."""
     try:
+        refuse_packed(file)
         if zipfile.is_zipfile(file) and (part := zipfile.ZipFile(file).testzip()):
             raise ValueError(f"its part {part} is damaged")  # which torch does not look for
         return torch.load(file, map_location="cpu", weights_only=True)

@@ -33,21 +33,26 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
         return render(figures, first, count)
     path = Path(cache).expanduser() / file_name(figures, first, count)
     if _holds(path, figures, first, count):
-        return np.load(path, mmap_mode="r")
+        return _mapped(path)
     with whole_file.one_at_a_time(path.parent) as alone:
         if _holds(path, figures, first, count):  # by now
-            return np.load(path, mmap_mode="r")
+            return _mapped(path)
         if alone:
             _remove_unfinished(path.parent)
         images = render(figures, first, count)
         try:
             with whole_file.written(path, uuid4().hex) as partial, partial.open("wb") as file:
                 np.save(file, images)
-            return np.load(path, mmap_mode="r")
+            return _mapped(path)
         except OSError as problem:
             why = problem.strerror or problem
             _warn_once(f"data.cache={cache} cannot be written, images stay in memory: {why}")
             return images
+
+
+def _mapped(path: Path) -> Images:
+    """Neither pickles nor archives, which `np.load` also reads."""
+    return np.lib.format.open_memmap(path, mode="r")
 
 
 def _remove_unfinished(folder: Path) -> None:
@@ -82,9 +87,9 @@ def _holds(path: Path, figures: Figures, first: int, count: int) -> bool:
     """Whether the file has the right shape, and its first and last image are as rendered anew."""
     ends = np.array([0, count - 1])
     try:
-        images = np.load(path, mmap_mode="r")
+        images = _mapped(path)
         expected = figures(first + torch.from_numpy(ends)).numpy()
-        intact = len(images) == count and np.array_equal(images[ends], expected)
+        intact = images.shape[:1] == (count,) and np.array_equal(images[ends], expected)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError, EOFError):  # a file shorter than it says; a damaged header

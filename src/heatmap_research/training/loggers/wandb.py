@@ -1,8 +1,10 @@
 """wandb: a run of its own for every job, on disk unless the network is asked for."""
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,6 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from heatmap_research.types import IncompatibleError, in_a_line
 
+OF_A_JOB = ("SLURM_JOB_", "SLURM_ARRAY_")  # what a scheduler calls it, which is no secret
 log = logging.getLogger(__name__)
 
 
@@ -60,7 +63,8 @@ class Wandb(WandbLogger):
         if fresh:  # of a folder that is not there it warns
             Path(self.save_dir or ".").mkdir(parents=True, exist_ok=True)
         try:
-            run = super().experiment
+            with without_tokens():
+                run = super().experiment
         except wandb.Error as error:
             raise IncompatibleError(f"logger: wandb says: {in_a_line(error)}") from error
         if fresh and not run.offline:
@@ -68,9 +72,25 @@ class Wandb(WandbLogger):
         return run
 
 
+@contextmanager
+def without_tokens() -> Iterator[None]:
+    """wandb's own process, as it starts, writes down all that begins so; SLURM_JWT is a key."""
+    names = [n for n in os.environ if n.startswith("SLURM_") and not n.startswith(OF_A_JOB)]
+    kept = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
 @rank_zero_only
 def refuse_unreachable(patience: float) -> None:
     """Says in seconds what wandb would find out in a minute and a half, in the middle of a run."""
+    with without_tokens():
+        _refuse_unreachable(patience)
+
+
+def _refuse_unreachable(patience: float) -> None:
     url = wandb.setup(wandb.Settings(silent=True, mode="online")).settings.base_url
     try:
         _knock(url, patience)

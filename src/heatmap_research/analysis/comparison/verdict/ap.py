@@ -13,6 +13,7 @@ from heatmap_research.analysis.comparison.verdict import tables, truth
 from heatmap_research.data import annotations
 from heatmap_research.data.people import part_of
 from heatmap_research.metrics.average_precision import Found, People
+from heatmap_research.runs import bounded_file
 from heatmap_research.runs.find import Run
 
 SEED = 0  # of the draws of images
@@ -50,7 +51,7 @@ def scored(run: Run, stage: str, decoder: str, joints: int) -> Found:
     file = run.folder / "results" / f"{stage}_{decoder}.json"
     if not file.exists():
         raise ValueError(f"{run.name}: AP needs its scored people, and there is no {file}.")
-    results = json.loads(file.read_text())
+    results = json.loads(bounded_file.content(file, bounded_file.LABELS))
     points = np.array([one["keypoints"] for one in results], dtype=np.float64)
     images = np.array([one["image_id"] for one in results], dtype=np.int64)
     scores = np.array([one["score"] for one in results], dtype=np.float64)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from heatmap_research.analysis.comparison.verdict import tables, truth
 from heatmap_research.metrics import measures
-from heatmap_research.runs import curves
+from heatmap_research.runs import bounded_table, curves
 from heatmap_research.runs.find import Run, evaluations
 from heatmap_research.runs.whole_file import together
 
@@ -97,7 +97,7 @@ def kept(folder: Path) -> list[KeptRun]:
     """The runs of a folder that `keep` has written."""
     content = json.loads((folder / RUNS).read_text())
     records = {name: _merged(content["all"], own) for name, own in content["runs"].items()}
-    table = pq.read_table(folder / CELLS)
+    table = bounded_table.read(folder / CELLS)
     names = table["run"].cast(pa.string())
     return [
         KeptRun(folder / name, record, folder, cells=table.filter(pc.equal(names, name)))

@@ -14,19 +14,37 @@ from heatmap_research.analysis.error_budget.parts import Budget
 from heatmap_research.analysis.page import drawings
 from heatmap_research.analysis.page.parts import Listing, Part, Plot, Section, Words
 from heatmap_research.analysis.page.study import Study, first, label, labels
+from heatmap_research.runs import bounded_file
+from heatmap_research.types import first_line
+
+NAMED = ("stage", "decoder", "flip_test", "fitted_to")  # that its caption names
 
 
 def section(study: Study) -> Section:
     files = [(group, file_of(first(group).folder)) for group in study.shown()]
     without = [group for group, file in files if file is None]
     parts: list[Part] = []
-    if taken := [(group, json.loads(file.read_text())) for group, file in files if file]:
+    if taken := [(group, _read(file)) for group, file in files if file]:
         parts.append(_plot(taken))
     if without:
         hint = f"Not taken apart: {labels(without)}. heatmap-report --budget does it, or:"
         parts.append(Words(hint, "note"))
         parts.append(Listing([f"heatmap-budget run={first(group).folder}" for group in without]))
     return Section("Error budget", parts)
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    """Refuses what cannot be drawn."""
+    try:
+        content = json.loads(bounded_file.text(file))
+        budget = Budget.from_json(content["forwards"])
+        sum([budget.total_px, budget.remainder_px, *(part.mean_px for part in budget.parts)])
+        return {name: content[name] for name in NAMED} | content
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{file}: no budget can be read from it ({first_line(error)}): remove it, and have "
+            "heatmap-budget make another."
+        ) from error
 
 
 def file_of(folder: Path) -> Path | None:
