@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from heatmap_research.codec import covariance
+from heatmap_research.codec.codec import Cost
 from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.network.depth import layer_rates
 from heatmap_research.network.net import KeypointNet
@@ -79,14 +80,17 @@ class KeypointTask(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        scores = self.net(self.photometric(batch.image))
-        others = batch.others, batch.others_visible
-        cost = self.cost(scores, batch.keypoints, batch.visible, others)
+        cost = self.cost_of(batch)
         if (self.global_step + 1) % self.every == 0:  # a call to log costs a part of a small step
             self.log("train/loss", cost.loss)
             self.log("train/excess", cost.excess)
             self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         return cost.loss
+
+    def cost_of(self, batch: Sample) -> Cost:
+        scores = self.net(self.photometric(batch.image))
+        others = batch.others, batch.others_visible
+        return self.cost(scores, batch.keypoints, batch.visible, others)
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
         predictions = self._with_spread(batch.image) if self._of_covariance else self(batch.image)
