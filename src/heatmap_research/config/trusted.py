@@ -62,9 +62,9 @@ def located(target: Any, path: str) -> Any:
     try:
         found = hydra.utils.get_object(target)
     except (ImportError, AttributeError, ValueError) as error:
-        lacks = getattr(error.__cause__, "name", None)  # a module that is imported on the way
         reason = str(error).strip().splitlines()[-1]
-        if lacks and not _within(target, (lacks,)) and not _within(lacks, ("heatmap_research",)):
+        lacks = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if lacks and not _within(target, (lacks,)):  # but what it imports
             reason = f"it needs the package {lacks}, which is not installed."
         raise IncompatibleError(f"{path}={target} cannot be had: {reason}") from error
     home = str(getattr(found, "__module__", ""))  # else a path through modules leads anywhere

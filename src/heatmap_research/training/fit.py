@@ -232,8 +232,8 @@ def _recorded(store: RunStore, trainer: pl.Trainer, known: dict[str, Any]) -> It
         failed = ended["status"] != "finished"
         for logger in trainer.loggers:
             logger.finalize("failed" if failed else "success")
-        if wandb := sys.modules.get("wandb"):  # the next job of a sweep would write into its run
-            wandb.finish(exit_code=int(failed))
+        if "wandb.sdk" in sys.modules:  # used: the next job of a sweep would write into its run
+            sys.modules["wandb"].finish(exit_code=int(failed))
 
 
 def _naming(store: RunStore, trainer: pl.Trainer) -> AbstractContextManager[None]:

@@ -35,7 +35,8 @@ def said(trainer: Trainer, task: KeypointTask, data: DataModule) -> Iterator[Non
         alone = trainer.world_size == 1
         fits = _largest(trainer, task, data) if alone else size // 2
         tried = "for which there was room as it was tried" if alone else "and less if need be"
-        choice = f"data.batch_size={fits}, {tried}" if fits else "a smaller image_size"
+        less = "a smaller image_size, or another network; no smaller batch went through"
+        choice = f"data.batch_size={fits}, {tried}" if fits else less
         said = first_line(error)[:LETTERS]
         raise IncompatibleError(
             f"data.batch_size={size}: there is no memory for a step ({said}): choose {choice}."
@@ -46,7 +47,7 @@ def _let_go(error: BaseException | None) -> None:
     """Gives back what the calls that failed still hold."""
     while error:
         traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+        error = error.__context__  # a cause is one, too
     gc.collect()
     torch.cuda.empty_cache()  # does nothing where there is no such device
 
@@ -59,7 +60,7 @@ def _largest(trainer: Trainer, task: KeypointTask, data: DataModule) -> int:
         try:
             _step(trainer, task, data, images, learns)
             return images
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, ValueError) as error:  # of a batch of 1, by batch norms
             _let_go(error)
     return 0
 
