@@ -99,6 +99,7 @@ class Case:
     user: bool = False  # as somebody who has no entry; fresh
     shell: str = '"$@"'  # how the command is called; fresh
     silent: bool = True  # where it works
+    seconds: float = SECONDS
     then: Callable[[Path, str, "Case"], Iterator[str]] = lambda here, err, case: iter(())
 
     def run(self, here: Path) -> Iterator[str]:
@@ -115,7 +116,7 @@ class Case:
             yield f"{len(lines)} lines: {' / '.join(lines)[-300:]}"
         if lost := [word for word in self.says if word not in done.err]:
             yield f"does not say {lost}: {done.err[-300:]}"
-        if seconds > SECONDS * max(1, load):
+        if seconds > self.seconds * max(1, load):
             yield f"{seconds:.0f} s, with {load:.1f} processes a core"
         yield from self.then(here, done.err, self)
 
@@ -219,8 +220,8 @@ HUB = ("backbone.pretrained=true: the weights of resnet18.a1_in1k", "choose back
 OF_HUB = "train {few} backbone.name=hf-hub:nobody/nothing"
 ONLINE = "train {few} logger=wandb_online"
 LARGE = (
-    f"train image_size=[32,32] {DRAWN} data.pool=8192 data.cache=null "
-    "trainer.max_steps=2 decoder=[argmax] data.batch_size=8192"
+    f"train image_size=[32,32] {DRAWN} data.pool=4096 data.cache=null "
+    "trainer.max_steps=2 decoder=[argmax] data.batch_size=4096"
 )
 WEIGHTS = "train {few} backbone=efficientnet_lite0 image_size=[64,64]"
 CASES = (
@@ -371,9 +372,10 @@ CASES = (
     Case(
         "memory for a batch",
         LARGE,
-        ("data.batch_size=8192", "choose data.batch_size="),
+        ("data.batch_size=4096", "choose data.batch_size="),
         World(memory=2000),
         then=fits,
+        seconds=30,  # as batches are tried
     ),
     Case(
         "memory of a GPU, in the third step",
