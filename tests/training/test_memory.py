@@ -63,7 +63,7 @@ def test_a_step_that_no_memory_is_left_for_says_which_batch_goes_through(tmp_pat
             step(batch)
     most[0] = 0
     with (
-        pytest.raises(IncompatibleError, match="choose a smaller image_size"),
+        pytest.raises(IncompatibleError, match=r"choose data.batch_size=16, and less"),
         fitting_batch.said(trainer, task, data),
     ):
         task.cost_of(batch)

@@ -31,29 +31,33 @@ def said(trainer: Trainer, task: KeypointTask, data: DataModule) -> Iterator[Non
         if not (isinstance(error, MemoryError) or any(word in str(error) for word in WORDS)):
             raise
         _let_go(error)
-        size = data.batch_size
-        alone = trainer.world_size == 1
-        fits = _largest(trainer, task, data) if alone else size // 2
-        tried = "for which there was room as it was tried" if alone else "and less if need be"
-        less = "a smaller image_size, or another network; no smaller batch went through"
-        choice = f"data.batch_size={fits}, {tried}" if fits else less
-        said = first_line(error)[:LETTERS]
+        size, reason = data.batch_size, first_line(error)[:LETTERS]
+        if size == 1:
+            choice = "a smaller image_size, or another network"
+        elif fits := trainer.world_size == 1 and _largest(trainer, task, data):
+            choice = f"data.batch_size={fits}, for which there was room as it was tried"
+        else:
+            choice = f"data.batch_size={size // 2}, and less if need be"
         raise IncompatibleError(
-            f"data.batch_size={size}: there is no memory for a step ({said}): choose {choice}."
+            f"data.batch_size={size}: there is no memory for a step ({reason}): choose {choice}."
         ) from error
 
 
-def _let_go(error: BaseException | None) -> None:
+def _let_go(error: BaseException) -> None:
     """Gives back what the calls that failed still hold."""
-    while error:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__  # a cause is one, too
+    errors = [error]
+    for each in errors:
+        traceback.clear_frames(each.__traceback__)
+        errors += [e for e in (each.__cause__, each.__context__) if e and e not in errors]
     gc.collect()
     torch.cuda.empty_cache()  # does nothing where there is no such device
 
 
 def _largest(trainer: Trainer, task: KeypointTask, data: DataModule) -> int:
-    """The images of the largest batch of halves that a step goes through with; 0: none."""
+    """The images of the largest batch of halves that a step goes through with.
+
+    0: none; where memory lies in pieces, oneDNN may find no room any more, for however few.
+    """
     learns, images = trainer.state.fn == TrainerFn.FITTING, data.batch_size
     task.to(trainer.strategy.root_device)
     while images := images // 2:
