@@ -78,7 +78,8 @@ mutants: $(VENV)/.installed-dev
 writers: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/writers.py
 
-# Has commands run without a network, a home, memory, devices, packages, ...; partly needs root.
+# Has commands run without a network, a home, memory, devices, packages, ...; partly needs root
+# (3 minutes beside other work).
 absent: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/absent.py
 
