@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint docs notebooks answers-check check-all faults planted kills mutants writers strangers load
+.PHONY: install demo test lint docs notebooks answers-check check-all faults planted kills mutants writers strangers absent load
 
 install: $(VENV)/.installed
 
@@ -60,7 +60,7 @@ check-all: install
 
 # What machines, disks and strangers do to runs, on two cores at once.
 faults: $(VENV)/.installed-dev
-	$(MAKE) --jobs 2 --output-sync=target writers kills mutants strangers
+	$(MAKE) --jobs 2 --output-sync=target writers kills mutants strangers absent
 
 # Plants mistakes, one at a time, in a copy of the source, and lists the tests that notice each.
 planted: $(VENV)/.installed-dev
@@ -81,6 +81,11 @@ writers: $(VENV)/.installed-dev
 # Hands every command what a stranger might send: code, bombs, markup, formulas (3 and a half to 6 minutes beside other work).
 strangers: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/strangers.py
+
+# Has commands run without a network, a home, memory, devices, packages, ...; partly needs root
+# (3 minutes beside other work).
+absent: $(VENV)/.installed-dev
+	$(BIN)/python -W ignore tests/faults/absent.py
 
 # 200 jobs, 5,000 records, 100,000 steps, and what is left of each (about half an hour).
 load: $(VENV)/.installed-dev

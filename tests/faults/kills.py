@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,7 @@ from heatmap_research.runs.store import RunStore
 from heatmap_research.training.checkpoints import checkpoint_of
 
 SECONDS = 240  # within which a run has to end that was told to
+ALONE = 60  # within which processes have to end that one of theirs has left
 COMMON = (
     *running.TINY,
     *("trainer.max_steps=30", "trainer.log_every_n_steps=5", "data.batch_size=8"),
@@ -194,14 +196,23 @@ def processes(root: Path, number: signal.Signals, ranks: Sequence[int]) -> Itera
             os.kill(pids[rank], number)
         began = time.monotonic()
         until(lambda: first.poll() is not None)
-        until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in pids[1:]))
-        print(f"    ended after {time.monotonic() - began:.0f} s with {first.returncode}")
+        until(lambda: not any(map(is_alive, pids[1:])))
+        seconds = time.monotonic() - began
+        print(f"    ended after {seconds:.0f} s with {first.returncode}")
+    if seconds > ALONE:
+        yield f"the others went on for {seconds:.0f} s"
     status = RunStore(run).read()["status"]
     if number == SIGTERM and (first.returncode, status) != (130, "interrupted"):
         yield f"status {first.returncode}, run.json says {status}: {(root / 'out').read_text()}"
     if first.returncode == 0:
         yield "status 0"
     checkpoint_of(run / "checkpoints" / "last.ckpt")
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # a dead one has none
+    return False
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -230,6 +241,7 @@ OTHERS: dict[str, Callable[[Path], Iterator[str]]] = {
     "SIGTERM to the first of two processes": lambda root: processes(root, SIGTERM, [0]),
     "SIGTERM to the second of two processes": lambda root: processes(root, SIGTERM, [1]),
     "SIGTERM to both of two processes": lambda root: processes(root, SIGTERM, [0, 1]),
+    "SIGKILL to the first of two processes": lambda root: processes(root, SIGKILL, [0]),
     "SIGKILL to the second of two processes": lambda root: processes(root, SIGKILL, [1]),
 }
 

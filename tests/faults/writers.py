@@ -9,6 +9,7 @@ and with room the same command has to work. The disk is a tmpfs in a mount names
 program's own. It took 23 minutes beside much other work.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -47,6 +48,8 @@ from heatmap_research.training.checkpoints import checkpoint_of
 
 OWN = "WRITERS_HAS_MOUNTS_OF_ITS_OWN"
 PAGE, SIZE = 4096, 256 << 20  # bytes, of memory and of the disk
+SHORT = 2 * PAGE  # of what is needed; a report may be 800 bytes shorter the next time it is made
+PATIENCE = 10  # seconds for a process to let go of a disk; wandb's own ends a little later
 BUSY = (".lock", ".busy", ".log")  # of locks, which are empty, and of logs, which grow
 # Lightning's logger writes them as it goes: hparams.yaml, which run.json has too, and rows of
 # metrics.csv, of which those of before lie in metrics.earlier.csv meanwhile. SQLite writes whole
@@ -79,7 +82,7 @@ class Writer:
 
     def tried(self) -> Iterator[tuple[str, str]]:
         """Yields each fault and what did not hold, which is empty where all did."""
-        mount(f"size={SIZE}")
+        new_disk()
         self.prepared(disk())
         self.ready(0)
         empty = used()
@@ -94,7 +97,7 @@ class Writer:
             )
         for number, level in enumerate(self.levels, start=1):
             before = self.readied(number)
-            room = max(0, min(int(need * level), need - PAGE)) // PAGE * PAGE
+            room = max(0, min(int(need * level), need - SHORT)) // PAGE * PAGE
             fill(room)
             done = self.run(number)
             (disk() / "ballast").unlink()
@@ -256,24 +259,57 @@ LOADERS = {
 @cache
 def scratch() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="writers-"))
-    (folder / "disk").mkdir()
     (folder / "cwd").mkdir()
     return folder
 
 
+_disks: list[Path] = []  # the last is in its place
+
+
 def disk() -> Path:
-    return scratch() / "disk"
+    return _disks[-1]
+
+
+def new_disk() -> None:
+    """An empty one in a folder of its own, which nothing that was run before knows of."""
+    put_away()
+    _disks.append(scratch() / f"disk{len(_disks)}")
+    disk().mkdir()
+    mount(f"size={SIZE}")
 
 
 def mount(options: str) -> None:
-    if "remount" not in options:
-        subprocess.run(["umount", "-q", str(disk())], check=False)
-    line = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk())]
-    for _ in range(20):  # wandb's own process ends a little later
-        if not subprocess.run(line, stderr=subprocess.DEVNULL, check=False).returncode:
-            return
-        time.sleep(0.5)
-    subprocess.run(line, check=True)
+    settled("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk()))
+
+
+def put_away() -> None:
+    if _disks and disk().is_mount():
+        settled("umount", str(disk()))
+
+
+def settled(*line: str) -> None:
+    """Mounts or unmounts, once nothing uses the disk; ends this program where that cannot be.
+
+    A verdict on a disk that is another than it should be would be none.
+    """
+    end = time.monotonic() + PATIENCE
+    while (done := subprocess.run(line, capture_output=True, text=True)).returncode:
+        if time.monotonic() > end:
+            sys.exit(f"{' '.join(line)}: {done.stderr.strip()}; used by {users() or 'nobody seen'}")
+        gc.collect()  # a file that this program has read may lie in a cycle
+        time.sleep(0.2)
+
+
+def users() -> str:
+    """The processes that have something open on the disk."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            opened = [os.readlink(link) for link in (process / "fd").iterdir()]
+            opened += [os.readlink(process / "cwd"), (process / "maps").read_text()]
+            if any(str(disk()) in place for place in opened):
+                found.append((process / "cmdline").read_text().replace("\0", " ")[:100])
+    return "; ".join(found)
 
 
 def used() -> int:
@@ -507,7 +543,7 @@ def main() -> None:
             lost += 1
             print(f"{writer.name:24} {type(error).__name__}: {str(error)[-300:]}", flush=True)
         print(f"    {time.monotonic() - began:.0f} s", flush=True)
-    subprocess.run(["umount", "-q", str(disk())], check=False)
+    put_away()
     shutil.rmtree(scratch(), ignore_errors=True)
     print(", ".join(f"{kind}: {count} held" for kind, count in held.items()))
     sys.exit(f"{lost} did not hold" if lost else 0)

@@ -480,7 +480,7 @@ REFUSED = {
     ("monitor=dark_udp/pixel_error",): ("monitor", "dark_udp"),
     ("evaluate=[test]",): ("evaluate", "val"),
     ("tune.storage=study.csv",): ("tune.storage", "FILE.db"),
-    ("trainer=ddp",): ("trainer", "one device"),
+    ("trainer=ddp",): ("trainer.devices=2", "a trial has one process"),
     ("tune.pruner=null", "tune.pruner._target_=optuna.pruners.Median"): ("tune.pruner",),
     ("-m", "seed=0,1"): ("-m", "tune.arms"),
 }

@@ -1,9 +1,10 @@
 """A command says what is wrong with its config before it spends seconds on importing torch."""
 
-from heatmap_research.config import garbage
+from heatmap_research.config import garbage, surroundings
 from heatmap_research.config.lazy import lazily
 from heatmap_research.config.lazy_compiler import compiler_lazily
 
+surroundings.make_do()
 garbage.later()
 lazily("torch")
 compiler_lazily()

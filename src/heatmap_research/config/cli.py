@@ -25,6 +25,7 @@ from heatmap_research.config.conf import conf_folder
 from heatmap_research.config.error_words import REFUSALS, before_any_job, in_words
 from heatmap_research.config.hydra_job import begun, in_sweep
 from heatmap_research.config.trusted import without_trust
+from heatmap_research.runs import no_place
 
 SHORT = {"lr": "optimizer.lr", "learning_rate": "optimizer.lr"}
 PATHS = ("run", "weights", "hydra.run.dir", "resume")  # keys whose values are folders or files
@@ -79,9 +80,8 @@ def _ending_in_a_line(
         yield
     except refusals as error:
         sys.exit(f"heatmap-{name}: {in_words(error)}")
-    except BrokenPipeError:  # who reads what is printed has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except BrokenPipeError:
+        no_place.end_unread()
     except KeyboardInterrupt:
         print(f"heatmap-{name}: stopped.", file=sys.stderr)
         sys.exit(130)

@@ -24,7 +24,7 @@ EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slur
 def in_words(error: Exception) -> str:
     """Any error in one line; those of Hydra and OmegaConf are reworded to name the key."""
     text = str(error)
-    if isinstance(error, OSError) and error.errno in no_place.NO_PLACE:
+    if isinstance(error, OSError) and no_place.is_lack_of_place(error):
         return no_place.in_words(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_such_option(error)
@@ -71,7 +71,7 @@ def before_any_job(error: Exception, entered: bool) -> str:
         return f"{' '.join(nulls)}: to leave a group out, write ~GROUP."
     if isinstance(error.__cause__, OSError) and "configure handler" in str(error):
         error = error.__cause__  # of the file that a log goes to
-    if isinstance(error, OSError) and (not entered or error.errno in no_place.NO_PLACE):
+    if isinstance(error, OSError) and (not entered or no_place.is_lack_of_place(error)):
         return no_place.in_words(error)
     return ""
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from heatmap_research.config import partners
@@ -68,6 +68,22 @@ def in_sweep() -> bool:
 def is_first() -> bool:
     """Whether this is the only process of a run, or the first of several."""
     return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
+def refuse_several_processes(trainer: DictConfig, whose: str, instead: str) -> None:
+    """Refuses what Lightning would start by this command line, which does more than one training.
+
+    The further processes would go through all of it anew, and share one training with a process
+    that is at another.
+    """
+    for key in ("devices", "num_nodes"):
+        asked = trainer.get(key, 1)
+        many = len(asked) if isinstance(asked, ListConfig) else asked
+        if many not in (1, "1"):
+            raise IncompatibleError(
+                f"trainer.{key}={asked}: {whose} has one process: choose trainer.{key}=1, or "
+                f"{instead}."
+            )
 
 
 def make_room(folder: Path, cfg: DictConfig) -> None:

@@ -84,6 +84,9 @@ def located(target: Any, path: str) -> Any:
         found = _object(target)
     except (ImportError, AttributeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
+        lacks = error.__cause__.name if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if lacks and not _within(target, (lacks,)):  # but what it imports
+            reason = f"it needs the package {lacks}, which is not installed."
         raise IncompatibleError(f"{path}={target} cannot be had: {reason}") from error
     home = str(getattr(found, "__module__", ""))  # else a path through modules leads anywhere
     of_class = inspect.isclass(getattr(found, "__self__", found))

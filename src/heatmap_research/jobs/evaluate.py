@@ -1,5 +1,6 @@
 """A trained run evaluated again, with other decoders, data or a flip test."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def evaluate(cfg: DictConfig) -> None:
     HydraConfig.instance().cfg = None
     from heatmap_research.training import fit  # torch: after the config has been looked at
 
-    fit.evaluate(job, trained, store, checkpoint)
+    try:
+        fit.evaluate(job, trained, store, checkpoint)
+    except IncompatibleError:
+        if first and not store.record.exists():  # else the name would be taken
+            shutil.rmtree(store.folder, ignore_errors=True)
+        raise
     if first:
         store.update(as_trained=of_run.reads_as_trained(merged, trained.folder))

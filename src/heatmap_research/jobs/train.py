@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from heatmap_research.config import additions, hydra_job, yaml_file
 from heatmap_research.config.error_words import REFUSALS
@@ -72,7 +72,9 @@ def refuse_question(job: Job) -> None:
 
 def _train_in_sweep(cfg: DictConfig) -> None:
     """Trains a job unless it has been done, and goes on with one that has been cut off."""
-    _refuse_several_processes(cfg)
+    if "slurm" not in HydraConfig.get().launcher._target_.lower():  # which starts its own
+        instead = "give each job a command of its own, without -m"
+        hydra_job.refuse_several_processes(cfg.trainer, "a job of a sweep", instead)
     store = RunStore(Path(cfg.output_dir))
 
     def asked() -> dict[str, Any]:
@@ -85,23 +87,6 @@ def _train_in_sweep(cfg: DictConfig) -> None:
             return
         with sweep.failures_recorded(store, asked, REFUSALS):
             _train_unless_done(composed(cfg), store)
-
-
-def _refuse_several_processes(cfg: DictConfig) -> None:
-    """Refuses what Lightning cannot start: its further processes would go through the sweep anew.
-
-    They would then train one job together with a process that trains another. Slurm starts its own.
-    """
-    if "slurm" in HydraConfig.get().launcher._target_.lower():
-        return
-    for key in ("devices", "num_nodes"):
-        asked = cfg.trainer.get(key, 1)
-        many = len(asked) if isinstance(asked, ListConfig) else asked
-        if many not in (1, "1"):
-            raise IncompatibleError(
-                f"trainer.{key}={asked}: a job of a sweep has one process: choose trainer.{key}=1, "
-                "or give each job a command of its own, without -m."
-            )
 
 
 def _train_unless_done(job: Job, store: RunStore) -> None:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from heatmap_research.runs.bounded_file import refuse_packed
 from heatmap_research.types import IncompatibleError, Level
 
+PATIENCE = 5  # seconds for a hub to take a connection
+
 
 class TimmBackbone(nn.Module):
     """Any timm model as a feature pyramid; images are normalised here, as the model expects."""
@@ -68,10 +70,10 @@ def _create(
         if checkpoint:
             refuse_packed(checkpoint)
     except (ValueError, BadZipFile) as error:
-        raise IncompatibleError(_why_no_weights(name, checkpoint, error)) from error
+        raise IncompatibleError(_why_no_weights(name, checkpoint, pretrained, error)) from error
     overlay = {"file": checkpoint} if checkpoint else None
     try:
-        if pretrained:
+        if pretrained or _is_of_a_hub(name):  # which keeps what the model is, too
             _spare_retries()
         return timm.create_model(
             name,
@@ -86,23 +88,34 @@ def _create(
             raise IncompatibleError(
                 f"backbone.name={name} is not a timm model: choose one of timm.list_models()."
             ) from error
-        raise IncompatibleError(_why_no_weights(name, checkpoint, error)) from error
+        raise IncompatibleError(_why_no_weights(name, checkpoint, pretrained, error)) from error
 
 
 def _spare_retries() -> None:
-    """Keeps to the hub's cache if the hub's address cannot be found, where retries are futile."""
+    """Keeps to the hub's cache if the hub cannot be reached, where retries are futile."""
     if any(name.lower() in ("https_proxy", "all_proxy") for name in os.environ):
         return  # a proxy may reach hosts that have no address here
+    hub = urlsplit(constants.ENDPOINT)
     try:
-        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, 443)
-    except socket.gaierror:
+        port = hub.port or (80 if hub.scheme == "http" else 443)
+        socket.create_connection((hub.hostname, port), timeout=PATIENCE).close()
+    except OSError:
         constants.HF_HUB_OFFLINE = True
 
 
-def _why_no_weights(name: str, checkpoint: str | None, error: Exception) -> str:
+def _is_of_a_hub(name: str) -> bool:
+    return name.startswith(("hf-hub:", "hf_hub:"))
+
+
+def _why_no_weights(name: str, checkpoint: str | None, pretrained: bool, error: Exception) -> str:
     reason = next(iter(str(error).splitlines()), type(error).__name__)
     if checkpoint:
         return f"backbone.checkpoint={checkpoint} does not hold the weights of {name}: {reason}"
+    if not pretrained:
+        return (
+            f"backbone.name={name}: its hub does not say what it is ({reason}): choose a name of "
+            "timm.list_models()."
+        )
     return (
         f"backbone.pretrained=true: the weights of {name} could not be had from their hub "
         f"({reason}): choose backbone.checkpoint=FILE or backbone.pretrained=false."

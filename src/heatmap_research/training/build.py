@@ -28,6 +28,7 @@ from heatmap_research.training.callbacks.every_few_steps import Finite, NeckGrad
 from heatmap_research.training.callbacks.interruption import Interruption
 from heatmap_research.training.callbacks.recorder import Recorder
 from heatmap_research.training.checkpoints import WholeFiles
+from heatmap_research.training.devices import refuse_absent
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.training.tensors import tensors_of
 from heatmap_research.types import IncompatibleError
@@ -154,6 +155,7 @@ def build_trainer(job: Job, store: RunStore, progress: Callback) -> Trainer:
     loggers = _given(cfg.logger, "logger")
     if loggers and not any(isinstance(logger, CSVLogger) for logger in loggers):
         loggers.insert(0, CSVLogger(store.folder, name="", version=""))
+    refuse_absent(cfg.trainer.accelerator)
     with refusing("trainer", MisconfigurationException):
         trainer = maker(cfg.trainer, "trainer")(
             callbacks=callbacks,

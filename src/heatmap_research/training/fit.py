@@ -21,7 +21,7 @@ from heatmap_research.data.datamodule import DataModule
 from heatmap_research.runs import best, no_place, whole_file
 from heatmap_research.runs.store import RunStore
 from heatmap_research.runs.sweep import set_aside
-from heatmap_research.training import build, facts, telling
+from heatmap_research.training import build, facts, fitting_batch, telling
 from heatmap_research.training.callbacks.interruption import InterruptedRunError
 from heatmap_research.training.checkpoints import checkpoint_of
 from heatmap_research.training.memory import refuse_beyond_memory, refuse_beyond_shared_memory
@@ -55,8 +55,9 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
         continued = checkpoint is not None and trainer.is_global_zero
         with store.continued_metrics() if continued else nullcontext():
             _log_what_it_is(trainer, job, size)
-            _fit(trainer, task, data, store, checkpoint)
-            metrics = _evaluate(trainer, task, data, job)
+            with fitting_batch.said(trainer, task, data):
+                _fit(trainer, task, data, store, checkpoint)
+                metrics = _evaluate(trainer, task, data, job)
             _log_chosen(trainer, metrics, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, steps=trainer.global_step, skipped=data.skipped)
@@ -74,7 +75,8 @@ def evaluate(job: Job, trained: RunStore, store: RunStore, checkpoint: Path) -> 
         weightless = build.without_weights(job.config)  # they are those of the run
         task, data = build.build(build.wire(job), **weightless), build.build_data(job)
         build.load_weights(task, checkpoint)
-        metrics = _evaluate(trainer, task, data, job)
+        with fitting_batch.said(trainer, task, data):
+            metrics = _evaluate(trainer, task, data, job)
         if trainer.is_global_zero:
             store.update(metrics=metrics, skipped=data.skipped)
             telling.report(metrics, task.first_figures, job.unread, store, False, task.beyond_reach)

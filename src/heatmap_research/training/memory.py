@@ -24,10 +24,12 @@ def refuse_beyond_memory(job: Job, task: KeypointTask) -> None:
     needed = COPIES * OF_A_NUMBER * images * joints * bins
     there = _memory(job.config.trainer.accelerator)
     if needed > there:
+        fits = int(images * there / needed)
+        smaller = f" or data.batch_size={fits} at most" if fits else ""
         raise IncompatibleError(
             f"stride={job.config.stride}: {bins:,} bins for each of {joints} joints of "
             f"data.batch_size={images} images need {needed / 2**30:,.0f} GiB, and there are "
-            f"{there / 2**30:,.0f}: choose a coarser stride or a smaller batch."
+            f"{there / 2**30:,.0f}: choose a coarser stride{smaller}."
         )
 
 

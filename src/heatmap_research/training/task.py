@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from heatmap_research.codec import covariance
+from heatmap_research.codec.codec import Cost
 from heatmap_research.codec.coordinate_codec import AnyCodec
 from heatmap_research.network.depth import layer_rates
 from heatmap_research.network.net import KeypointNet
@@ -78,16 +79,18 @@ class KeypointTask(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
-        scores = self.net(self.photometric(batch.image))
-        others = batch.others, batch.others_visible
         logged = (self.global_step + 1) % self.every == 0  # a call costs a part of a small step
-        excess = logged or bool(self.compile_as)  # which would compile steps of either kind
-        cost = self.cost(scores, batch.keypoints, batch.visible, others, excess)
+        cost = self.cost_of(batch, logged or bool(self.compile_as))  # it would compile both kinds
         if logged:
             self.log("train/loss", cost.loss)
             self.log("train/excess", cast(Tensor, cost.excess))
             self.log("lr", self.optimizers().param_groups[0]["lr"])  # type: ignore[union-attr]
         return cost.loss
+
+    def cost_of(self, batch: Sample, excess: bool = False) -> Cost:
+        scores = self.net(self.photometric(batch.image))
+        others = batch.others, batch.others_visible
+        return self.cost(scores, batch.keypoints, batch.visible, others, excess)
 
     def validation_step(self, batch: Sample, batch_idx: int) -> Predictions:
         predictions = self._with_spread(batch.image) if self._of_covariance else self(batch.image)

@@ -42,6 +42,11 @@ class Synthetic(Dataset[Sample]):
         if self.render == "online" or self.pool is None or (self.render == "auto" and gpu):
             # CUDA does not survive a fork: on a GPU the loader must have no workers.
             self.device = self.device or ("cuda" if gpu else "cpu")
+            if self.device.startswith("cuda") and not gpu:
+                raise ValueError(
+                    f"data.device={self.device}: torch finds no such device here: choose "
+                    "data.device=cpu, or null for the best there is."
+                )
         else:
             self.images = pools.load(self.figures, self.first, self.pool, self.cache)
             self.labels = self._labels(self.first + torch.arange(self.pool))

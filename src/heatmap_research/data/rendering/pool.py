@@ -31,7 +31,11 @@ def load(figures: Figures, first: int, count: int, cache: str | None) -> Images:
     """Maps images from the directory `cache`; keeps them in memory if it is None or unusable."""
     if cache is None:
         return render(figures, first, count)
-    path = Path(cache).expanduser() / file_name(figures, first, count)
+    try:
+        path = Path(cache).expanduser() / file_name(figures, first, count)
+    except RuntimeError:  # of a user who has no home
+        _warn_once(f"data.cache={cache} has no place here, images stay in memory.")
+        return render(figures, first, count)
     if _holds(path, figures, first, count):
         return _mapped(path)
     with whole_file.one_at_a_time(path.parent) as alone:

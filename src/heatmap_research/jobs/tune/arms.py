@@ -14,6 +14,7 @@ from heatmap_research.config.job import Job, prepare
 from heatmap_research.jobs.tune.search import Search
 from heatmap_research.runs.find import leaves
 from heatmap_research.training import build
+from heatmap_research.training.devices import refuse_absent
 from heatmap_research.types import IncompatibleError
 
 
@@ -61,6 +62,7 @@ def try_out(arm: Arm, search: Search) -> Job:
     for end in range(2):
         job = arm.job({each.key: each.ends[end] for each in search.space})
     build.dry_run(build.wire(job))
+    refuse_absent(job.config.trainer.accelerator)
     return job
 
 

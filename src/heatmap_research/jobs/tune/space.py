@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from optuna.pruners import BasePruner, NopPruner
 
+from heatmap_research.config.hydra_job import refuse_several_processes
 from heatmap_research.config.instantiate import instantiate, refusing
 from heatmap_research.config.values import at_least
 from heatmap_research.jobs.tune.arms import key_of
@@ -27,10 +28,7 @@ def check(cfg: DictConfig) -> None:
         raise IncompatibleError(f"evaluate={cfg.evaluate}: what is tuned is tuned on val alone.")
     if cfg.resume:
         raise IncompatibleError("resume: the same command goes on with a study; leave it out.")
-    devices = cfg.trainer.devices
-    many = len(devices) if isinstance(devices, ListConfig) else devices
-    if "ddp" in str(cfg.trainer.strategy) or many not in (1, "1", "auto"):
-        raise IncompatibleError("trainer: a trial is trained on one device; choose gpu or cpu.")
+    refuse_several_processes(cfg.trainer, "a trial", "leave trainer=ddp out")
 
 
 def search_of(cfg: DictConfig) -> Search:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
 from threading import Thread
 from typing import Any
 
@@ -14,6 +15,7 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
+from wandb import env
 
 from heatmap_research.types import IncompatibleError, in_a_line
 
@@ -39,6 +41,7 @@ class Wandb(WandbLogger):
         resume: str | None,  # folder of the run that goes on, if one does
         patience: float,  # seconds for the server to answer, and half as many for each first try
     ) -> None:
+        _find_room_for_its_log()
         if not offline:
             refuse_unreachable(patience)
         super().__init__(
@@ -81,6 +84,16 @@ def without_tokens() -> Iterator[None]:
         yield
     finally:
         os.environ.update(kept)
+
+
+def _find_room_for_its_log() -> None:
+    """Without a home that can be written to, wandb's own process would print what it logs."""
+    cache = Path(env.get_cache_dir())
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=cache).close()
+    except OSError:
+        os.environ[env.CACHE_DIR] = str(Path(gettempdir()) / f"wandb-{os.getuid()}")
 
 
 @rank_zero_only
