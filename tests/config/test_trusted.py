@@ -8,7 +8,7 @@ from pairwise import each
 
 from heatmap_research.config import instantiate
 from heatmap_research.config.of_run import refuse_instructions
-from heatmap_research.config.trusted import OWN, without_trust
+from heatmap_research.config.trusted import OWN, guard_environment, without_trust
 from heatmap_research.types import IncompatibleError
 
 RUNS = "os.mkdir", "RAN"  # what is refused would make a folder
@@ -104,6 +104,7 @@ def test_a_strangers_run_has_no_configs_of_hydras_own_and_learns_no_secret(tmp_p
     monkeypatch.setenv(OWN, "running")
     for name in ("MY_KEY", "MY_FOLDER", "HEATMAP_FOLDER"):
         monkeypatch.setenv(name, "told")
+    guard_environment()
     asked = "${oc.env:MY_KEY}", '${oc.decode:"\\${oc.env:MY_KEY}"}', "${oc.${b}:MY_KEY}"
     for text in asked:
         with pytest.raises(InterpolationResolutionError, match=r"MY_KEY.: a config may ask"):

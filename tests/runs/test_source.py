@@ -17,6 +17,7 @@ WITHOUT_A_SAY = {
     *("config/cli.py", "config/conf.py", "config/lazy.py", "config/hydra_job.py"),
     *("config/quick.py", "config/yaml_file.py"),  # how files are read
     *("config/garbage.py", "config/lazy_compiler.py"),  # how fast it starts
+    "config/surroundings.py",
     *("config/additions.py", "config/error_words.py", "config/partners.py", "config/trusted.py"),
     "config/timm_names.py",  # refuses
     *("config/command_line.py", "config/help.py", "config/key_names.py"),  # what is typed and told

@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -58,7 +59,13 @@ def of_environment(name: str, *default: str | None) -> str | None:
     return oc.env(name, *default)
 
 
-OmegaConf.register_new_resolver("oc.env", of_environment, replace=True)
+def guard_environment() -> None:
+    """In a command; in somebody's own program `oc.env` stays what it is."""
+    OmegaConf.register_new_resolver("oc.env", of_environment, replace=True)
+
+
+if "heatmap_research.commands" in sys.modules:
+    guard_environment()
 
 
 def refuse_unknown(node: Any, path: str) -> None:
