@@ -85,8 +85,12 @@ class Grid:
     @once
     def split(self, keypoints: Keypoints) -> tuple[Position, ...]:
         """Converts crop pixels to bins, and returns one position for each map."""
-        lines = zip(keypoints.flip(-1).unbind(-1), self.lines, strict=True)  # y, x
-        bins = [(pixels - origin) / spacing for pixels, (origin, spacing) in lines]
+        pixels, lines = keypoints.flip(-1), self.lines  # y, x
+        if lines[0] == lines[1]:  # half as many small operations
+            origin, spacing = lines[0]
+            return ((pixels - origin) / spacing).split(self.ndim, dim=-1)
+        axes = zip(pixels.unbind(-1), lines, strict=True)
+        bins = [(along - origin) / spacing for along, (origin, spacing) in axes]
         return torch.stack(bins, dim=-1).split(self.ndim, dim=-1)
 
     def join(self, positions: Sequence[Position]) -> Keypoints:
@@ -113,7 +117,7 @@ def _beyond(position: Position, shape: tuple[int, ...], stride: tuple[float, ...
         torch.maximum(-0.5 - bins, bins - (size - 0.5)).clamp(min=0) * spacing
         for bins, size, spacing in axes
     ]
-    return torch.stack(pixels).amax(0)
+    return pixels[0] if len(pixels) == 1 else torch.stack(pixels).amax(0)
 
 
 def _shifted(heatmap: Heatmap, shift: float) -> Heatmap:

@@ -111,7 +111,8 @@ def interior(centre: Position, shape: tuple[int, ...]) -> Position:
 
 def constant(values: Sequence[float], like: Tensor) -> Tensor:
     """Fills a tensor on the device of `like`: a copy from the host would make it wait."""
-    return torch.stack([like.new_full((), value) for value in values])
+    filled = [like.new_full((1,), value) for value in values]
+    return filled[0] if len(filled) == 1 else torch.cat(filled)
 
 
 def bins(size: int, like: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from heatmap_research.codec.sharing import once
 from heatmap_research.types import Activation, IncompatibleError, PerJoint, Visible
 
 CHOICES = {
@@ -45,6 +46,7 @@ class Labels:
                 return choice
         return None
 
+    @once
     def drawn(self, visible: Visible, beyond: PerJoint) -> PerJoint:
         """1 for joints learnt where they are; `beyond` is how many pixels each lies outside."""
         seen = visible >= (1 if self.covered == "regress" else 2)
