@@ -40,6 +40,7 @@ ON_AMD = BOUNDS | {
     "argmax_blur": (4.5, 7.0),
     "dark_blur": (5.5, 8.0),
     "argmax and score": (1.6, 2.0),
+    "softmax and expectation": (3.5, 3.5),
     "softmax, expectation and score": (5.0, 5.5),
     "all of main and score, from scores": (12.0, 15.0),
 }
