@@ -14,9 +14,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
-from options import DECODERS, LOSSES, TARGETS, labels_of
+from options import COORDINATE_LOSSES, DECODERS, LOSSES, TARGETS, labels_of
 
 from heatmap_research.codec.codec import Codec, readable
+from heatmap_research.codec.coordinate_codec import AnyCodec, CoordinateCodec
 from heatmap_research.codec.grid import Grid
 from heatmap_research.codec.targets.gaussian import Gaussian
 from heatmap_research.types import IncompatibleError, in_a_line
@@ -52,13 +53,14 @@ def cases(seed: int) -> Iterator[tuple[str, Case]]:
         size = tuple(draw.choices(SIDES[:-1], k=2)) if draw.random() < 0.9 else (8, SIDES[-1])
         stride = float(draw.choice((*STRIDES, min(size))))
         gaussian = draw.random() < 0.5
+        ndim = draw.choices((0, 1, 2), (1, 4, 4))[0]
         case = Case(
-            ndim=draw.choice((1, 2)),
+            ndim=ndim,
             size=size,
             stride=stride,
             target="gaussian" if gaussian else draw.choice(sorted(TARGETS)),
             sigma=10 ** draw.uniform(-1.3, 3) if gaussian else None,  # .05 to 1000
-            loss=draw.choice(sorted(LOSSES)),
+            loss=draw.choice(sorted(LOSSES if ndim else COORDINATE_LOSSES)),
             joints=draw.choice((1, 2, 17, 300)) if stride >= 1 else draw.choice((1, 2)),
             people=draw.choice((1, 2)),
             precision=draw.choice(PRECISIONS),
@@ -82,19 +84,15 @@ def judged(case: Case, _: Any = None) -> str:
 
 
 def _tried(case: Case) -> str:
-    loss = LOSSES[case.loss]
-    target = Gaussian(case.sigma) if case.sigma else TARGETS[case.target]
-    decoders = {n: each for n, each in DECODERS.items() if readable(each.needs, loss.activation)}
-    codec = Codec(
-        Grid(case.size, case.stride, case.ndim), target, loss, decoders, labels_of(), "product"
-    )
+    codec = _codec(case)
     torch.manual_seed(case.seed)
     points, visible = _points(case), _visible(case)
-    shapes = ((case.people, case.joints, *shape) for shape in codec.grid.shapes)
+    shapes = ((case.people, case.joints, *shape) for shape in codec.shapes)
     scores = tuple(_scores(case.scores, shape).to(case.precision) for shape in shapes)
     for each in scores:
         each.requires_grad_()
-    found = {f"label {n}": each.heatmap for n, each in enumerate(codec.encode(points, visible))}
+    labels = codec.encode(points, visible) if isinstance(codec, Codec) else []
+    found = {f"label {n}": each.heatmap for n, each in enumerate(labels)}
     found["loss"] = codec.training_loss(scores, points, visible).loss
     found["loss"].backward()
     for number, each in enumerate(scores):  # of 16 bits infinity is skipped by the loss's scaler
@@ -105,6 +103,17 @@ def _tried(case: Case) -> str:
         for name, read in codec.decode(codec.activate(tuple(s.detach() for s in scores))).items():
             found |= {f"{name}: places": read.keypoints, f"{name}: scores": read.score}
     return ", ".join(f"{name} not finite" for name, n in found.items() if not n.isfinite().all())
+
+
+def _codec(case: Case) -> AnyCodec:
+    grid = Grid(case.size, case.stride, case.ndim)
+    if not case.ndim:
+        decoders = {"coordinates": DECODERS["coordinates"]}
+        return CoordinateCodec(grid, COORDINATE_LOSSES[case.loss], decoders, labels_of())
+    loss = LOSSES[case.loss]
+    target = Gaussian(case.sigma) if case.sigma else TARGETS[case.target]
+    decoders = {n: each for n, each in DECODERS.items() if readable(each.needs, loss.activation)}
+    return Codec(grid, target, loss, decoders, labels_of(), "product")
 
 
 def _points(case: Case) -> torch.Tensor:

@@ -180,9 +180,13 @@ def test_a_broken_picture_is_named_and_the_rest_is_done(place, broken):
     ]
 
 
-def test_a_broken_picture_is_refused_before_anything_is_predicted(place, broken):
+def test_a_broken_picture_is_refused_before_anything_is_predicted(place, broken, caplog):
     with pytest.raises(IncompatibleError, match=r"5\.png cannot be read.*on_error=skip"):
         predict("maps", place, f"out={broken}/new", "on_error=stop", source=str(broken))
+    (broken / "words.png").write_text("no picture")
+    with pytest.raises(SystemExit, match="1"):  # where nothing at all was done
+        predict("maps", place, f"out={broken}/other", source=str(broken / "words.png"))
+    assert caplog.messages[-1].endswith("words.png cannot be read: cannot identify image file")
     assert not (broken / "new").exists()
 
 

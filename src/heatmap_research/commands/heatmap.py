@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from heatmap_research.config.help import COMMANDS, about
+from heatmap_research.runs import no_place
 
 SELF = "heatmap"
 USAGE = "heatmap COMMAND ...   (heatmap COMMAND --help says more; heatmap-COMMAND is the same)"
@@ -24,13 +25,21 @@ def main() -> None:
     if name == COMPLETE:
         return _complete(rest)
     if name in ("--help", "-h", "help"):
-        print(_listed())
-        return None
+        return _print_list()
     if name not in names():
         close = get_close_matches(name, names(), n=1)
         meant = f"did you mean {close[0]}?" if close else f"choose {', '.join(names())}."
         sys.exit(f"heatmap {name}: there is no such command; {meant}")
     return _call(name, rest)
+
+
+def _print_list() -> None:
+    try:
+        print(_listed(), flush=True)
+    except BrokenPipeError:
+        no_place.end_unread()
+    except OSError as error:
+        sys.exit(f"{SELF}: {no_place.in_words(error)}")
 
 
 def names() -> list[str]:

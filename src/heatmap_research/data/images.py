@@ -6,6 +6,7 @@ fourth, because OpenCV warps four twice as fast as three.
 """
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -68,6 +69,7 @@ def read(
         raise UnreadableError(f"{path} is missing") from error
     except Exception as error:  # damaged bytes make decoders raise anything
         words = next(iter(str(error).splitlines()), type(error).__name__).replace(path, "it")
+        words = re.sub(r" <\S+ object at 0x\w+>", "", words)  # by which Pillow calls its bytes
         raise UnreadableError(f"{path} cannot be read: {words}") from error
 
 

@@ -122,8 +122,8 @@ def _results(
             continue
         if annotations and image_id not in names:
             raise ValueError(
-                f"boxes={file}: {what}: {annotations} has no image {image_id}: give the file that "
-                "the detector read."
+                f"boxes={file}: {what}: {annotations} has no image {shown(image_id)}: give the "
+                "file that the detector read."
             )
         name = names.get(image_id, str(image_id))
         if not rows.are_numbers([score := record.get("score", 1.0)]):

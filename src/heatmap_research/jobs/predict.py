@@ -1,6 +1,7 @@
 """What a trained run sees in pictures, written as COCO results, as CSV, and into the pictures."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -106,6 +107,8 @@ def _run(
     if done.problems:
         words = "\n  ".join(done.problems)
         log.warning(f"{len(done.problems)} of {done.count} pictures could not be read:\n  {words}")
+        if len(done.problems) == done.count:
+            sys.exit(1)
     if done.alone and not writer.people:
         log.warning(f"boxes={cfg.boxes}: it has nobody in these pictures; is it by their names?")
     if done.stopped:
