@@ -70,7 +70,7 @@ planted: $(VENV)/.installed-dev
 kills: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/kills.py
 
-# Reads thousands of annotations, boxes and pictures with something wrong in them (5 minutes).
+# Reads thousands of annotations, boxes and pictures with something wrong in them (3 minutes).
 mutants: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/mutants.py
 
@@ -78,12 +78,12 @@ mutants: $(VENV)/.installed-dev
 writers: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/writers.py
 
-# Hands every command what a stranger might send: code, bombs, markup, formulas (3 and a half to 6 minutes beside other work).
+# Hands every command what a stranger might send: code, bombs, markup, formulas (3 minutes).
 strangers: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/strangers.py
 
 # Has commands run without a network, a home, memory, devices, packages, ...; partly needs root
-# (3 minutes beside other work).
+# (3 minutes).
 absent: $(VENV)/.installed-dev
 	$(BIN)/python -W ignore tests/faults/absent.py
 

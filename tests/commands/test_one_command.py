@@ -31,15 +31,12 @@ def test_every_command_is_listed_in_a_line_without_torch_or_hydra():
     assert not {"torch", "hydra"} & {
         row.rpartition("|")[2].strip() for row in done.stderr.splitlines()
     }
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has such a file")
-def test_a_list_that_finds_no_room_ends_in_a_line():
-    line = [sys.executable, "-m", "heatmap_research.commands.heatmap"]
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stderr == "heatmap: No space left on device; make room, or choose another folder.\n"
+    if Path("/dev/full").exists():  # as Linux has it
+        with open("/dev/full", "w") as full:
+            line = [sys.executable, "-m", "heatmap_research.commands.heatmap"]
+            done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        assert done.stderr.startswith("heatmap: No space left on device; make room")
+        assert done.returncode == 1
 
 
 def test_a_command_gets_the_words_behind_its_name(monkeypatch, capsys):

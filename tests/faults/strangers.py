@@ -6,7 +6,7 @@ elements of a page or formulas of a table, or that would learn a secret of the e
     python tests/faults/strangers.py [PART OF A NAME ...]
 
 What is executed makes a folder, which is looked for after every try. Pages are opened with chromium
-where it is installed. It took 3 and a half to 6 minutes beside other work.
+where it is installed. It takes some 3 minutes.
 """
 
 import os
