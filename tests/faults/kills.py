@@ -4,7 +4,7 @@
 
 Each is told to end at one call of one hook, goes on, and has to end with the weights and the
 predictions, to the last bit, of a run that nothing happened to; commands that write, each as it
-calls one thing, are in `aimed.py`. About 25 minutes of one core.
+calls one thing, are in `aimed.py`. About 8 minutes of one core.
 """
 
 import os
