@@ -12,8 +12,8 @@ PUT_OFF = "import sys; import heatmap_research.commands; import torch\n"
 @pytest.mark.parametrize(
     "use",
     [
-        "torch.zeros(1)",
         "from torch.utils.data import Dataset; import pytorch_lightning",
+        pytest.param("torch.zeros(1)", marks=pytest.mark.slow),
         pytest.param("from torch import nn; nn.Linear(1, 1)", marks=pytest.mark.slow),
         pytest.param(
             "import torch.nn.functional as F; F.relu(torch.zeros(1))", marks=pytest.mark.slow

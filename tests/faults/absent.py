@@ -253,8 +253,8 @@ CASES = (
         World(
             {
                 "WANDB_API_KEY": None,
-                "NETRC": "/nowhere",
-                "HOME": "/nowhere",
+                "NETRC": "/proc/nowhere",
+                "HOME": "/proc/nowhere",
                 "WANDB_BASE_URL": "http://127.0.0.1:{port}",
             }
         ),
@@ -284,7 +284,7 @@ CASES = (
     Case(
         "folder of HOME, with wandb on disk",
         "train {few} logger=wandb",
-        world=World({"HOME": "/nowhere"}),
+        world=World({"HOME": "/proc/nowhere"}),
         fresh=True,
         user=True,
     ),
@@ -299,7 +299,7 @@ CASES = (
     Case(
         "right to write to HEATMAP_CACHE", "train {few} data.cache=/proc/nowhere hydra.run.dir=run"
     ),
-    Case("folder of TMPDIR", "check {few}", world=World({"TMPDIR": "/nowhere"})),
+    Case("folder of TMPDIR", "check {few}", world=World({"TMPDIR": "/proc/nowhere"})),
     Case(
         "every folder for temporary files",
         "check {few}",
@@ -404,7 +404,7 @@ CASES = (
     Case(
         "git",
         "train {few} hydra.run.dir=run",
-        world=World({"PATH": "/nowhere"}),
+        world=World({"PATH": "/proc/nowhere"}),
         then=without_commit,
     ),
     Case("letters beyond ASCII", "runs {run}", world=World(ASCII), fresh=True),
