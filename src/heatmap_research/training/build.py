@@ -196,11 +196,13 @@ def load_weights(task: KeypointTask, checkpoint: Path) -> None:
     try:
         task.load_state_dict(tensors_of(checkpoint))
     except RuntimeError as error:
-        first = re.search(r"size mismatch for (\S+):", str(error))
+        sizes = r"size mismatch for (\S+): .*?Size\((.*?)\).*?Size\((.*?)\)"
+        first = re.search(sizes, str(error))
+        what = f"{first[1]} has {first[2]} numbers for {first[3]}" if first else "one is missing"
         raise IncompatibleError(
-            f"{checkpoint}: its weights do not fit this config (the first: "
-            f"{first[1] if first else 'one is missing'}). A dense head such as simcc has weights "
-            "for one image_size and stride: choose those it was trained with."
+            f"{checkpoint}: its weights do not fit this config ({what}): choose the joints and the "
+            "head that it was trained with, and of a dense head such as simcc image_size and "
+            "stride, too."
         ) from error
 
 
