@@ -200,9 +200,8 @@ def load_weights(task: KeypointTask, checkpoint: Path) -> None:
         first = re.search(sizes, str(error))
         what = f"{first[1]} has {first[2]} numbers for {first[3]}" if first else "one is missing"
         raise IncompatibleError(
-            f"{checkpoint}: its weights do not fit this config ({what}): choose the joints and the "
-            "head that it was trained with, and of a dense head such as simcc image_size and "
-            "stride, too."
+            f"{checkpoint}: its weights do not fit this config ({what}). Joints, head and, of a "
+            "dense one such as simcc, image_size and stride: choose those it was trained with."
         ) from error
 
 
