@@ -512,7 +512,7 @@ from pytorch_lightning import Callback
 
 class Crash(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        raise ArithmeticError("no number is left")
+        raise MemoryError("no memory is left")
 """
 
 
@@ -541,7 +541,7 @@ def test_a_real_sweep_is_told_and_drawn_with_what_its_networks_say(tmp_path):
     html, done = page_of(folder)
     said = plain(html)
     assert "4 runs, 1 not finished" in done.out
-    assert re.search(r"\w+-\w+ failed: ArithmeticError: no number is left", said)
+    assert re.search(r"\w+-\w+ failed: MemoryError: no memory is left", said)
     assert "2 seeds x 32 images" in said
     drawn = pictures(html)
     assert drawn["Samples"] == 2 * 3

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import running
@@ -56,6 +57,7 @@ assert torch._dynamo is sys.modules["torch._dynamo"] and torch._dynamo.config
 from torch._dynamo import utils
 assert utils is torch._dynamo.utils and "counters" in vars(utils)
 
+assert issubclass(type(quicker), OptimizedModule)
 torchmetrics.MeanMetric().plot(torch.tensor(1.0))
 assert "matplotlib" in sys.modules
 """
@@ -63,6 +65,25 @@ assert "matplotlib" in sys.modules
 
 def test_compiler_and_figures_wait_for_their_use():
     run(PUT_OFF + COMPILED_LATE)
+    fake = (
+        "from torch._subclasses import FakeTensorMode as Mode\nwith Mode(): torch.nn.Linear(1, 1)"
+    )
+    spec = "import importlib.util; assert importlib.util.find_spec('torch._dynamo')\n"
+    run(f"{PUT_OFF}{spec}import torch._dynamo.config as c; c.verbose; assert c.__spec__\n{fake}\n")
+
+
+KEPT_OPEN = """
+from pathlib import Path
+class Ring:
+    def __init__(self, name): self.ring, self.stream = self, open(name, "w")
+Ring("gone").stream.write("a"); kept = Ring("kept"); kept.stream.write("b")
+"""
+
+
+def test_what_is_left_open_is_written_at_the_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(f"{PUT_OFF}{KEPT_OPEN}")
+    assert [Path(name).read_text() for name in ("gone", "kept")] == ["a", "b"]
 
 
 def run(code: str) -> None:

@@ -41,7 +41,7 @@ def test_what_is_missing_around_a_command_is_done_without_or_said(monkeypatch, t
 
     for device in ("cpu", "auto"):
         refuse_absent(device)
-    with pytest.raises(IncompatibleError, match=r"accelerator=tpu: .*: choose trainer=cpu"):
+    with pytest.raises(IncompatibleError, match=r"=tpu: .*: choose trainer.accelerator=cpu"):
         refuse_absent("tpu")
 
     with socket.socket() as taken:

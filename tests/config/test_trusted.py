@@ -8,7 +8,7 @@ from pairwise import each
 
 from heatmap_research.config import instantiate
 from heatmap_research.config.of_run import refuse_instructions
-from heatmap_research.config.trusted import OWN, guard_environment, without_trust
+from heatmap_research.config.trusted import ASKED, OWN, guard_environment, located, without_trust
 from heatmap_research.types import IncompatibleError
 
 RUNS = "os.mkdir", "RAN"  # what is refused would make a folder
@@ -71,6 +71,7 @@ def test_a_module_of_ones_own_is_trusted_by_name_and_nothing_beyond_it(tmp_path,
     (tmp_path / "lab_of_mine.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv(OWN, "running")
+    monkeypatch.setenv(ASKED, "")
     assert without_trust(["a=1", "trust=lab_of_mine", "b=2"]) == ["a=1", "b=2"]
     for name in ("Option", "made"):
         made = instantiate.make({"_target_": f"lab_of_mine.{name}"}, "part")
@@ -111,7 +112,12 @@ def test_a_strangers_run_has_no_configs_of_hydras_own_and_learns_no_secret(tmp_p
             _ = OmegaConf.create({"a": text, "b": "env"}).a
     assert OmegaConf.create({"a": "${oc.env:HEATMAP_FOLDER}"}).a == "told"
     assert OmegaConf.create({"a": "${oc.env:HEATMAP_NONE,x}"}).a == "x"
-    without_trust(["data.root=${oc.env:MY_FOLDER}/a"])  # who runs the command may say so
+    without_trust(["resume=runs/${oc.env:MY_FOLDER}"])  # as a stranger has called a folder
+    with pytest.raises(InterpolationResolutionError, match=r"MY_FOLDER.: a config may ask"):
+        _ = OmegaConf.create({"a": "${oc.env:MY_FOLDER}"}).a
+    without_trust(["data.root=${oc.env: MY_FOLDER}/a"])  # who runs the command may say so
+    with pytest.raises(IncompatibleError, match=r"add trust=MY_FOLDER"):
+        located("MY_FOLDER.run", "callback")  # but not which code it may name
     assert OmegaConf.create({"a": "${oc.env:MY_FOLDER}/a"}).a == "told/a"
 
 

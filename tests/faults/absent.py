@@ -349,7 +349,7 @@ CASES = (
         for line in ("train {few}", "report {run}", "runs {run}", "check")
     ),
     *(
-        Case(f"GPU, {line.partition(' ')[0]}", line, (GPU, "choose trainer=cpu"))
+        Case(f"GPU, {line.partition(' ')[0]}", line, (GPU, "choose trainer.accelerator=cpu"))
         for line in (
             "train {few} trainer=gpu",
             "evaluate run={run} name=gpu trainer=gpu",

@@ -384,15 +384,10 @@ def test_oks_does_not_change_with_the_unit_of_length(seed, unit):
     )
     far = found._replace(keypoints=found.keypoints * unit)
     np.testing.assert_allclose(
-        true_oks(larger, far, sigmas),
-        true_oks(people, found, sigmas),
+        average_precision.true_oks(larger, far, sigmas),
+        average_precision.true_oks(people, found, sigmas),
         atol=1e-9,
     )
-
-
-def true_oks(people, found, sigmas):
-    people = average_precision.in_order(people)
-    return average_precision.true_oks(people, average_precision.compared(people, found, sigmas))
 
 
 @settings(max_examples=30, deadline=None)
@@ -403,7 +398,7 @@ def test_the_order_of_true_oks_finds_as_much_as_any_other(seed):
     people = people.rows(~people.crowd & (people.areas < 1e9))
     one = np.unique(found.image, return_index=True)[1]  # an image: no other order of matching
     found = found.rows(one)
-    best = true_oks(people, found, sigmas)
+    best = average_precision.true_oks(people, found, sigmas)
     ordered = average_precision.evaluate(people, found._replace(scores=best), sigmas)
     any_order = average_precision.evaluate(people, found, sigmas)
     assert ordered["AP"] >= any_order["AP"] - 1e-12 or math.isnan(any_order["AP"])

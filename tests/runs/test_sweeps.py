@@ -38,7 +38,7 @@ from pytorch_lightning import Callback
 class Crash(Callback):
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if Path("crash").exists() and trainer.global_step == 2 and pl_module.seed == 1:
-            raise ArithmeticError("no number is left")
+            raise MemoryError("no memory is left")
 """
 
 
@@ -163,12 +163,12 @@ def test_a_job_that_crashes_is_named_and_hides_no_other(launcher, tmp_path):
     assert done.status == 1, done.out + done.err
     by_seed = {run.seed: run for run in find(folder)}
     assert (by_seed[0].status, by_seed[1].status) == ("finished", "failed")
-    assert by_seed[1].error == "ArithmeticError: no number is left"
-    assert "no number is left" in (by_seed[1].folder / "traceback.txt").read_text()
+    assert by_seed[1].error == "MemoryError: no memory is left"
+    assert "no memory is left" in (by_seed[1].folder / "traceback.txt").read_text()
     last = done.err.splitlines()[-2:]
     assert last == [
         "heatmap-train: 1 of the jobs did not finish:",
-        f"  {by_seed[1].name}: failed: ArithmeticError: no number is left",
+        f"  {by_seed[1].name}: failed: MemoryError: no memory is left",
     ]
     before = stamps(folder)
     (tmp_path / "crash").unlink()

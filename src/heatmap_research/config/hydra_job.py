@@ -79,7 +79,8 @@ def refuse_several_processes(trainer: DictConfig, whose: str, instead: str) -> N
     for key in ("devices", "num_nodes"):
         asked = trainer.get(key, 1)
         many = len(asked) if isinstance(asked, ListConfig) else asked
-        if many not in (1, "1"):
+        alone = many == "auto" and trainer.get("accelerator") == "cpu"
+        if not alone and many not in (1, "1"):
             raise IncompatibleError(
                 f"trainer.{key}={asked}: {whose} has one process: choose trainer.{key}=1, or "
                 f"{instead}."

@@ -40,8 +40,9 @@ class _Submodules(MetaPathFinder):
             return None
         parent.__getattr__("__name__")
         module = importlib.import_module(name)
-        module.__spec__ = spec_from_loader(name, _Imported(module))  # which is asked for its spec
-        return module.__spec__
+        spec = spec_from_loader(name, _Imported(module))  # of which the module is asked
+        vars(module)["__spec__"] = spec  # torch's modules of settings refuse it otherwise
+        return spec
 
 
 class _Imported(Loader):
@@ -52,7 +53,7 @@ class _Imported(Loader):
         return self.module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.spec
+        vars(module)["__spec__"] = self.spec
 
 
 def lazily(name: str, called: Iterable[str] = (), **known: object) -> None:
@@ -65,7 +66,7 @@ def lazily(name: str, called: Iterable[str] = (), **known: object) -> None:
     if name in sys.modules or (spec := find_spec(top)) is None:
         return
     later = _Later(name)
-    later.__file__ = None  # for which all modules are asked
+    later.__file__, later.__spec__ = None, ModuleSpec(name, None)  # all modules are asked for them
     if top == name:
         later.__spec__, later.__file__ = spec, spec.origin
     later.__path__ = []  # _Submodules finds them

@@ -56,6 +56,10 @@ class _Compiled(type):
         dynamo = imported(DYNAMO)
         return dynamo is not None and isinstance(instance, dynamo.OptimizedModule)
 
+    def __subclasscheck__(cls, kind: type) -> bool:
+        dynamo = imported(DYNAMO)
+        return dynamo is not None and issubclass(kind, dynamo.OptimizedModule)
+
 
 class _Optimized(metaclass=_Compiled):
     """Stands for the class of what torch has compiled."""

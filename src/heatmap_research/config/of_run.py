@@ -61,7 +61,8 @@ def refuse_instructions(file: Path) -> None:
     takes what lies in a folder `hydra` beside the config for its own.
     """
     told = [key for key in ("hydra", "defaults") if key in yaml_file.load(file)]
-    told += [f"the folder {each.name}" for each in file.parent.iterdir() if each.is_dir()]
+    beside = (each for each in file.parent.iterdir() if each.is_dir() and each.name[0] != ".")
+    told += [f"the folder {each.name}" for each in beside]
     if told or re.search(r"^\s*#\s*@", file.read_text(), re.MULTILINE):
         raise IncompatibleError(
             f"{file}: it instructs Hydra ({', '.join(told) or '@package'}), which the config of a "

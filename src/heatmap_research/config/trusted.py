@@ -33,6 +33,8 @@ FUNCTIONS = (
     "hydra.utils.get_object",  # whose path is looked at likewise
 )
 OWN = "HEATMAP_TRUST"  # the environment's list of a user's own modules, and of its variables
+ASKED = "HEATMAP_TRUST_VARIABLES"  # those that the command line asks for; never of modules
+FOLDERS = ("run=", "resume=", "weights=")  # a name that a stranger gave a folder asks for nothing
 OURS = "HEATMAP_"  # how variables begin that are no secrets
 KNOWN = "this package, torch, torchvision, timm, torchmetrics and pytorch_lightning"
 
@@ -43,15 +45,17 @@ def without_trust(arguments: Sequence[str]) -> list[str]:
     It trusts, too, the variables of the environment that it asks for itself.
     """
     given = [word.partition("=")[2] for word in arguments if word.startswith("trust=")]
-    given += [name for word in arguments for name in re.findall(r"\boc\.env:(\w+)", word)]
     if given:
         os.environ[OWN] = ",".join([*own(), *(word.strip("[]") for word in given)])
+    words = " ".join(word for word in arguments if not word.startswith(FOLDERS))
+    if asked := re.findall(r"\$\{\s*oc\.env:\s*[\"']?(\w+)", words):
+        os.environ[ASKED] = ",".join([*_listed(ASKED), *asked])
     return [word for word in arguments if not word.startswith("trust=")]
 
 
 def of_environment(name: str, *default: str | None) -> str | None:
     """What `${oc.env:NAME}` stands for: a secret would be written down wherever the config is."""
-    if not name.startswith(OURS) and name not in own():
+    if not name.startswith(OURS) and name not in (*own(), *_listed(ASKED)):
         raise IncompatibleError(
             f"${{oc.env:{name}}}: a config may ask for variables of the environment that begin "
             f"with {OURS}. If this one is no secret, add trust={name}."
@@ -113,7 +117,11 @@ def _refuse_unknown_target(node: Any, path: str) -> None:
 
 
 def own() -> list[str]:
-    return [name for name in os.environ.get(OWN, "").split(",") if name]
+    return _listed(OWN)
+
+
+def _listed(variable: str) -> list[str]:
+    return [name for name in os.environ.get(variable, "").split(",") if name]
 
 
 def _within(name: str, modules: Iterable[str]) -> bool:

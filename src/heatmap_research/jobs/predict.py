@@ -107,12 +107,12 @@ def _run(
     if done.problems:
         words = "\n  ".join(done.problems)
         log.warning(f"{len(done.problems)} of {done.count} pictures could not be read:\n  {words}")
-        if len(done.problems) == done.count:
-            sys.exit(1)
     if done.alone and not writer.people:
         log.warning(f"boxes={cfg.boxes}: it has nobody in these pictures; is it by their names?")
     if done.stopped:
         raise KeyboardInterrupt
+    if done.problems and len(done.problems) == done.count:
+        sys.exit(1)
 
 
 @dataclass

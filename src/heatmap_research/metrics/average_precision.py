@@ -139,8 +139,12 @@ def in_order(people: People) -> People:
     return people.rows(np.argsort(people.image, kind="stable"))
 
 
-def true_oks(people: People, alike: Likeness) -> PerPerson:
+def true_oks(
+    people: People, found: Found, sigmas: oks.Sigmas, alike: Likeness | None = None
+) -> PerPerson:
     """The best score of each detection: its OKS with the likest person of its image who counts."""
+    people = in_order(people)
+    alike = compared(people, found, sigmas) if alike is None else alike
     _found, persons = _pairs(np.arange(len(alike.many)), alike.first, alike.many)
     values = np.where(people.counted[persons], alike.values, 0.0)
     best, some = np.zeros(len(alike.many)), alike.many > 0

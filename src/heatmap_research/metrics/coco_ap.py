@@ -79,7 +79,7 @@ class CocoAp(Metric):
         people = average_precision.in_order(self._people(table))
         alike = average_precision.compared(people, found, self.sigmas)
         figures = self.evaluate(people, found, self.sigmas, alike)
-        true = average_precision.true_oks(people, alike)
+        true = average_precision.true_oks(people, found, self.sigmas, alike)
         for name, scores in (("AP_box_score", table["box_score"][kept]), ("AP_oracle", true)):
             ranked = found._replace(scores=scores)
             figures[name] = average_precision.of_all_sizes(people, ranked, self.sigmas, alike)

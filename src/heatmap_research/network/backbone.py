@@ -93,9 +93,9 @@ def _create(
 
 def _spare_retries() -> None:
     """Keeps to the hub's cache if the hub cannot be reached, where retries are futile."""
-    if any(name.lower() in ("https_proxy", "all_proxy") for name in os.environ):
-        return  # a proxy may reach hosts that have no address here
     hub = urlsplit(constants.ENDPOINT)
+    if any(name.lower() in (f"{hub.scheme}_proxy", "all_proxy") for name in os.environ):
+        return  # a proxy may reach hosts that have no address here
     try:
         port = hub.port or (80 if hub.scheme == "http" else 443)
         socket.create_connection((hub.hostname, port), timeout=PATIENCE).close()

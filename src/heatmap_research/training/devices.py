@@ -13,5 +13,5 @@ def refuse_absent(accelerator: str) -> None:
     if accelerator != "auto" and not {*KINDS.get(accelerator, (accelerator,))} & {*here}:
         raise IncompatibleError(
             f"trainer.accelerator={accelerator}: torch finds no such device here: choose "
-            "trainer=cpu, or auto for the best there is."
+            "trainer.accelerator=cpu, or auto for the best there is."
         )

@@ -55,7 +55,7 @@ def train(job: Job, store: RunStore, sweep: bool, watching: Sequence[Callback] =
         continued = checkpoint is not None and trainer.is_global_zero
         with store.continued_metrics() if continued else nullcontext():
             _log_what_it_is(trainer, job, size)
-            with fitting_batch.said(trainer, task, data):
+            with fitting_batch.said(trainer, task, data, job.config.resume):
                 _fit(trainer, task, data, store, checkpoint)
                 metrics = _evaluate(trainer, task, data, job)
             _log_chosen(trainer, metrics, job)

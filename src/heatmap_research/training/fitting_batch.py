@@ -20,7 +20,9 @@ MOMENTS = 2  # numbers that an optimizer keeps of each weight
 
 
 @contextmanager
-def said(trainer: Trainer, task: KeypointTask, data: DataModule) -> Iterator[None]:
+def said(
+    trainer: Trainer, task: KeypointTask, data: DataModule, resumed: str | None = None
+) -> Iterator[None]:
     """Has a step that no memory is left for end in a line that says which batch there is room for.
 
     It is tried, half by half; but not where several processes would have to try it together.
@@ -32,12 +34,17 @@ def said(trainer: Trainer, task: KeypointTask, data: DataModule) -> Iterator[Non
             raise
         _let_go(error)
         size, reason = data.batch_size, first_line(error)[:LETTERS]
+        fits = trainer.world_size == 1 and _largest(trainer, task, data)
+        if fits == size and isinstance(error, MemoryError):  # of something else than a step
+            raise
         if size == 1:
             choice = "a smaller image_size, or another network"
-        elif fits := trainer.world_size == 1 and _largest(trainer, task, data):
+        elif fits and fits < size:
             choice = f"data.batch_size={fits}, for which there was room as it was tried"
         else:
             choice = f"data.batch_size={size // 2}, and less if need be"
+        if resumed:
+            choice = f"weights={resumed} in place of resume, for another run with {choice}"
         raise IncompatibleError(
             f"data.batch_size={size}: there is no memory for a step ({reason}): choose {choice}."
         ) from error
@@ -54,11 +61,11 @@ def _let_go(error: BaseException) -> None:
 
 
 def _largest(trainer: Trainer, task: KeypointTask, data: DataModule) -> int:
-    """The images of the largest batch of halves that a step goes through with.
+    """The images of the largest batch, the whole or halves, that a step goes through with.
 
     0: none; where memory lies in pieces, oneDNN may find no room any more, for however few.
     """
-    learns, images = trainer.state.fn == TrainerFn.FITTING, data.batch_size
+    learns, images = trainer.state.fn == TrainerFn.FITTING, 2 * data.batch_size
     task.to(trainer.strategy.root_device)
     while images := images // 2:
         try:
