@@ -14,7 +14,10 @@ from heatmap_research.data.datamodule import DataModule
 from heatmap_research.training.task import KeypointTask
 from heatmap_research.types import IncompatibleError, Sample, first_line
 
-WORDS = ("out of memory", "t allocate memory", "bad_alloc", "ALLOC_FAILED")  # of torch
+WORDS = (  # of torch; the last of oneDNN, which says no more
+    *("out of memory", "t allocate memory", "bad_alloc", "ALLOC_FAILED"),
+    "could not create a primitive",
+)
 LETTERS = 200  # of what it says
 MOMENTS = 2  # numbers that an optimizer keeps of each weight
 
