@@ -25,21 +25,14 @@ def main() -> None:
     if name == COMPLETE:
         return _complete(rest)
     if name in ("--help", "-h", "help"):
-        return _print_list()
+        with no_place.ending_in_a_line():
+            print(_listed(), flush=True)
+        return None
     if name not in names():
         close = get_close_matches(name, names(), n=1)
         meant = f"did you mean {close[0]}?" if close else f"choose {', '.join(names())}."
         sys.exit(f"heatmap {name}: there is no such command; {meant}")
     return _call(name, rest)
-
-
-def _print_list() -> None:
-    try:
-        print(_listed(), flush=True)
-    except BrokenPipeError:
-        no_place.end_unread()
-    except OSError as error:
-        sys.exit(f"{SELF}: {no_place.in_words(error)}")
 
 
 def names() -> list[str]:

@@ -39,24 +39,25 @@ def recorded(error: BaseException) -> str:
 
 
 @contextmanager
-def ending_in_a_line(command: str) -> Iterator[None]:
+def ending_in_a_line(command: str = "") -> Iterator[None]:
     """Ends a command that takes flags with what went wrong; `config/cli.py` ends Hydra's.
 
     A scheduler's SIGTERM is a Ctrl-C: what is being written is taken away before the process ends.
     """
+    name = f"heatmap-{command}" if command else "heatmap"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        print(f"heatmap-{command}: stopped.", file=sys.stderr)
+        print(f"{name}: stopped.", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         end_unread()
     except OSError as error:
         words = in_words(error) if is_lack_of_place(error) else in_a_line(error)
-        sys.exit(f"heatmap-{command}: {words}")
+        sys.exit(f"{name}: {words}")
     except ValueError as error:
-        sys.exit(f"heatmap-{command}: {in_a_line(error)}")
+        sys.exit(f"{name}: {in_a_line(error)}")
 
 
 def end_unread() -> NoReturn:
